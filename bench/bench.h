@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COIL_BENCH_H
+#define COIL_BENCH_H
+
+/*
+ * What the benchmarks share: pinning, clocks, rounds, medians.  A figure is
+ * printed beside the raw limit measured in the same run, as only the ratio of
+ * the two carries over to another machine.
+ */
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+
+enum { BENCH_ROUNDS = 7 };
+
+/* One core, the last of those allowed: the first is where interrupts go. */
+static inline void bench_pin(void)
+{
+	cpu_set_t allowed, one;
+
+	if (sched_getaffinity(0, sizeof(allowed), &allowed))
+		return;
+	for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--) {
+		if (!CPU_ISSET(cpu, &allowed))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		sched_setaffinity(0, sizeof(one), &one);
+		return;
+	}
+}
+
+static inline double bench_clock(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
+}
+
+/* Nanoseconds that have passed, and that this process had a processor. */
+static inline double bench_now(void)
+{
+	return bench_clock(CLOCK_MONOTONIC);
+}
+
+static inline double bench_cpu(void)
+{
+	return bench_clock(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+static inline int bench_compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static inline double bench_median(double *figures, int n)
+{
+	qsort(figures, (size_t)n, sizeof(*figures), bench_compare);
+	return figures[n / 2];
+}
+
+/* "switch, two tasks: 6.4 ns (raw 3.7 ns, 1.73 x)" */
+static inline void bench_print(const char *what, double figure, const char *unit,
+			       const char *raw_what, double raw)
+{
+	printf("%-34s %9.2f %-6s %-22s %9.2f  %7.2f x\n", what, figure, unit, raw_what, raw,
+	       figure / raw);
+}
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a sleeping task takes of the machine's memory, its page tables and guard
+ * included, beside one page.  Argument: how many tasks.
+ */
+#include "bench/bench.h"
+#include <coil.h>
+#include <string.h>
+#include <unistd.h>
+
+static double status(const char *field)
+{
+	FILE *file = fopen("/proc/self/status", "re");
+	size_t length = strlen(field);
+	char line[256];
+	double kib = 0;
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (!strncmp(line, field, length) && line[length] == ':')
+			kib = strtod(line + length + 1, NULL);
+	}
+	if (file)
+		fclose(file);
+	return kib * 1024;
+}
+
+static int sleeper(void *arg)
+{
+	++*(size_t *)arg;
+	return coil_sleep(COIL_SECOND * 3600);
+}
+
+static int app(void *arg)
+{
+	size_t n = *(size_t *)arg, entered = 0;
+	double rss = status("VmRSS"), tables = status("VmPTE");
+	struct coil_group group = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		if (coil_group_create_task(&group, sleeper, &entered))
+			return -1;
+	}
+	while (entered < n)
+		coil_yield();
+	rss = (status("VmRSS") - rss) / (double)n;
+	tables = (status("VmPTE") - tables) / (double)n;
+	coil_group_cancel(&group);
+	if (coil_group_wait(&group))
+		return -1;
+	printf("%zu sleeping tasks: %.0f bytes of RSS and %.0f of page tables each\n", n, rss,
+	       tables);
+	bench_print("a sleeping task", rss + tables, "bytes", "one page",
+		    (double)sysconf(_SC_PAGESIZE));
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	size_t n = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000000;
+
+	return coil_run(app, &n) < 0;
+}

@@ -1,0 +1,598 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A software io_uring: an op is tried at once, and if it would block it waits
+ * until epoll says that its fd is ready, and is tried again.
+ *
+ * Registrations are edge-triggered and stay.  An op waits only after a call of
+ * its own said EAGAIN, so whatever makes the fd ready comes later, and is an edge;
+ * and an event lets all the ops that wait for it try until one says EAGAIN again.
+ * So nothing is missed, and an fd that waits for the same as last time costs no
+ * epoll_ctl(2).  What was once asked for is not taken back, but for events that
+ * nobody waits for: when several came in a row the fd is silenced.
+ *
+ * What the kernel registers is not an fd but an open file under an fd's number,
+ * and it forgets that when the file's last fd is closed.  Two things follow.
+ *
+ * Ghosts.  If a dup, or the child of a fork, keeps the file open, its events go
+ * on to arrive under the old number, and no epoll_ctl can reach them, for the
+ * number means another file by then.  They do no harm: an event is only a hint
+ * to try again, and an edge comes but once.  (A level would make poll() spin.)
+ * coil_close() leaves none behind: coil__fd_closed() deletes before the close.
+ *
+ * Stale entries.  fd->events says that the number is registered, but the program
+ * closed it by close(2), and now it means another file, which is not: an op
+ * would wait for ever.  Where coil made the new file, coil__fd_made() has cleared
+ * the entry.  For all others, registrations are made anew while ops wait on them:
+ * EPOLL_CTL_MOD either succeeds, which proves that the open file of that number
+ * is registered now (and stays so while the ops wait, as the fd is theirs), and
+ * reports it if it is ready; or it says ENOENT, and the file is added; or EBADF,
+ * and the ops are tried, which tells them.  One such proof is enough for a wait,
+ * and most waits are over soon; so the fds on which a wait began are listed, and
+ * the list is gone through when the loop has slept for 100 ms, and once a second
+ * when it never sleeps so long.  A stale entry so costs 100 ms or a second, and an
+ * idle fd one system call.
+ *
+ * Some waits have no event: see coil__perform_events().  They are tried again
+ * every few milliseconds.  Regular files answer EPERM to epoll_ctl, and go, as all
+ * that can only block, to the pool.
+ */
+#include "core/epoll.h"
+#include "core/backend.h"
+#include "core/list.h"
+#include "core/loop.h"
+#include "core/perform.h"
+#include "core/pool.h"
+#include <coil/time.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum {
+	EVENTS = 128,		/* taken in one look */
+	SHOTS = 64,		/* accepted in a row before others have their turn */
+	DEPTH = 4,		/* completions within each other */
+	UNATTENDED = 8,		/* events in a row that silence an fd */
+	SKIPS = 16,		/* looks that busy loops leave out ... */
+};
+
+#define LOOK_NS (50 * COIL_MICROSECOND)	/* ... in at most this time */
+#define AGAIN_NS (5 * COIL_MILLISECOND)
+#define IDLE_NS (100 * COIL_MILLISECOND)
+#define CHECK_NS COIL_SECOND
+
+/* Where an op is. */
+enum state {
+	TRIED,			/* in our hands */
+	WAITING,		/* for an event of its fd */
+	AGAIN,			/* to be tried again without one */
+	POOLED,
+};
+
+/* In struct fd's flags, above the count of unattended events. */
+#define LISTED (1u << 31)
+
+struct queue {
+	struct op *first;
+	struct op *last;
+};
+
+struct engine {
+	int epoll_fd;
+	int wake_fd;
+	bool coarse;			/* no epoll_pwait2(2): milliseconds */
+	struct queue *waiters;		/* by fd */
+	int *listed;			/* fds whose registration is to be proved */
+	size_t capacity;		/* of both */
+	size_t listed_count;
+	size_t waiting;			/* ops in all queues */
+	struct op *cursor;		/* the next that fire() will look at */
+	struct queue again;
+	size_t again_count;
+	int64_t again_at;
+	int64_t checked;		/* when listed was last gone through */
+	int64_t looked;
+	int skipped;
+	int depth;
+};
+
+static void queue_insert(struct queue *queue, struct op *op, struct op *before)
+{
+	op->next = before;
+	op->prev = before ? before->prev : queue->last;
+	if (op->prev)
+		op->prev->next = op;
+	else
+		queue->first = op;
+	if (before)
+		before->prev = op;
+	else
+		queue->last = op;
+}
+
+static void queue_remove(struct queue *queue, struct op *op)
+{
+	if (op->prev)
+		op->prev->next = op->next;
+	else
+		queue->first = op->next;
+	if (op->next)
+		op->next->prev = op->prev;
+	else
+		queue->last = op->prev;
+}
+
+/*
+ * Registrations.
+ */
+
+static int control(struct coil_loop *loop, int fd, uint32_t events)
+{
+	struct engine *engine = loop->engine;
+	struct epoll_event event = { .events = events | EPOLLET, .data.fd = fd };
+	struct fd *entry = &loop->fds[fd];
+	int verb = entry->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+	int err = epoll_ctl(engine->epoll_fd, verb, fd, &event);
+
+	if (err && errno == ENOENT)
+		err = epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+	else if (err && errno == EEXIST)
+		err = epoll_ctl(engine->epoll_fd, EPOLL_CTL_MOD, fd, &event);
+	entry->events = err ? 0 : event.events;
+	return err ? -errno : 0;
+}
+
+void coil__fd_closed(struct coil_loop *loop, int fd)
+{
+	struct epoll_event unused = {0};
+
+	if ((size_t)fd >= loop->fd_count || !loop->fds[fd].events)
+		return;
+	epoll_ctl(loop->engine_fds[0], EPOLL_CTL_DEL, fd, &unused);
+	loop->fds[fd].events = 0;
+}
+
+static bool grow(struct engine *engine, size_t need)
+{
+	size_t capacity = engine->capacity ? engine->capacity : 64;
+	struct queue *waiters;
+	int *listed;
+
+	while (capacity < need)
+		capacity *= 2;
+	waiters = realloc(engine->waiters, capacity * sizeof(*waiters));
+	if (!waiters)
+		return false;
+	engine->waiters = waiters;
+	listed = realloc(engine->listed, capacity * sizeof(*listed));
+	if (!listed)
+		return false;
+	engine->listed = listed;
+	memset(waiters + engine->capacity, 0, (capacity - engine->capacity) * sizeof(*waiters));
+	engine->capacity = capacity;
+	return true;
+}
+
+/* Sees to it that events of fd will come. */
+static int arm(struct coil_loop *loop, int fd, uint32_t events)
+{
+	struct engine *engine = loop->engine;
+	struct fd *entry = coil__loop_fd(loop, fd);
+	int err = 0;
+
+	if (!entry)
+		return -ENOMEM;
+	if (unlikely((size_t)fd >= engine->capacity) && !grow(engine, (size_t)fd + 1))
+		return -ENOMEM;
+	if (!entry->events || events & ~entry->events)
+		err = control(loop, fd, entry->events | events);
+	if (!err && !(entry->flags & LISTED)) {
+		entry->flags |= LISTED;
+		engine->listed[engine->listed_count++] = fd;
+	}
+	return err;
+}
+
+/*
+ * An op's way.
+ */
+
+static void finish(struct coil_loop *loop, struct op *op, int res, unsigned flags)
+{
+	unsigned char opcode = op->sqe.opcode;
+
+	if (res >= 0 && (opcode == IORING_OP_ACCEPT || opcode == IORING_OP_SOCKET))
+		coil__fd_made(loop, res);
+	coil__op_complete(loop, op, res, flags);
+}
+
+static void to_pool(struct coil_loop *loop, struct op *op)
+{
+	int err;
+
+	op->state = POOLED;
+	err = coil__pool_perform(loop, op);
+	if (err)
+		finish(loop, op, err, 0);
+}
+
+static void try_again(struct engine *engine, struct op *op, int64_t when)
+{
+	op->state = AGAIN;
+	if (!engine->again.first || when < engine->again_at)
+		engine->again_at = when;
+	queue_insert(&engine->again, op, NULL);
+	engine->again_count++;
+}
+
+/* from is the fd in whose queue it had its place, which it keeps; or -1. */
+static void wait_for_event(struct coil_loop *loop, struct op *op, int from)
+{
+	struct engine *engine = loop->engine;
+	uint16_t events = (uint16_t)coil__perform_events(op);
+	int fd = coil__perform_fd(op);
+	int err;
+
+	if (coil__perform_class(op) == PERFORM_POOL) {
+		to_pool(loop, op);
+		return;
+	}
+	if (!events && op->sqe.opcode != IORING_OP_POLL_ADD) {
+		try_again(engine, op, loop->now + AGAIN_NS);
+		return;
+	}
+	err = arm(loop, fd, events);
+	if (err == -EPERM) {
+		coil__perform_unpollable(op);
+		to_pool(loop, op);
+	} else if (err) {
+		finish(loop, op, err, 0);
+	} else {
+		op->state = WAITING;
+		queue_insert(&engine->waiters[fd], op, from == fd ? engine->cursor : NULL);
+		engine->waiting++;
+	}
+}
+
+static void stop_waiting(struct engine *engine, struct op *op)
+{
+	if (engine->cursor == op)
+		engine->cursor = op->next;
+	queue_remove(&engine->waiters[coil__perform_fd(op)], op);
+	engine->waiting--;
+	op->state = TRIED;
+}
+
+static void stop_trying(struct engine *engine, struct op *op)
+{
+	queue_remove(&engine->again, op);
+	engine->again_count--;
+	op->state = TRIED;
+}
+
+static bool is_multishot(const struct op *op)
+{
+	if (op->sqe.opcode == IORING_OP_ACCEPT)
+		return op->sqe.ioprio & IORING_ACCEPT_MULTISHOT;
+	return op->sqe.opcode == IORING_OP_POLL_ADD && op->sqe.len & IORING_POLL_ADD_MULTI;
+}
+
+/*
+ * Completes a multishot op and goes on with it: what it says at last.  A poll
+ * waits at once, as it is to tell of changes.
+ */
+static int shoot(struct coil_loop *loop, struct op *op, int res)
+{
+	for (int shots = 1; res >= 0; shots++) {
+		finish(loop, op, res, IORING_CQE_F_MORE);
+		if (op->cancelled)
+			return -ECANCELED;
+		if (op->sqe.opcode == IORING_OP_POLL_ADD)
+			return -EAGAIN;
+		if (shots == SHOTS) {
+			try_again(loop->engine, op, 0);
+			return 0;
+		}
+		res = coil__perform_try(op);
+	}
+	return res;
+}
+
+/* Tries op: whether it completed, or waits elsewhere than before. */
+static bool proceed(struct coil_loop *loop, struct op *op, int from)
+{
+	int res = -EAGAIN;
+
+	if (coil__perform_class(op) != PERFORM_POOL)
+		res = coil__perform_try(op);
+	if (res >= 0 && is_multishot(op)) {
+		res = shoot(loop, op, res);
+		if (res >= 0)
+			return true;
+	}
+	if (res == -EAGAIN && !coil__perform_nowait(op)) {
+		wait_for_event(loop, op, from);
+		return false;
+	}
+	finish(loop, op, res, 0);
+	return true;
+}
+
+static void epoll_submit(struct coil_loop *loop, struct op *op)
+{
+	struct engine *engine = loop->engine;
+
+	op->sqe.user_data = 0;
+	op->state = TRIED;
+	if (op->sqe.opcode == IORING_OP_CLOSE)
+		coil__fd_closed(loop, op->sqe.fd);
+	/* One whose owner starts the next from its completion: not without end. */
+	if (engine->depth == DEPTH) {
+		try_again(engine, op, 0);
+		return;
+	}
+	engine->depth++;
+	proceed(loop, op, -1);
+	engine->depth--;
+}
+
+static void epoll_cancel(struct coil_loop *loop, struct op *op)
+{
+	struct engine *engine = loop->engine;
+
+	switch ((enum state)op->state) {
+	case TRIED:
+		/* From its own completion: shoot() will see it. */
+		return;
+	case POOLED:
+		coil__pool_cancel(loop, op);
+		return;
+	case WAITING:
+		stop_waiting(engine, op);
+		break;
+	case AGAIN:
+		stop_trying(engine, op);
+		break;
+	}
+	finish(loop, op, coil__perform_cancelled(op), 0);
+}
+
+/*
+ * Events.
+ */
+
+/* Nobody waits for fd's events: after a few of them there shall be no more. */
+static void unattended(struct coil_loop *loop, int fd)
+{
+	struct fd *entry = &loop->fds[fd];
+
+	if (entry->events & ~EPOLLET && (++entry->flags & ~LISTED) >= UNATTENDED) {
+		entry->flags &= LISTED;
+		control(loop, fd, 0);
+	}
+}
+
+/*
+ * Lets those who wait for such events try, first to last, until there is no more
+ * of what they wait for.  A poll takes nothing away from the others.
+ */
+static void fire(struct coil_loop *loop, int fd, uint32_t events)
+{
+	struct engine *engine = loop->engine;
+	uint32_t left = events;
+	struct op *op = engine->waiters[fd].first;
+
+	if (!op) {
+		unattended(loop, fd);
+		return;
+	}
+	loop->fds[fd].flags &= LISTED;
+	for (; op; op = engine->cursor) {
+		bool polls = op->sqe.opcode == IORING_OP_POLL_ADD;
+		uint32_t wanted = (uint16_t)coil__perform_events(op) | EPOLLERR | EPOLLHUP;
+
+		engine->cursor = op->next;
+		if (!(wanted & (polls ? events : left)))
+			continue;
+		stop_waiting(engine, op);
+		if (!proceed(loop, op, fd) && !polls)
+			left &= ~wanted;
+	}
+}
+
+static uint32_t wanted_of(const struct engine *engine, int fd)
+{
+	uint32_t events = 0;
+
+	for (const struct op *op = engine->waiters[fd].first; op; op = op->next)
+		events |= (uint16_t)coil__perform_events(op);
+	return events;
+}
+
+/* Has every fd on which a wait began registered anew: see above. */
+static void prove(struct coil_loop *loop)
+{
+	struct engine *engine = loop->engine;
+
+	for (size_t n = engine->listed_count; n; n--) {
+		int fd = engine->listed[--engine->listed_count];
+
+		loop->fds[fd].flags &= ~LISTED;
+		if (engine->waiters[fd].first && control(loop, fd, wanted_of(engine, fd)))
+			fire(loop, fd, EPOLLERR | EPOLLHUP);
+	}
+	engine->checked = loop->now;
+}
+
+static void try_those_without_events(struct coil_loop *loop)
+{
+	struct engine *engine = loop->engine;
+
+	engine->again_at = COIL_FOREVER;
+	for (size_t n = engine->again_count; n && engine->again.first; n--) {
+		struct op *op = engine->again.first;
+
+		stop_trying(engine, op);
+		proceed(loop, op, -1);
+	}
+}
+
+/* How long to sleep.  A look costs the same as some ten switches of tasks. */
+static int64_t time_to_sleep(const struct coil_loop *loop, int64_t deadline)
+{
+	const struct engine *engine = loop->engine;
+	int64_t now = coil__clock(loop);
+	int64_t ns = deadline == COIL_FOREVER ? deadline : deadline - now;
+
+	if (engine->listed_count && ns > IDLE_NS)
+		ns = IDLE_NS;
+	if (engine->again.first && ns > engine->again_at - now)
+		ns = engine->again_at - now;
+	return ns > 0 ? ns : 0;
+}
+
+static int wait_for_events(struct engine *engine, struct epoll_event *events, int64_t ns)
+{
+	int64_t ms = ns / COIL_MILLISECOND + (ns % COIL_MILLISECOND != 0);
+#ifdef SYS_epoll_pwait2
+	struct timespec timeout = { ns / COIL_SECOND, ns % COIL_SECOND };
+	long n;
+
+	if (ns > 0 && ns < COIL_FOREVER && !engine->coarse) {
+		n = syscall(SYS_epoll_pwait2, engine->epoll_fd, events, EVENTS, &timeout,
+			    NULL, 0);
+		/* Some filters say EPERM of a call that they do not know. */
+		if (n >= 0 || (errno != ENOSYS && errno != EPERM))
+			return (int)n;
+		engine->coarse = true;
+	}
+#endif
+	if (ns == COIL_FOREVER)
+		ms = -1;
+	else if (ms > INT32_MAX)
+		ms = INT32_MAX;
+	return epoll_wait(engine->epoll_fd, events, EVENTS, (int)ms);
+}
+
+/* While tasks are ready the kernel is not asked every time. */
+static bool worth_a_look(struct coil_loop *loop)
+{
+	struct engine *engine = loop->engine;
+
+	if (!engine->waiting && !engine->again.first)
+		return false;
+	return loop->now - engine->looked >= LOOK_NS || ++engine->skipped >= SKIPS;
+}
+
+static void epoll_poll(struct coil_loop *loop, int64_t deadline)
+{
+	struct engine *engine = loop->engine;
+	struct epoll_event events[EVENTS];
+	int64_t ns = 0;
+	int n;
+
+	if (!deadline && !worth_a_look(loop))
+		return;
+	if (deadline)
+		ns = time_to_sleep(loop, deadline);
+	n = wait_for_events(engine, events, ns);
+	engine->looked = loop->now;
+	engine->skipped = 0;
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.fd != engine->wake_fd)
+			fire(loop, events[i].data.fd, events[i].events);
+	}
+	if (engine->again.first && (!n || coil__clock(loop) >= engine->again_at))
+		try_those_without_events(loop);
+	if (engine->listed_count &&
+	    ((!n && ns >= IDLE_NS) || loop->now - engine->checked >= CHECK_NS))
+		prove(loop);
+}
+
+/* Edge-triggered as well, so that nobody has to read it. */
+static void epoll_wake(struct coil_loop *loop)
+{
+	struct engine *engine = loop->engine;
+	const uint64_t one = 1;
+
+	if (write(engine->wake_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+/*
+ * Opening and closing.
+ */
+
+static int open_fds(struct engine *engine, char *reason, size_t size)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+	const char *call = "epoll_create1";
+	int err;
+
+	engine->wake_fd = -1;
+	engine->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (engine->epoll_fd >= 0) {
+		call = "eventfd";
+		engine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	}
+	if (engine->wake_fd >= 0) {
+		call = "epoll_ctl";
+		event.data.fd = engine->wake_fd;
+		if (!epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, engine->wake_fd, &event))
+			return 0;
+	}
+	err = -errno;
+	snprintf(reason, size, "%s: %s", call, strerror(-err));
+	return err;
+}
+
+static void free_engine(struct engine *engine)
+{
+	if (engine->epoll_fd >= 0)
+		close(engine->epoll_fd);
+	if (engine->wake_fd >= 0)
+		close(engine->wake_fd);
+	free(engine->waiters);
+	free(engine->listed);
+	free(engine);
+}
+
+static int epoll_open(struct coil_loop *loop, const struct coil_options *options,
+		      char *reason, size_t size)
+{
+	struct engine *engine = calloc(1, sizeof(*engine));
+	int err;
+
+	(void)options;
+	if (!engine)
+		return -ENOMEM;
+	err = open_fds(engine, reason, size);
+	if (err) {
+		free_engine(engine);
+		return err;
+	}
+	loop->engine = engine;
+	loop->engine_fds[0] = engine->epoll_fd;
+	loop->engine_fds[1] = engine->wake_fd;
+	return 0;
+}
+
+static void epoll_close(struct coil_loop *loop)
+{
+	free_engine(loop->engine);
+	loop->engine = NULL;
+}
+
+const struct backend coil__epoll = {
+	.name = "epoll",
+	.open = epoll_open,
+	.close = epoll_close,
+	.submit = epoll_submit,
+	.cancel = epoll_cancel,
+	.poll = epoll_poll,
+	.wake = epoll_wake,
+};

@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waiting for tasks.  Those calls that consume a handle put one struct watch,
+ * which lies on their stack, into the task's consumer; there is no other, so a
+ * gather of any size allocates nothing.  Those that only look (wait,
+ * as_completed) hang a watch of their own on every task.
+ */
+#include "core/list.h"
+#include "core/loop.h"
+#include "core/task.h"
+#include <coil/task.h>
+#include <coil/time.h>
+#include <coil/timeout.h>
+#include <errno.h>
+#include <stdlib.h>
+
+/* 0 if the caller may consume task. */
+static int check(const struct coil_task *self, const struct coil_task *task)
+{
+	if (self->pending == -EPERM)
+		return -EPERM;
+	if (!task)
+		return -ENOMEM;
+	if (task == self)
+		return -EDEADLK;
+	if (task->loop != self->loop)
+		return -EXDEV;
+	return task->consumer || task->detached ? -EBUSY : 0;
+}
+
+static int consume(struct coil_task *task)
+{
+	int result = task->result;
+
+	coil__task_unref(task);
+	return result;
+}
+
+/*
+ * await.
+ */
+
+struct await {
+	struct watch watch;
+	struct coil_task *waiter;
+};
+
+static void await_ended(struct watch *watch, struct coil_task *task)
+{
+	(void)task;
+	coil__ready(container_of(watch, struct await, watch)->waiter, 0);
+}
+
+static void await_interrupt(struct coil_task *self)
+{
+	coil_cancel(self->object);
+}
+
+static void shield_interrupt(struct coil_task *self)
+{
+	struct coil_task *task = self->object;
+
+	task->consumer = NULL;
+	coil__ready(self, WAKE_REQUEST);
+}
+
+static const struct wait awaiting = { "task", await_interrupt };
+static const struct wait shielding = { "task (shielded)", shield_interrupt };
+static const struct wait ending = { "task (cancelled)", NULL };
+
+static int await(struct coil_task *self, struct coil_task *task, const struct wait *wait)
+{
+	struct await await = { .watch.ended = await_ended, .waiter = self };
+
+	task->consumer = &await.watch;
+	return coil__park(self, wait, task);
+}
+
+/* Waits until task has ended, passing requests on to it. */
+static void await_end(struct coil_task *self, struct coil_task *task)
+{
+	if (task->done)
+		return;
+	if (self->pending) {
+		coil_cancel(task);
+		await(self, task, &ending);
+	} else {
+		await(self, task, &awaiting);
+	}
+}
+
+/* A task's result, unless it ended because of the caller's own request. */
+static int own_reason(struct coil_task *self, int result)
+{
+	return result == -ECANCELED && self->pending ? coil__refuse(self) : result;
+}
+
+int coil_join(struct coil_task *task, int *result)
+{
+	struct coil_task *self = coil__self();
+	int err = check(self, task);
+
+	if (err)
+		return err;
+	await_end(self, task);
+	err = consume(task);
+	if (result)
+		*result = err;
+	return 0;
+}
+
+int coil_await(struct coil_task *task)
+{
+	struct coil_task *self = coil__self();
+	int err = check(self, task);
+
+	if (err)
+		return err;
+	await_end(self, task);
+	return own_reason(self, consume(task));
+}
+
+int coil_shield(struct coil_task *task)
+{
+	struct coil_task *self = coil__self();
+	int err = check(self, task);
+
+	if (err)
+		return err;
+	if (task->done)
+		return consume(task);
+	if (self->pending) {
+		coil_detach(task);
+		return coil__refuse(self);
+	}
+	if (await(self, task, &shielding) == WAKE_REQUEST) {
+		coil_detach(task);
+		return coil__scope_deliver(self);
+	}
+	return consume(task);
+}
+
+int coil_wait_for(struct coil_task *task, int64_t ns)
+{
+	struct coil_task *self = coil__self();
+	struct coil_timeout limit = {0};
+	int err = check(self, task), result;
+
+	if (err)
+		return err;
+	err = coil_timeout_begin(&limit, ns);
+	if (err)
+		coil_cancel(task);
+	result = coil_await(task);
+	if (err)
+		return result == -ECANCELED ? err : result;
+	coil_timeout_end(&limit);
+	return result;
+}
+
+void coil_detach(struct coil_task *task)
+{
+	if (!task || coil__loop == &coil__nowhere || task->loop != coil__loop ||
+	    task->consumer || task->detached)
+		return;
+	if (task->done) {
+		if (task->result < 0 && task->result != -ECANCELED)
+			coil__report(task, task->result);
+	} else {
+		task->detached = true;
+		if (task->loop->ending)
+			coil_cancel(task);
+	}
+	coil__task_unref(task);
+}
+
+/*
+ * gather.
+ */
+
+struct gather {
+	struct watch watch;
+	struct coil_task *waiter;
+	struct coil_task **tasks;
+	size_t n;
+	size_t left;		/* that have not ended */
+	int error;		/* the first failure */
+	bool collect;		/* every result is wanted: failures are no reason to stop */
+	bool hooking;
+	bool cancelled;
+};
+
+static void gather_cancel(struct gather *gather)
+{
+	if (gather->cancelled)
+		return;
+	gather->cancelled = true;
+	for (size_t i = 0; i < gather->n; i++)
+		coil_cancel(gather->tasks[i]);
+}
+
+static void gather_result(struct gather *gather, int result)
+{
+	if (result >= 0 || gather->collect)
+		return;
+	if (!gather->error)
+		gather->error = result;
+	if (!gather->hooking)
+		gather_cancel(gather);
+}
+
+static void gather_ended(struct watch *watch, struct coil_task *task)
+{
+	struct gather *gather = container_of(watch, struct gather, watch);
+
+	gather_result(gather, task->result);
+	if (!--gather->left && gather->waiter->wait)
+		coil__ready(gather->waiter, 0);
+}
+
+static void gather_interrupt(struct coil_task *self)
+{
+	gather_cancel(self->object);
+}
+
+static const struct wait gathering = { "tasks", gather_interrupt };
+
+/* Makes gather the consumer of all.  A second handle of one task is counted. */
+static void gather_hook(struct gather *gather)
+{
+	gather->hooking = true;
+	for (size_t i = 0; i < gather->n; i++) {
+		struct coil_task *task = gather->tasks[i];
+
+		if (!task) {
+			gather_result(gather, -ENOMEM);
+		} else if (task->consumer) {
+			task->refs++;
+		} else {
+			task->consumer = &gather->watch;
+			if (task->done)
+				gather_result(gather, task->result);
+			else
+				gather->left++;
+		}
+	}
+	gather->hooking = false;
+	if (gather->error)
+		gather_cancel(gather);
+}
+
+static void gather_consume(struct gather *gather, int results[])
+{
+	for (size_t i = 0; results && i < gather->n; i++)
+		results[i] = gather->tasks[i] ? gather->tasks[i]->result : -ENOMEM;
+	for (size_t i = 0; i < gather->n; i++) {
+		if (gather->tasks[i])
+			coil__task_unref(gather->tasks[i]);
+	}
+}
+
+int coil_gather(struct coil_task *tasks[], size_t n, int results[])
+{
+	struct coil_task *self = coil__self();
+	struct gather gather = {
+		.watch.ended = gather_ended, .waiter = self, .tasks = tasks,
+		.n = n, .collect = results != NULL,
+	};
+
+	if (self->pending == -EPERM)
+		return -EPERM;
+	if (n && !tasks)
+		return -EINVAL;
+	for (size_t i = 0; i < n; i++) {
+		int err = check(self, tasks[i]);
+
+		if (err && err != -ENOMEM)
+			return err;
+	}
+	gather_hook(&gather);
+	if (gather.left && self->pending)
+		gather_cancel(&gather);
+	if (gather.left)
+		coil__park(self, &gathering, &gather);
+	gather_consume(&gather, results);
+	/* Only those who were cancelled for the caller's sake make it the caller's. */
+	if (self->pending && (gather.error == -ECANCELED || (gather.collect && gather.cancelled)))
+		return coil__refuse(self);
+	return gather.error;
+}
+
+/*
+ * wait and as_completed.
+ */
+
+struct look {
+	struct coil_task *waiter;
+	size_t left;		/* that have to end before the waiter goes on */
+	bool first;		/* the next to end will do */
+	bool exception;		/* ... if it failed */
+};
+
+struct look_watch {
+	struct watch watch;
+	struct look *look;
+};
+
+static bool is_failure(const struct coil_task *task)
+{
+	return task->result < 0 && task->result != -ECANCELED;
+}
+
+static void look_ended(struct watch *watch, struct coil_task *task)
+{
+	struct look *look = container_of(watch, struct look_watch, watch)->look;
+
+	look->left--;
+	if (look->first || (look->exception && is_failure(task)))
+		look->left = 0;
+	if (!look->left && look->waiter->wait)
+		coil__ready(look->waiter, 0);
+}
+
+static void look_interrupt(struct coil_task *self)
+{
+	coil__ready(self, WAKE_REQUEST);
+}
+
+static const struct wait looking = { "tasks", look_interrupt };
+
+static int look_check(struct coil_task *self, struct coil_task *tasks[], size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!tasks[i])
+			return -ENOMEM;
+		if (tasks[i] == self)
+			return -EDEADLK;
+		if (tasks[i]->loop != self->loop)
+			return -EXDEV;
+	}
+	return 0;
+}
+
+/* Parks until what look asks for has happened: 0, WAKE_REQUEST or -ENOMEM. */
+static int look_park(struct coil_task *self, struct look *look, struct coil_task *tasks[],
+		     size_t n)
+{
+	struct look_watch few[8], *watches = few;
+	int wake;
+
+	if (n > sizeof(few) / sizeof(*few)) {
+		watches = calloc(n, sizeof(*watches));
+		if (!watches)
+			return -ENOMEM;
+	}
+	for (size_t i = 0; i < n; i++) {
+		watches[i] = (struct look_watch){ .watch.ended = look_ended, .look = look };
+		if (tasks[i]->done)
+			continue;
+		coil__watch(&watches[i].watch, tasks[i]);
+		look->left++;
+	}
+	wake = coil__park(self, &looking, look);
+	for (size_t i = 0; i < n; i++)
+		coil__unwatch(&watches[i].watch);
+	if (watches != few)
+		free(watches);
+	return wake;
+}
+
+/* How many tasks have ended, each counted once; *failed if one of them failed. */
+static size_t count_done(struct coil_task *tasks[], size_t n, size_t *distinct, bool *failed)
+{
+	size_t done = 0;
+
+	*distinct = 0;
+	*failed = false;
+	for (size_t i = 0; i < n; i++)
+		tasks[i]->mark = NULL;
+	for (size_t i = 0; i < n; i++) {
+		if (tasks[i]->mark == tasks)
+			continue;
+		tasks[i]->mark = tasks;
+		++*distinct;
+		if (!tasks[i]->done)
+			continue;
+		done++;
+		*failed |= is_failure(tasks[i]);
+	}
+	return done;
+}
+
+static bool satisfied(size_t done, size_t distinct, bool failed, enum coil_wait until)
+{
+	if (done == distinct)
+		return true;
+	if (until == COIL_FIRST_COMPLETED)
+		return done > 0;
+	return until == COIL_FIRST_EXCEPTION && failed;
+}
+
+/*
+ * The limit is a scope of its own around the park; its expiry is how this call
+ * ends, not an error, unless an outer scope's expired too.
+ */
+static int wait_limited(struct coil_task *self, struct look *look, struct coil_task *tasks[],
+			size_t n, int64_t ns)
+{
+	struct coil_timeout limit = {0};
+	int wake, err = coil_timeout_begin(&limit, ns);
+
+	if (err)
+		return err;
+	if (self->pending == 0)
+		wake = look_park(self, look, tasks, n);
+	else
+		wake = WAKE_REQUEST;
+	coil_timeout_end(&limit);
+	if (wake != WAKE_REQUEST)
+		return wake;
+	return self->pending ? coil__scope_deliver(self) : 0;
+}
+
+int coil_wait(struct coil_task *tasks[], size_t n, enum coil_wait until, int64_t ns)
+{
+	struct coil_task *self = coil__self();
+	struct look look = {
+		.waiter = self, .first = until == COIL_FIRST_COMPLETED,
+		.exception = until == COIL_FIRST_EXCEPTION,
+	};
+	size_t distinct, done;
+	bool failed;
+	int err;
+
+	if (self->pending == -EPERM)
+		return -EPERM;
+	if (!n || !tasks || until < COIL_ALL_COMPLETED || until > COIL_FIRST_EXCEPTION)
+		return -EINVAL;
+	err = look_check(self, tasks, n);
+	if (err)
+		return err;
+	if (self->pending)
+		return coil__refuse(self);
+	done = count_done(tasks, n, &distinct, &failed);
+	if (!satisfied(done, distinct, failed, until)) {
+		if (ns <= 0)
+			coil__turn(self);
+		else
+			err = wait_limited(self, &look, tasks, n, ns);
+		if (err)
+			return err;
+	}
+	return (int)count_done(tasks, n, &distinct, &failed);
+}
+
+static void swap(struct coil_task *tasks[], size_t a, size_t b)
+{
+	struct coil_task *task = tasks[a];
+
+	tasks[a] = tasks[b];
+	tasks[b] = task;
+}
+
+/* The one that ended first, of those from first on; n if none has. */
+static size_t earliest(struct coil_task *tasks[], size_t first, size_t n)
+{
+	size_t least = n;
+
+	for (size_t i = first; i < n; i++) {
+		if (tasks[i]->done && (least == n || tasks[i]->ended < tasks[least]->ended))
+			least = i;
+	}
+	return least;
+}
+
+int coil_as_completed(struct coil_task *tasks[], size_t n, size_t *done)
+{
+	struct coil_task *self = coil__self();
+	struct look look = { .waiter = self, .first = true };
+	size_t at, first;
+	int err;
+
+	if (self->pending == -EPERM)
+		return -EPERM;
+	if (!done || (n && !tasks))
+		return -EINVAL;
+	if (*done >= n)
+		return -ENOENT;
+	first = *done;
+	err = look_check(self, tasks + first, n - first);
+	if (err)
+		return err;
+	if (self->pending)
+		return coil__refuse(self);
+	at = earliest(tasks, first, n);
+	if (at == n) {
+		err = look_park(self, &look, tasks + first, n - first);
+		if (err)
+			return err == WAKE_REQUEST ? coil__scope_deliver(self) : err;
+		at = earliest(tasks, first, n);
+	}
+	swap(tasks, first, at);
+	*done = first + 1;
+	/* Further handles of the same task are no further results. */
+	for (size_t i = *done; i < n; i++) {
+		if (tasks[i] == tasks[first])
+			swap(tasks, (*done)++, i);
+	}
+	return (int)first;
+}

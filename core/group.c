@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include <coil/group.h>
+#include "core/list.h"
+#include "core/loop.h"
+#include "core/scope.h"
+#include "core/task.h"
+#include <errno.h>
+
+/*
+ * A group's scope lies in its owner's list of scopes from the first child on.
+ * Leaving waits without hearing requests; it ends because those requests reach
+ * the children (scope.c passes them on).
+ */
+
+static void unlink_child(struct coil_group *group, struct coil_task *task)
+{
+	if (task->sibling_prev)
+		task->sibling_prev->sibling_next = task->sibling_next;
+	else
+		group->children = task->sibling_next;
+	if (task->sibling_next)
+		task->sibling_next->sibling_prev = task->sibling_prev;
+	task->group = NULL;
+	group->size--;
+}
+
+void coil_group_fail(struct coil_group *group, int error)
+{
+	if (!group->error)
+		group->error = error;
+	coil_group_cancel(group);
+}
+
+void coil_group_cancel(struct coil_group *group)
+{
+	if (group->scope.task)
+		coil__scope_request(&group->scope, SCOPE_CANCELLED);
+}
+
+void coil__group_ended(struct coil_task *task)
+{
+	struct coil_group *group = task->group;
+	int result = task->result;
+
+	unlink_child(group, task);
+	if (result < 0 && result != -ECANCELED) {
+		if (!group->independent)
+			coil_group_fail(group, result);
+		else if (!task->consumer)
+			coil__report(task, result);
+	}
+	if (!group->size)
+		coil_waitq_unpark(&group->leaving);
+}
+
+static int check(struct coil_group *group, int (*fn)(void *arg))
+{
+	struct coil_task *self = coil__self();
+	struct coil_loop *loop = coil__loop;
+
+	if (loop == &coil__nowhere)
+		return -EPERM;
+	if (!group || !fn)
+		return -EINVAL;
+	if (group->scope.task) {
+		if (group->scope.task->loop != loop)
+			return -EXDEV;
+		return coil__scope_pending(&group->scope) ? -ECANCELED : 0;
+	}
+	if (self == &loop->root)
+		return -EPERM;
+	return self->pending || group->error ? -ECANCELED : 0;
+}
+
+static void open_scope(struct coil_group *group)
+{
+	if (group->scope.task)
+		return;
+	group->scope.flags = SCOPE_GROUP;
+	coil__scope_push(&group->scope, coil__self());
+}
+
+static void add(struct coil_group *group, struct coil_task *task)
+{
+	task->group = group;
+	task->sibling_prev = NULL;
+	task->sibling_next = group->children;
+	if (task->sibling_next)
+		task->sibling_next->sibling_prev = task;
+	group->children = task;
+	group->size++;
+}
+
+int coil_group_create_task_with(struct coil_group *group,
+				const struct coil_task_options *options,
+				int (*fn)(void *arg), void *arg,
+				struct coil_task **handle)
+{
+	struct coil_task *task;
+	int err = check(group, fn);
+
+	if (handle)
+		*handle = NULL;
+	if (err)
+		return err;
+	err = coil__task_check_options(options);
+	if (err)
+		return err;
+	open_scope(group);
+	task = coil__task_new(coil__loop, options, fn, arg);
+	if (!task) {
+		coil_group_fail(group, -ENOMEM);
+		return -ENOMEM;
+	}
+	add(group, task);
+	if (handle)
+		*handle = task;
+	else
+		task->refs--;
+	coil__task_start(task, options && options->eager);
+	return 0;
+}
+
+int coil_group_create_task(struct coil_group *group, int (*fn)(void *arg), void *arg)
+{
+	return coil_group_create_task_with(group, NULL, fn, arg, NULL);
+}
+
+int coil_group_wait(struct coil_group *group)
+{
+	struct coil_task *self = coil_current_task();
+	int error;
+
+	if (!self)
+		return -EPERM;
+	if (group->scope.task) {
+		if (group->scope.task != self)
+			return -EPERM;
+		/* Fails only off a task and across loops. */
+		while (group->size && !coil_waitq_park_shielded(&group->leaving, NULL, "group"))
+			;
+		coil__scope_remove(&group->scope);
+	}
+	error = group->error;
+	*group = (struct coil_group){ .independent = group->independent };
+	if (error)
+		return error;
+	return self->pending ? coil__refuse(self) : 0;
+}

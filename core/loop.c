@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One pass: reap completions and what other threads sent, make due sleepers
+ * ready, in order; put a mark behind all that is ready if a scope's deadline
+ * fell due; run the ready until the list is empty or the budget is spent; apply
+ * the deadlines when the mark is met (scope.c says why).
+ */
+#include "core/loop.h"
+#include "core/pool.h"
+#include "core/waitq.h"
+#include <coil/time.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	BUDGET = 64,		/* switches between two looks around */
+	STACK_DEFAULT = 64 * 1024,
+	STACK_SANITIZED = 256 * 1024,
+};
+
+/* Off a loop there is one task, which nothing can be asked of. */
+struct coil_loop coil__nowhere = {
+	.current = &coil__nowhere.root,
+	.root = { .pending = -EPERM, .loop = &coil__nowhere },
+};
+
+__thread struct coil_loop *coil__loop = &coil__nowhere;
+
+const struct backend *coil__backends[4] = { &coil__uring, &coil__epoll };
+
+static int try_backend(struct coil_loop *loop, const struct backend *backend,
+		       const struct coil_options *options, char *because)
+{
+	char reason[sizeof(loop->reason)] = "";
+	int err;
+
+	loop->backend = backend;
+	err = backend->open(loop, options, reason, sizeof(reason));
+	if (err) {
+		loop->backend = NULL;
+		snprintf(because, sizeof(loop->reason), "%s: %s", backend->name,
+			 reason[0] ? reason : strerror(-err));
+		return err;
+	}
+	if (because[0])
+		memcpy(loop->reason, because, sizeof(loop->reason));
+	else
+		memcpy(loop->reason, reason, sizeof(loop->reason));
+	return 0;
+}
+
+/* The first candidate that opens serves, unless one was asked for by name. */
+static int open_backend(struct coil_loop *loop, const struct coil_options *options)
+{
+	const char *wanted = options->backend ? options->backend : getenv("COIL_BACKEND");
+	char because[sizeof(loop->reason)] = "";
+	int err = -EINVAL;
+
+	for (size_t i = 0; coil__backends[i]; i++) {
+		const struct backend *backend = coil__backends[i];
+
+		if (wanted && wanted[0] && strcmp(wanted, backend->name))
+			continue;
+		err = try_backend(loop, backend, options, because);
+		if (!err && wanted && wanted[0] && !loop->reason[0])
+			snprintf(loop->reason, sizeof(loop->reason), "asked for by name");
+		else if (!err && !loop->reason[0])
+			snprintf(loop->reason, sizeof(loop->reason), "the best there is");
+		/* Out of fds or memory: the next engine would be no better off. */
+		if (!err || err == -EMFILE || err == -ENFILE)
+			return err;
+	}
+	return err;
+}
+
+int coil__loop_open(struct coil_loop **result, const struct coil_options *options)
+{
+	struct coil_loop *loop = calloc(1, sizeof(*loop));
+	size_t size = options->stack_size;
+	int err;
+
+	if (!loop)
+		return -ENOMEM;
+	if (!size)
+		size = SANITIZED ? STACK_SANITIZED : STACK_DEFAULT;
+	loop->root.loop = loop;
+	loop->root.pending = -EPERM;
+	loop->current = &loop->root;
+	loop->thread = pthread_self();
+	loop->cxx = coil__cxx_globals();
+	sanitize_stack_main(&loop->root.stack.sanitized, &loop->root.stack.bottom,
+			    &loop->root.stack.top);
+	loop->engine_fds[0] = loop->engine_fds[1] = -1;
+	atomic_init(&loop->refs, 1);
+	pthread_mutex_init(&loop->lock, NULL);
+	err = coil__stacks_open(&loop->stacks, size);
+	if (!err)
+		err = open_backend(loop, options);
+	if (err) {
+		pthread_mutex_destroy(&loop->lock);
+		free(loop);
+		return err;
+	}
+	loop->now = coil__clock(loop);
+	*result = loop;
+	return 0;
+}
+
+/* Tasks that ended and that nobody asked for their results. */
+static void drop_unasked(struct coil_loop *loop)
+{
+	struct stack_cursor cursor = {0};
+	struct coil_task *task;
+
+	while ((task = coil__tasks_each(&loop->stacks, &cursor))) {
+		if (task->result < 0 && task->result != -ECANCELED && !task->told)
+			coil__report(task, task->result);
+		coil__task_free(task);
+	}
+}
+
+void coil__loop_unref(struct coil_loop *loop)
+{
+	if (atomic_fetch_sub_explicit(&loop->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	pthread_mutex_destroy(&loop->lock);
+	free(loop);
+}
+
+void coil__loop_close(struct coil_loop *loop)
+{
+	drop_unasked(loop);
+	coil__pool_close(loop);
+	pthread_mutex_lock(&loop->lock);
+	loop->ended = true;
+	pthread_mutex_unlock(&loop->lock);
+	loop->backend->close(loop);
+	coil__timers_close(&loop->timers);
+	coil__stacks_close(&loop->stacks);
+	free(loop->fds);
+	free(loop->ready);
+	coil__loop_unref(loop);
+}
+
+struct fd *coil__loop_fd(struct coil_loop *loop, int fd)
+{
+	size_t count = loop->fd_count ? loop->fd_count : 64;
+	struct fd *fds;
+
+	if ((size_t)fd < loop->fd_count)
+		return &loop->fds[fd];
+	while (count <= (size_t)fd)
+		count *= 2;
+	fds = realloc(loop->fds, count * sizeof(*fds));
+	if (!fds)
+		return NULL;
+	memset(fds + loop->fd_count, 0, (count - loop->fd_count) * sizeof(*fds));
+	/* The first op of each list points back at its head, which moved. */
+	for (size_t i = 0; i < loop->fd_count; i++) {
+		if (fds[i].ops)
+			fds[i].ops->link_on_fd = &fds[i].ops;
+	}
+	loop->fds = fds;
+	loop->fd_count = count;
+	return &fds[fd];
+}
+
+int coil__loop_post(struct coil_loop *loop, struct remote *remote)
+{
+	pthread_mutex_lock(&loop->lock);
+	if (loop->ended) {
+		pthread_mutex_unlock(&loop->lock);
+		return -ESHUTDOWN;
+	}
+	remote->next = NULL;
+	if (loop->remotes)
+		loop->remotes_last->next = remote;
+	else
+		loop->remotes = remote;
+	loop->remotes_last = remote;
+	/* Under the lock, so that the loop cannot close its engine meanwhile. */
+	if (!atomic_exchange(&loop->woken, true))
+		loop->backend->wake(loop);
+	pthread_mutex_unlock(&loop->lock);
+	return 0;
+}
+
+static void run_remotes(struct coil_loop *loop)
+{
+	struct remote *remote, *next;
+
+	if (!atomic_load_explicit(&loop->woken, memory_order_acquire))
+		return;
+	pthread_mutex_lock(&loop->lock);
+	atomic_store(&loop->woken, false);
+	remote = loop->remotes;
+	loop->remotes = NULL;
+	pthread_mutex_unlock(&loop->lock);
+	for (; remote; remote = next) {
+		next = remote->next;
+		remote->run(loop, remote);
+	}
+}
+
+struct fired {
+	void *owner;
+	enum timer_kind kind;
+};
+
+static void fire(struct coil_loop *loop, const struct fired *fired)
+{
+	if (fired->kind == TIMER_TASK) {
+		struct coil_task *task = fired->owner;
+
+		task->timer = 0;
+		coil__ready(task, 0);
+	} else {
+		coil__scope_due(loop, fired->owner);
+	}
+}
+
+/*
+ * No more than run in a pass: else, when many are due, each is fetched now, and
+ * again when its turn comes.  But equal deadlines stay together, as a result must
+ * be there before the expiry of that moment is applied.  Two steps, so that the
+ * owners' pages are fetched side by side.
+ */
+static void fire_timers(struct coil_loop *loop)
+{
+	struct fired fired[16];
+	int64_t last = INT64_MIN;
+	size_t n, total = 0;
+
+	do {
+		for (n = 0; n < sizeof(fired) / sizeof(*fired); n++) {
+			int64_t when = coil__timers_next(&loop->timers);
+
+			if (when > loop->now || (total >= BUDGET && when != last))
+				break;
+			last = when;
+			total++;
+			fired[n].owner = coil__timer_pop(&loop->timers, &fired[n].kind);
+			__builtin_prefetch(fired[n].owner, 1);
+		}
+		for (size_t i = 0; i < n; i++)
+			fire(loop, &fired[i]);
+	} while (n == sizeof(fired) / sizeof(*fired));
+}
+
+/* The mark is root itself, behind all that is ready now. */
+static void mark(struct coil_loop *loop)
+{
+	if (!loop->due || loop->marked)
+		return;
+	loop->marked = true;
+	coil__ready_push(loop, &loop->root);
+}
+
+/* Nothing can happen any more that would make a task ready. */
+static bool stuck(struct coil_loop *loop)
+{
+	return !coil__ready_count(loop) && !loop->ops && !loop->timers.count && !loop->jobs &&
+	       !loop->watched && !loop->due &&
+	       atomic_load(&loop->refs) == 1 && !atomic_load(&loop->woken);
+}
+
+const char *coil__task_waits_for(const struct coil_task *task)
+{
+	const char *what = coil__waiter_what(task);
+
+	if (what)
+		return what;
+	return task->wait ? task->wait->what : "its turn";
+}
+
+static void report_stuck(struct coil_loop *loop)
+{
+	struct stack_cursor cursor = {0};
+	struct coil_task *task;
+
+	coil__warn("deadlock: nothing can ever wake these %zu tasks, they are cancelled",
+		   loop->task_count);
+	while ((task = coil__tasks_each(&loop->stacks, &cursor))) {
+		if (task->done)
+			continue;
+		coil__warn("  task %s waits for %s since %.3f s", coil_task_name(task),
+			   coil__task_waits_for(task), (double)(loop->now - task->since) / 1e9);
+	}
+}
+
+static void cancel_all(struct coil_loop *loop)
+{
+	struct stack_cursor cursor = {0};
+	struct coil_task *task;
+
+	while ((task = coil__tasks_each(&loop->stacks, &cursor)))
+		coil_cancel(task);
+}
+
+/*
+ * Main has returned: those whom nobody looks after are cancelled, in every pass,
+ * as clean-up may still make tasks.  A task of a group, or awaited, is its
+ * parent's, who may have shielded it.
+ */
+static void cancel_unowned(struct coil_loop *loop)
+{
+	struct stack_cursor cursor = {0};
+	struct coil_task *task;
+
+	while ((task = coil__tasks_each(&loop->stacks, &cursor))) {
+		if (!task->group && !task->consumer)
+			coil_cancel(task);
+	}
+}
+
+static void look_around(struct coil_loop *loop)
+{
+	int64_t deadline = 0, trim;
+
+	if (!coil__ready_count(loop)) {
+		deadline = coil__timers_next(&loop->timers);
+		trim = coil__stacks_trim(&loop->stacks, loop->now);
+		if (trim < deadline)
+			deadline = trim;
+	}
+	if (loop->due || atomic_load_explicit(&loop->woken, memory_order_relaxed))
+		deadline = 0;
+	loop->backend->poll(loop, deadline);
+	run_remotes(loop);
+	loop->now = coil__clock(loop);
+}
+
+static void pass(struct coil_loop *loop)
+{
+	look_around(loop);
+	fire_timers(loop);
+	mark(loop);
+	loop->budget = BUDGET;
+	coil__run_ready(loop);
+}
+
+void coil__loop_run(struct coil_loop *loop)
+{
+	while (loop->task_count) {
+		if (loop->main->done && !loop->ending)
+			loop->ending = true;
+		if (loop->ending && loop->swept != loop->task_number) {
+			loop->swept = loop->task_number;
+			cancel_unowned(loop);
+		}
+		if (stuck(loop)) {
+			if (loop->stuck)
+				coil__die(loop->main, "and others do not end though cancelled");
+			report_stuck(loop);
+			loop->stuck = true;
+			cancel_all(loop);
+		}
+		pass(loop);
+	}
+	while (loop->jobs || loop->ops)
+		pass(loop);
+}
+
+const char *coil_backend_name(void)
+{
+	return coil__loop->backend ? coil__loop->backend->name : NULL;
+}
+
+const char *coil_backend_reason(void)
+{
+	return coil__loop->backend ? coil__loop->reason : NULL;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COIL_CORE_LOOP_H
+#define COIL_CORE_LOOP_H
+
+/*
+ * A loop: one thread's tasks, timers and requests to the kernel.
+ */
+
+#include "core/backend.h"
+#include "core/cxx.h"
+#include "core/list.h"
+#include "core/op.h"
+#include "core/stack.h"
+#include "core/task.h"
+#include "core/timers.h"
+#include <coil/run.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* What the loop knows of an fd. */
+struct fd {
+	struct op *ops;			/* that name it */
+	struct coil_task *closer;	/* waits until there are none */
+	uint32_t events;		/* the epoll engine's */
+	uint32_t flags;
+};
+
+/* Something for the loop's own thread to do, from another one. */
+struct remote {
+	struct remote *next;
+	void (*run)(struct coil_loop *loop, struct remote *remote);
+};
+
+struct pool;
+
+struct coil_loop {
+	/* What a yield touches. */
+	struct coil_task *current;	/* &root while the loop itself runs */
+	struct coil_task **ready;	/* a ring with room for every task and root */
+	uint32_t ready_mask;		/* its length less one */
+	uint32_t ready_head;		/* the next to run; both count on and on */
+	uint32_t ready_tail;
+	int budget;			/* switches until the loop has to look around */
+	bool marked;			/* root is on the ready list: see coil__scope_due */
+	bool ending;			/* main has returned */
+	bool stuck;			/* nothing could go on, once */
+	int stopped;			/* by which of the stop signals */
+	uint64_t swept;			/* task_number when the unowned were last cancelled */
+	void *cxx;			/* __cxa_get_globals(), in a C++ program */
+
+	int64_t now;			/* the time, as of the last look at the clock */
+	const int64_t *clock;		/* a simulated clock; NULL: the real one */
+	const struct backend *backend;
+	void *engine;			/* the backend's own */
+	int engine_fds[2];		/* ... which the child of a fork closes; or -1 */
+	char reason[160];
+
+	struct timers timers;
+	struct stacks stacks;
+	struct coil_task *corpse;	/* ended, on a stack that only root may bury */
+	struct coil_task *cancels;	/* being told that they are cancelled: see scope.c */
+	struct coil_task *cancels_last;
+	size_t task_count;		/* of tasks that have not ended */
+	uint64_t task_number;
+	uint64_t ended_count;
+	size_t ops;			/* in flight, but for the loop's own */
+	size_t jobs;			/* that the pool has */
+	size_t watched;			/* shared things that outsiders may still wake */
+	struct coil_scope *due;		/* deadlines that fell due, first to last */
+	struct coil_scope *due_last;
+	struct coil_scope *due_next;	/* ... while the mark was on the list */
+	struct coil_scope *due_next_last;
+	struct fd *fds;
+	size_t fd_count;
+	struct pool *pool;
+
+	void (*error_handler)(const struct coil_task *, int, void *);
+	void *error_arg;
+	struct coil_task *main;
+	pthread_t thread;
+	struct link registered;		/* among the loops of the process: fork.c */
+
+	/* What other threads touch. */
+	atomic_uint refs;
+	pthread_mutex_t lock;
+	struct remote *remotes;
+	struct remote *remotes_last;
+	bool ended;
+	atomic_bool woken;
+
+	struct coil_task root;		/* the loop itself, as something to switch to */
+};
+
+/* The thread's loop; a place with no tasks where every call is -EPERM, if none. */
+extern __thread struct coil_loop *coil__loop __attribute__((tls_model("initial-exec")));
+extern struct coil_loop coil__nowhere;
+
+/* The calling task, or the loop's root, whose pending is -EPERM. */
+static inline struct coil_task *coil__self(void)
+{
+	return coil__loop->current;
+}
+
+static inline uint32_t coil__ready_count(const struct coil_loop *loop)
+{
+	return loop->ready_tail - loop->ready_head;
+}
+
+static inline void coil__ready_push(struct coil_loop *loop, struct coil_task *task)
+{
+	loop->ready[loop->ready_tail++ & loop->ready_mask] = task;
+}
+
+int64_t coil__clock(const struct coil_loop *loop);
+
+/* A deadline ns from now, COIL_FOREVER if that is past the end of the clock. */
+static inline int64_t coil__deadline(int64_t now, int64_t ns)
+{
+	int64_t when;
+
+	return __builtin_add_overflow(now, ns, &when) ? INT64_MAX : when;
+}
+
+int coil__loop_open(struct coil_loop **loop, const struct coil_options *options);
+void coil__loop_close(struct coil_loop *loop);
+void coil__loop_unref(struct coil_loop *loop);
+
+/* What a parked task waits for, in a word or two. */
+const char *coil__task_waits_for(const struct coil_task *task);
+
+/* Passes until the main task, and after it every other, has ended. */
+void coil__loop_run(struct coil_loop *loop);
+
+/* From any thread: 0, or -ESHUTDOWN (then it was not taken). */
+int coil__loop_post(struct coil_loop *loop, struct remote *remote);
+
+/* The entry of an fd, NULL when memory is out.  Moves when another is asked for. */
+struct fd *coil__loop_fd(struct coil_loop *loop, int fd);
+
+#endif

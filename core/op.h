@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COIL_CORE_OP_H
+#define COIL_CORE_OP_H
+
+/*
+ * One request to the kernel, described as the kernel describes it: fill in sqe
+ * with liburing's io_uring_prep_*.  An op belongs to whoever must outlive it, a
+ * parked task (it lies on that task's stack) or an object that drains it before
+ * it goes.  = {0} is ready.
+ */
+
+#include <liburing.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct coil_loop;
+struct coil_task;
+
+struct op {
+	struct io_uring_sqe sqe;
+
+	/* A completion; with IORING_CQE_F_MORE in flags there will be another. */
+	void (*complete)(struct op *op, int res, unsigned flags);
+
+	struct coil_task *task;		/* who is parked for it, if anybody */
+	const char *what;		/* for reports; NULL: by its opcode */
+	int res;
+	unsigned flags;
+	bool done;			/* the last completion has come */
+	bool cancelled;			/* its end was asked for */
+	bool closing;			/* ... by coil_close */
+	bool background;		/* the loop's own: nobody waits for its end */
+	bool backlogged;		/* the engine's, as are those below */
+	unsigned char state;
+	struct op *next_on_fd;		/* of the loop's ops that name this fd */
+	struct op **link_on_fd;
+	struct op *next;		/* the engine's again */
+	struct op *prev;
+	void *engine;
+};
+
+/*
+ * Runs op for the calling task, which parks until it has completed: its result,
+ * or -ECANCELED or -ETIMEDOUT for a request that was pending at entry (nothing
+ * was started) or that ended it; -EPERM outside a task; -ENOMEM.  However it
+ * returns, the kernel is done with the op's buffers.
+ */
+ssize_t coil__op_run(struct op *op);
+
+/* The same, but no request is heard, neither at entry nor later. */
+ssize_t coil__op_run_shielded(struct op *op);
+
+/*
+ * Starts op on the loop without parking; op->complete is the caller's.  0, -EBADF
+ * or -ENOMEM (then it was not started).  coil__op_cancel asks for its early end.
+ */
+int coil__op_start(struct coil_loop *loop, struct op *op);
+void coil__op_cancel(struct coil_loop *loop, struct op *op);
+
+/* What the engines call: counts, unlinks, and tells the owner. */
+void coil__op_complete(struct coil_loop *loop, struct op *op, int res, unsigned flags);
+
+/* Ends every op of this loop that names fd, and waits for their completions. */
+void coil__op_drain_fd(int fd);
+
+/* Whether op names an fd that coil_close must look for. */
+bool coil__op_names_fd(const struct op *op);
+
+/* "recv", "fd 7": for people. */
+const char *coil__op_name(const struct op *op);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/overflow.h"
+#include "core/loop.h"
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+
+enum { STACK_SIZE = 32 * 1024 };
+
+static pthread_mutex_t users_lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned users;
+static bool installed;
+
+static bool in_guard(const struct coil_loop *loop, const char *address)
+{
+	const struct stack *stack = &loop->current->stack;
+
+	return loop->current != &loop->root && address >= stack->bottom &&
+	       address < coil__stack_limit(&loop->stacks, stack);
+}
+
+/* The fault comes again once the default action is back, and kills. */
+static void handle(int signal_number, siginfo_t *info, void *context)
+{
+	const struct coil_loop *loop = coil__loop;
+
+	(void)context;
+	if (info->si_code > 0 && loop != &coil__nowhere && in_guard(loop, info->si_addr)) {
+		const struct stack *stack = &loop->current->stack;
+
+		coil__warn("task %s overflowed its stack of %zu bytes",
+			   coil_task_name(loop->current), (size_t)(stack->top - stack->bottom));
+	}
+	signal(signal_number, SIG_DFL);
+	if (info->si_code <= 0)
+		raise(signal_number);
+}
+
+static void install(void)
+{
+	struct sigaction action = { .sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	struct sigaction old;
+
+	if (sigaction(SIGSEGV, NULL, &old) || old.sa_handler != SIG_DFL)
+		return;
+	sigemptyset(&action.sa_mask);
+	installed = !sigaction(SIGSEGV, &action, NULL);
+}
+
+static void uninstall(void)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL };
+	struct sigaction old;
+
+	/* Whoever put another handler over ours meanwhile keeps it. */
+	if (installed && !sigaction(SIGSEGV, NULL, &old) && old.sa_flags & SA_SIGINFO &&
+	    old.sa_sigaction == handle)
+		sigaction(SIGSEGV, &action, NULL);
+	installed = false;
+}
+
+void coil__overflow_begin(struct overflow *overflow)
+{
+	stack_t stack = { .ss_size = STACK_SIZE }, old;
+
+	overflow->stack = NULL;
+	/* ASan has a handler of its own, which does the same. */
+	if (ADDRESS_SANITIZED)
+		return;
+	if (!sigaltstack(NULL, &old) && old.ss_flags & SS_DISABLE) {
+		stack.ss_sp = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (stack.ss_sp != MAP_FAILED && !sigaltstack(&stack, NULL))
+			overflow->stack = stack.ss_sp;
+		else if (stack.ss_sp != MAP_FAILED)
+			munmap(stack.ss_sp, STACK_SIZE);
+	}
+	pthread_mutex_lock(&users_lock);
+	if (!users++)
+		install();
+	pthread_mutex_unlock(&users_lock);
+}
+
+void coil__overflow_end(struct overflow *overflow)
+{
+	const stack_t none = { .ss_flags = SS_DISABLE };
+
+	if (ADDRESS_SANITIZED)
+		return;
+	pthread_mutex_lock(&users_lock);
+	if (!--users)
+		uninstall();
+	pthread_mutex_unlock(&users_lock);
+	if (overflow->stack && !sigaltstack(&none, NULL))
+		munmap(overflow->stack, STACK_SIZE);
+}

@@ -1,0 +1,679 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/perform.h"
+#include "core/list.h"
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+enum {
+	MOST = 0x7ffff000,	/* bytes that the kernel moves in one call */
+	AT_ONCE = 1 << 20,	/* bytes of a file that are read while the loop waits */
+	WINDOW = 64,		/* buffers of an array that is not sent from its start */
+	RETRY_MS = 5,
+};
+
+/* In sqe.user_data, above the bytes that were moved so far. */
+#define STARTED (UINT64_C(1) << 32)	/* connect: under way; accept: O_NONBLOCK is set */
+#define BLOCKS (UINT64_C(1) << 33)	/* a file that is not in memory */
+#define BLIND (UINT64_C(1) << 34)	/* no readiness will tell */
+#define INPUT (UINT64_C(1) << 35)	/* a splice waits for its input */
+
+#define RETRY(call)							\
+	({								\
+		__typeof__(call) ret_;					\
+									\
+		do							\
+			ret_ = (call);					\
+		while (ret_ < 0 && errno == EINTR);			\
+		ret_;							\
+	})
+
+static void *ptr(uint64_t address)
+{
+	return (void *)(uintptr_t)address;
+}
+
+static size_t clamp(size_t len)
+{
+	return len < MOST ? len : MOST;
+}
+
+static int result(ssize_t ret)
+{
+	return ret < 0 ? -errno : (int)ret;
+}
+
+static size_t so_far(const struct op *op)
+{
+	return op->sqe.user_data & UINT32_MAX;
+}
+
+static void remember(struct op *op, uint64_t bits)
+{
+	op->sqe.user_data |= bits;
+}
+
+static bool remembers(const struct op *op, uint64_t bits)
+{
+	return op->sqe.user_data & bits;
+}
+
+/* An error after some bytes is not their error: it will come again. */
+static int moved(const struct op *op, ssize_t ret)
+{
+	size_t done = so_far(op);
+
+	if (!done)
+		return result(ret);
+	return (int)(ret < 0 ? done : done + (size_t)ret);
+}
+
+int coil__perform_cancelled(const struct op *op)
+{
+	return so_far(op) ? (int)so_far(op) : -ECANCELED;
+}
+
+void coil__perform_unpollable(struct op *op)
+{
+	remember(op, BLOCKS);
+}
+
+static bool ready(int fd, short events)
+{
+	struct pollfd pollfd = { .fd = fd, .events = events };
+
+	return RETRY(poll(&pollfd, 1, 0)) != 0;
+}
+
+static bool nonblocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags < 0 || flags & O_NONBLOCK;
+}
+
+/*
+ * Whether fd is read from a disk, however long that takes; then its size, too.
+ * What lies in /proc is a regular file, but is made up as it is read, and some of
+ * it can be waited for.
+ */
+static bool on_disk(int fd, off_t *size)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return false;
+	*size = S_ISREG(st.st_mode) ? st.st_size : INT64_MAX;
+	if (S_ISREG(st.st_mode))
+		return fstatfs(fd, &fs) || fs.f_type != PROC_SUPER_MAGIC;
+	return S_ISBLK(st.st_mode) || S_ISDIR(st.st_mode);
+}
+
+/*
+ * Reading and writing, with and without a position.
+ */
+
+static bool is_write(const struct op *op)
+{
+	return op->sqe.opcode == IORING_OP_WRITE || op->sqe.opcode == IORING_OP_WRITEV;
+}
+
+static size_t length(const struct op *op)
+{
+	const struct iovec *iov = ptr(op->sqe.addr);
+	size_t len = 0;
+
+	if (op->sqe.opcode == IORING_OP_READ || op->sqe.opcode == IORING_OP_WRITE)
+		return clamp(op->sqe.len);
+	for (unsigned i = 0; i < op->sqe.len && len < MOST; i++)
+		len += iov[i].iov_len < MOST ? iov[i].iov_len : MOST;
+	return clamp(len);
+}
+
+/* What comes after the first skip bytes of iov, at most that many bytes of it. */
+static int window(struct iovec *to, const struct iovec *iov, unsigned count,
+		  size_t skip, size_t most)
+{
+	int n = 0;
+
+	for (unsigned i = 0; i < count && n < WINDOW && most; i++) {
+		size_t len = iov[i].iov_len;
+
+		if (skip >= len) {
+			skip -= len;
+			continue;
+		}
+		len -= skip;
+		if (len > most)
+			len = most;
+		to[n].iov_base = (char *)iov[i].iov_base + skip;
+		to[n++].iov_len = len;
+		most -= len;
+		skip = 0;
+	}
+	return n;
+}
+
+/* One system call for the rest of op, at most that many bytes of it. */
+static ssize_t move(const struct op *op, int flags, size_t most)
+{
+	const struct io_uring_sqe *sqe = &op->sqe;
+	struct iovec one = { ptr(sqe->addr), clamp(sqe->len) }, some[WINDOW];
+	const struct iovec *iov = ptr(sqe->addr);
+	int count = (int)sqe->len;
+	size_t done = so_far(op);
+	off_t at = sqe->off == UINT64_MAX ? -1 : (off_t)(sqe->off + done);
+
+	if (sqe->opcode == IORING_OP_READ || sqe->opcode == IORING_OP_WRITE) {
+		iov = &one;
+		count = 1;
+	}
+	if (done || most < MOST) {
+		count = window(some, iov, (unsigned)count, done, most);
+		iov = some;
+	}
+	if (is_write(op))
+		return RETRY(pwritev2(sqe->fd, iov, count, at, flags));
+	return RETRY(preadv2(sqe->fd, iov, count, at, flags));
+}
+
+static int leave_to_pool(struct op *op)
+{
+	remember(op, BLOCKS);
+	return -EAGAIN;
+}
+
+/* Files that cannot be asked not to block: poll first, then take little. */
+static int try_odd(struct op *op)
+{
+	bool out = is_write(op);
+	size_t most = MOST;
+	off_t size;
+
+	if (coil__perform_nowait(op))
+		return -EOPNOTSUPP;
+	if (on_disk(op->sqe.fd, &size))
+		return leave_to_pool(op);
+	if (!nonblocking(op->sqe.fd)) {
+		if (!ready(op->sqe.fd, out ? POLLOUT : POLLIN))
+			return -EAGAIN;
+		/* A pipe that polls ready has room for so much, and blocks for more. */
+		if (out)
+			most = 4096;
+	}
+	return result(move(op, (int)op->sqe.rw_flags, most));
+}
+
+/* Whether a file has more for a read, or room for a write, that came out short. */
+static bool cut_short(const struct op *op, ssize_t n)
+{
+	off_t size, at = (off_t)op->sqe.off + n;
+
+	if ((size_t)n >= length(op) || !on_disk(op->sqe.fd, &size))
+		return false;
+	if (op->sqe.off == UINT64_MAX)
+		at = lseek(op->sqe.fd, 0, SEEK_CUR);
+	return is_write(op) || at < size;
+}
+
+static int try_move(struct op *op)
+{
+	bool nowait = coil__perform_nowait(op);
+	off_t size;
+	ssize_t n;
+
+	/* A file in memory is answered at once, if that does not take too long. */
+	if (!nowait && length(op) > AT_ONCE && on_disk(op->sqe.fd, &size))
+		return leave_to_pool(op);
+	n = move(op, (int)op->sqe.rw_flags | RWF_NOWAIT, MOST);
+	if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
+		return try_odd(op);
+	if (n < 0 && errno == EAGAIN && !nowait && on_disk(op->sqe.fd, &size))
+		return leave_to_pool(op);
+	if (n > 0 && !nowait && cut_short(op, n)) {
+		remember(op, (uint64_t)n);
+		return leave_to_pool(op);
+	}
+	return result(n);
+}
+
+/*
+ * Sockets.
+ */
+
+static bool is_stream(int fd)
+{
+	int type;
+	socklen_t len = sizeof(type);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) &&
+	       (type == SOCK_STREAM || type == SOCK_SEQPACKET);
+}
+
+/*
+ * A datagram to a named peer whose queue is full: the socket itself has room and
+ * polls ready.
+ */
+static int refused_by_peer(struct op *op, bool named)
+{
+	if (named && ready(op->sqe.fd, POLLOUT))
+		remember(op, BLIND);
+	return -EAGAIN;
+}
+
+static ssize_t transfer(const struct op *op, size_t done)
+{
+	const struct io_uring_sqe *sqe = &op->sqe;
+	char *at = (char *)ptr(sqe->addr) + done;
+	size_t len = clamp(sqe->len) - done;
+	int flags = (int)sqe->msg_flags | MSG_DONTWAIT;
+
+	if (sqe->opcode == IORING_OP_RECV)
+		return RETRY(recv(sqe->fd, at, len, flags));
+	return RETRY(sendto(sqe->fd, at, len, flags | MSG_NOSIGNAL, ptr(sqe->addr2),
+			    sqe->addr_len));
+}
+
+/* MSG_DONTWAIT takes the meaning from MSG_WAITALL, so that is done here. */
+static int try_transfer(struct op *op)
+{
+	const struct io_uring_sqe *sqe = &op->sqe;
+	bool all = sqe->msg_flags & MSG_WAITALL && !(sqe->msg_flags & MSG_PEEK);
+
+	for (;;) {
+		ssize_t n = transfer(op, so_far(op));
+
+		if (n < 0 && errno == EAGAIN && !coil__perform_nowait(op))
+			return refused_by_peer(op, sqe->opcode == IORING_OP_SEND && sqe->addr2);
+		if (n <= 0 || !all || so_far(op) + (size_t)n == clamp(sqe->len) ||
+		    !is_stream(sqe->fd))
+			return moved(op, n);
+		op->sqe.user_data += (uint64_t)n;
+	}
+}
+
+static int try_message(struct op *op)
+{
+	const struct io_uring_sqe *sqe = &op->sqe;
+	struct msghdr *msg = ptr(sqe->addr);
+	int flags = (int)sqe->msg_flags | MSG_DONTWAIT;
+	ssize_t n;
+
+	if (sqe->opcode == IORING_OP_RECVMSG)
+		return result(RETRY(recvmsg(sqe->fd, msg, flags)));
+	n = RETRY(sendmsg(sqe->fd, msg, flags | MSG_NOSIGNAL));
+	if (n < 0 && errno == EAGAIN)
+		return refused_by_peer(op, msg->msg_name != NULL);
+	return result(n);
+}
+
+/*
+ * accept and connect know no flag that would keep them from blocking, so the fd
+ * is made O_NONBLOCK; but not one that others are sure to share.
+ */
+static int make_nonblocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return -errno;
+	if (flags & O_NONBLOCK)
+		return 0;
+	if (fd <= STDERR_FILENO)
+		return -EBUSY;
+	return fcntl(fd, F_SETFL, flags | O_NONBLOCK) ? -errno : 0;
+}
+
+static int try_accept(struct op *op)
+{
+	const struct io_uring_sqe *sqe = &op->sqe;
+
+	if (!remembers(op, STARTED)) {
+		int err = make_nonblocking(sqe->fd);
+
+		if (!err)
+			remember(op, STARTED);
+		else if (err != -EBUSY)
+			return err;
+		else if (!ready(sqe->fd, POLLIN))
+			return -EAGAIN;
+	}
+	return result(RETRY(accept4(sqe->fd, ptr(sqe->addr), ptr(sqe->addr2),
+				    (int)sqe->accept_flags)));
+}
+
+/* The second call of connect(2) says how the first went. */
+static int continue_connect(struct op *op)
+{
+	int err = 0;
+	socklen_t len = sizeof(err);
+
+	if (getsockopt(op->sqe.fd, SOL_SOCKET, SO_ERROR, &err, &len))
+		return -errno;
+	if (err)
+		return -err;
+	if (!connect(op->sqe.fd, ptr(op->sqe.addr), (socklen_t)op->sqe.off) || errno == EISCONN)
+		return 0;
+	return errno == EALREADY || errno == EINPROGRESS || errno == EINTR ? -EAGAIN : -errno;
+}
+
+/*
+ * AF_UNIX does not go on in the background: -EAGAIN says that the listener's
+ * queue is full, and nothing that could be polled tells when it no longer is.
+ */
+static int try_connect(struct op *op)
+{
+	int err;
+
+	if (remembers(op, STARTED))
+		return continue_connect(op);
+	err = make_nonblocking(op->sqe.fd);
+	if (err == -EBUSY)
+		return leave_to_pool(op);
+	if (err)
+		return err;
+	if (!connect(op->sqe.fd, ptr(op->sqe.addr), (socklen_t)op->sqe.off))
+		return 0;
+	if (errno == EINPROGRESS || errno == EINTR)
+		remember(op, STARTED);
+	else if (errno == EAGAIN)
+		remember(op, BLIND);
+	else
+		return -errno;
+	return -EAGAIN;
+}
+
+static short poll_events(const struct op *op)
+{
+	uint32_t events = op->sqe.poll32_events;
+
+#if __BYTE_ORDER == __BIG_ENDIAN
+	events = events << 16 | events >> 16;
+#endif
+	return (short)events;
+}
+
+static int try_poll(struct op *op)
+{
+	struct pollfd pollfd = { .fd = op->sqe.fd, .events = poll_events(op) };
+	int n = RETRY(poll(&pollfd, 1, 0));
+
+	if (n < 0)
+		return -errno;
+	if (pollfd.revents & POLLNVAL)
+		return -EBADF;
+	return n ? pollfd.revents : -EAGAIN;
+}
+
+/*
+ * Both ends have to be ready, and SPLICE_F_NONBLOCK is for pipes only: a socket
+ * that is not O_NONBLOCK would block for what it has no room for.
+ */
+static ssize_t splice_ends(const struct op *op, size_t len)
+{
+	const struct io_uring_sqe *sqe = &op->sqe;
+	unsigned flags = sqe->splice_flags | SPLICE_F_NONBLOCK;
+	off64_t in = (off64_t)sqe->splice_off_in, out = (off64_t)sqe->off;
+
+	if (sqe->opcode == IORING_OP_TEE)
+		return tee(sqe->splice_fd_in, sqe->fd, len, flags);
+	return splice(sqe->splice_fd_in, in == -1 ? NULL : &in,
+		      sqe->fd, out == -1 ? NULL : &out, len, flags);
+}
+
+static int try_splice(struct op *op)
+{
+	const struct io_uring_sqe *sqe = &op->sqe;
+	size_t len = clamp(sqe->len);
+	off_t size;
+	ssize_t n;
+
+	op->sqe.user_data &= ~INPUT;
+	if (!ready(sqe->splice_fd_in, POLLIN)) {
+		remember(op, INPUT);
+		return -EAGAIN;
+	}
+	if (!ready(sqe->fd, POLLOUT))
+		return -EAGAIN;
+	if (on_disk(sqe->splice_fd_in, &size) || on_disk(sqe->fd, &size))
+		return leave_to_pool(op);
+	if (len > 4096 && !nonblocking(sqe->fd))
+		len = 4096;
+	n = RETRY(splice_ends(op, len));
+	if (n < 0 && errno == EAGAIN)
+		remember(op, BLIND);
+	return result(n);
+}
+
+/*
+ * Calls that do not wait for anybody, though a disk may be slow.
+ */
+
+static ssize_t call_with_path(const struct io_uring_sqe *sqe)
+{
+	const char *path = ptr(sqe->addr), *other = ptr(sqe->addr2);
+
+	switch (sqe->opcode) {
+	case IORING_OP_OPENAT:
+		return openat(sqe->fd, path, (int)sqe->open_flags, (mode_t)sqe->len);
+	case IORING_OP_STATX:
+		return statx(sqe->fd, path, (int)sqe->statx_flags, sqe->len, ptr(sqe->off));
+	case IORING_OP_UNLINKAT:
+		return unlinkat(sqe->fd, path, (int)sqe->unlink_flags);
+	case IORING_OP_MKDIRAT:
+		return mkdirat(sqe->fd, path, (mode_t)sqe->len);
+	case IORING_OP_SYMLINKAT:
+		return symlinkat(path, sqe->fd, other);
+	case IORING_OP_LINKAT:
+		return linkat(sqe->fd, path, (int)sqe->len, other, (int)sqe->hardlink_flags);
+	case IORING_OP_RENAMEAT:
+		return renameat2(sqe->fd, path, (int)sqe->len, other, sqe->rename_flags);
+	default:
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+}
+
+static int call(const struct io_uring_sqe *sqe)
+{
+	switch (sqe->opcode) {
+	case IORING_OP_NOP:
+		return 0;
+	case IORING_OP_SHUTDOWN:
+		return result(shutdown(sqe->fd, (int)sqe->len));
+	case IORING_OP_SOCKET:
+		return result(socket(sqe->fd, (int)sqe->off, (int)sqe->len));
+	case IORING_OP_CLOSE:
+		/* Whatever it says, the fd is gone. */
+		return close(sqe->fd) && errno != EINTR ? -errno : 0;
+	case IORING_OP_FSYNC:
+		if (sqe->fsync_flags & IORING_FSYNC_DATASYNC)
+			return result(RETRY(fdatasync(sqe->fd)));
+		return result(RETRY(fsync(sqe->fd)));
+	case IORING_OP_FALLOCATE:
+		return result(RETRY(fallocate(sqe->fd, (int)sqe->len, (off_t)sqe->off,
+					      (off_t)sqe->addr)));
+	default:
+		return result(RETRY(call_with_path(sqe)));
+	}
+}
+
+/* Only a socket that is told to linger waits in close(2), or a file's last words. */
+static bool close_blocks(int fd)
+{
+	struct linger linger;
+	socklen_t len = sizeof(linger);
+	off_t size;
+
+	if (!getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len))
+		return linger.l_onoff && linger.l_linger;
+	return on_disk(fd, &size);
+}
+
+enum perform_class coil__perform_class(const struct op *op)
+{
+	if (remembers(op, BLOCKS))
+		return PERFORM_POOL;
+	switch (op->sqe.opcode) {
+	case IORING_OP_READ:
+	case IORING_OP_READV:
+	case IORING_OP_RECV:
+	case IORING_OP_RECVMSG:
+	case IORING_OP_ACCEPT:
+	case IORING_OP_POLL_ADD:
+		return PERFORM_READY_IN;
+	case IORING_OP_WRITE:
+	case IORING_OP_WRITEV:
+	case IORING_OP_SEND:
+	case IORING_OP_SENDMSG:
+	case IORING_OP_CONNECT:
+	case IORING_OP_SPLICE:
+	case IORING_OP_TEE:
+		return PERFORM_READY_OUT;
+	case IORING_OP_NOP:
+	case IORING_OP_SHUTDOWN:
+	case IORING_OP_SOCKET:
+		return PERFORM_NOW;
+	case IORING_OP_CLOSE:
+		return close_blocks(op->sqe.fd) ? PERFORM_POOL : PERFORM_NOW;
+	case IORING_OP_OPENAT:
+	case IORING_OP_FSYNC:
+	case IORING_OP_FALLOCATE:
+	case IORING_OP_STATX:
+	case IORING_OP_UNLINKAT:
+	case IORING_OP_RENAMEAT:
+	case IORING_OP_MKDIRAT:
+	case IORING_OP_SYMLINKAT:
+	case IORING_OP_LINKAT:
+		return PERFORM_POOL;
+	default:
+		return PERFORM_UNKNOWN;
+	}
+}
+
+int coil__perform_fd(const struct op *op)
+{
+	return remembers(op, INPUT) ? op->sqe.splice_fd_in : op->sqe.fd;
+}
+
+short coil__perform_events(const struct op *op)
+{
+	const struct io_uring_sqe *sqe = &op->sqe;
+	bool receives = sqe->opcode == IORING_OP_RECV || sqe->opcode == IORING_OP_RECVMSG;
+
+	if (remembers(op, BLIND))
+		return 0;
+	if (sqe->opcode == IORING_OP_POLL_ADD)
+		return poll_events(op);
+	if (receives && sqe->msg_flags & MSG_ERRQUEUE)
+		return POLLERR;
+	if (receives && sqe->msg_flags & MSG_OOB)
+		return POLLPRI;
+	if (remembers(op, INPUT) || coil__perform_class(op) == PERFORM_READY_IN)
+		return POLLIN;
+	return POLLOUT;
+}
+
+bool coil__perform_nowait(const struct op *op)
+{
+	switch (op->sqe.opcode) {
+	case IORING_OP_READ:
+	case IORING_OP_READV:
+	case IORING_OP_WRITE:
+	case IORING_OP_WRITEV:
+		return op->sqe.rw_flags & RWF_NOWAIT;
+	case IORING_OP_RECV:
+	case IORING_OP_SEND:
+	case IORING_OP_RECVMSG:
+	case IORING_OP_SENDMSG:
+		return op->sqe.msg_flags & MSG_DONTWAIT;
+	case IORING_OP_SPLICE:
+	case IORING_OP_TEE:
+		return op->sqe.splice_flags & SPLICE_F_NONBLOCK;
+	default:
+		return false;
+	}
+}
+
+int coil__perform_try(struct op *op)
+{
+	op->sqe.user_data &= ~BLIND;
+	switch (op->sqe.opcode) {
+	case IORING_OP_READ:
+	case IORING_OP_READV:
+	case IORING_OP_WRITE:
+	case IORING_OP_WRITEV:
+		return try_move(op);
+	case IORING_OP_RECV:
+	case IORING_OP_SEND:
+		return try_transfer(op);
+	case IORING_OP_RECVMSG:
+	case IORING_OP_SENDMSG:
+		return try_message(op);
+	case IORING_OP_ACCEPT:
+		return try_accept(op);
+	case IORING_OP_CONNECT:
+		return try_connect(op);
+	case IORING_OP_POLL_ADD:
+		return try_poll(op);
+	case IORING_OP_SPLICE:
+	case IORING_OP_TEE:
+		return try_splice(op);
+	default:
+		return call(&op->sqe);
+	}
+}
+
+/* The other end of a splice may have been emptied meanwhile: back to the loop. */
+static int block_splice(struct op *op)
+{
+	int n = result(RETRY(splice_ends(op, clamp(op->sqe.len))));
+
+	if (n == -EAGAIN && !coil__perform_nowait(op))
+		op->sqe.user_data &= ~BLOCKS;
+	return n;
+}
+
+static int block(struct op *op)
+{
+	switch (op->sqe.opcode) {
+	case IORING_OP_READ:
+	case IORING_OP_READV:
+	case IORING_OP_WRITE:
+	case IORING_OP_WRITEV:
+		return moved(op, move(op, (int)op->sqe.rw_flags, MOST));
+	case IORING_OP_CONNECT:
+		return result(connect(op->sqe.fd, ptr(op->sqe.addr), (socklen_t)op->sqe.off));
+	case IORING_OP_SPLICE:
+	case IORING_OP_TEE:
+		return block_splice(op);
+	default:
+		return call(&op->sqe);
+	}
+}
+
+int coil__perform_block(struct op *op)
+{
+	struct pollfd pollfd;
+	int res;
+
+	for (;;) {
+		if (coil__perform_class(op) == PERFORM_POOL)
+			return block(op);
+		res = coil__perform_try(op);
+		if (res != -EAGAIN || coil__perform_nowait(op))
+			return res;
+		pollfd.fd = coil__perform_fd(op);
+		pollfd.events = coil__perform_events(op);
+		poll(&pollfd, pollfd.events != 0, pollfd.events ? -1 : RETRY_MS);
+	}
+}

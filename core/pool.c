@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/pool.h"
+#include "core/epoll.h"
+#include "core/perform.h"
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+enum {
+	THREADS = 32,		/* of a loop's pool */
+	DETACHED = 16,		/* detached jobs that run at a time */
+};
+
+struct pool {
+	pthread_mutex_t lock;
+	pthread_cond_t work;		/* there is a job, or it is time to end */
+	struct list queue;
+	size_t queued;
+	size_t idle;			/* threads that wait, or were just woken */
+	bool ending;
+	size_t count;			/* of threads; the loop's own thread alone changes it */
+	pthread_t threads[THREADS];
+};
+
+/* Signals are for the program's own threads. */
+static int start_thread(pthread_t *thread, bool detached, void *(*fn)(void *), void *arg)
+{
+	pthread_attr_t attr;
+	sigset_t all, mask;
+	int err = pthread_attr_init(&attr);
+
+	if (err)
+		return -err;
+	if (detached)
+		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &mask);
+	err = pthread_create(thread, &attr, fn, arg);
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
+	pthread_attr_destroy(&attr);
+	return -err;
+}
+
+static void job_done(struct coil_loop *loop, struct remote *remote)
+{
+	struct job *job = container_of(remote, struct job, remote);
+
+	loop->jobs--;
+	job->done(loop, job);
+}
+
+static struct job *next_job(struct pool *pool)
+{
+	struct job *job = NULL;
+	struct link *link;
+
+	pthread_mutex_lock(&pool->lock);
+	pool->idle++;
+	while (!pool->queue.head && !pool->ending)
+		pthread_cond_wait(&pool->work, &pool->lock);
+	pool->idle--;
+	link = list_pop(&pool->queue);
+	if (link) {
+		job = container_of(link, struct job, link);
+		job->queued = false;
+		pool->queued--;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return job;
+}
+
+/* The loop waits for its jobs before it ends, so the post cannot be refused. */
+static void *run_jobs(void *arg)
+{
+	struct job *job;
+
+	while ((job = next_job(arg))) {
+		job->work(job);
+		coil__loop_post(job->loop, &job->remote);
+	}
+	return NULL;
+}
+
+static struct pool *open_pool(struct coil_loop *loop)
+{
+	struct pool *pool = loop->pool;
+
+	if (pool)
+		return pool;
+	pool = calloc(1, sizeof(*pool));
+	if (!pool)
+		return NULL;
+	pthread_mutex_init(&pool->lock, NULL);
+	pthread_cond_init(&pool->work, NULL);
+	loop->pool = pool;
+	return pool;
+}
+
+int coil__pool_submit(struct coil_loop *loop, struct job *job)
+{
+	struct pool *pool = open_pool(loop);
+	bool short_of_threads;
+
+	if (!pool)
+		return -ENOMEM;
+	job->loop = loop;
+	job->remote.run = job_done;
+	job->queued = true;
+	pthread_mutex_lock(&pool->lock);
+	list_push(&pool->queue, &job->link);
+	pool->queued++;
+	short_of_threads = pool->queued > pool->idle && pool->count < THREADS;
+	pthread_cond_signal(&pool->work);
+	pthread_mutex_unlock(&pool->lock);
+	loop->jobs++;
+	if (short_of_threads &&
+	    !start_thread(&pool->threads[pool->count], false, run_jobs, pool))
+		pool->count++;
+	/* With one thread or more it will get its turn. */
+	if (pool->count || !coil__pool_remove(loop, job))
+		return 0;
+	return -EAGAIN;
+}
+
+bool coil__pool_remove(struct coil_loop *loop, struct job *job)
+{
+	struct pool *pool = loop->pool;
+	bool removed;
+
+	pthread_mutex_lock(&pool->lock);
+	removed = job->queued;
+	if (removed) {
+		list_remove(&pool->queue, &job->link);
+		job->queued = false;
+		pool->queued--;
+		loop->jobs--;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return removed;
+}
+
+void coil__pool_close(struct coil_loop *loop)
+{
+	struct pool *pool = loop->pool;
+
+	if (!pool)
+		return;
+	pthread_mutex_lock(&pool->lock);
+	pool->ending = true;
+	pthread_cond_broadcast(&pool->work);
+	pthread_mutex_unlock(&pool->lock);
+	for (size_t i = 0; i < pool->count; i++)
+		pthread_join(pool->threads[i], NULL);
+	pthread_cond_destroy(&pool->work);
+	pthread_mutex_destroy(&pool->lock);
+	free(pool);
+	loop->pool = NULL;
+}
+
+/*
+ * Ops.
+ */
+
+static void perform_work(struct job *job)
+{
+	struct perform_job *perform = container_of(job, struct perform_job, job);
+
+	perform->res = coil__perform_block(perform->op);
+}
+
+static void perform_done(struct coil_loop *loop, struct job *job)
+{
+	struct perform_job *perform = container_of(job, struct perform_job, job);
+	struct op *op = perform->op;
+	int res = perform->res;
+
+	free(perform);
+	op->engine = NULL;
+	if (res == -EAGAIN && coil__perform_class(op) != PERFORM_POOL) {
+		if (!op->cancelled) {
+			loop->backend->submit(loop, op);
+			return;
+		}
+		res = coil__perform_cancelled(op);
+	}
+	if (res >= 0 && op->sqe.opcode == IORING_OP_OPENAT)
+		coil__fd_made(loop, res);
+	coil__op_complete(loop, op, res, 0);
+}
+
+int coil__pool_perform(struct coil_loop *loop, struct op *op)
+{
+	struct perform_job *perform = calloc(1, sizeof(*perform));
+	int err;
+
+	if (!perform)
+		return -ENOMEM;
+	perform->op = op;
+	perform->job.work = perform_work;
+	perform->job.done = perform_done;
+	err = coil__pool_submit(loop, &perform->job);
+	if (!err) {
+		op->engine = perform;
+	} else {
+		/* No thread to be had: everybody waits. */
+		perform_work(&perform->job);
+		perform_done(loop, &perform->job);
+	}
+	return 0;
+}
+
+bool coil__pool_cancel(struct coil_loop *loop, struct op *op)
+{
+	struct perform_job *perform = op->engine;
+
+	if (!coil__pool_remove(loop, &perform->job))
+		return false;
+	free(perform);
+	op->engine = NULL;
+	coil__op_complete(loop, op, coil__perform_cancelled(op), 0);
+	return true;
+}
+
+/*
+ * Detached jobs.  What they touch belongs to the process, as they may outlive
+ * every loop.
+ */
+
+static struct {
+	pthread_mutex_t lock;
+	struct list queue;
+	size_t running;
+} detached = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* The child of a fork has none of the threads. */
+static void before_fork(void)
+{
+	pthread_mutex_lock(&detached.lock);
+}
+
+static void after_fork(void)
+{
+	pthread_mutex_unlock(&detached.lock);
+}
+
+static void after_fork_in_child(void)
+{
+	pthread_mutex_init(&detached.lock, NULL);
+	detached.queue = (struct list){0};
+	detached.running = 0;
+}
+
+static void watch_forks(void)
+{
+	pthread_atfork(before_fork, after_fork, after_fork_in_child);
+}
+
+static void detached_done(struct coil_loop *loop, struct remote *remote)
+{
+	struct detached *job = container_of(remote, struct detached, remote);
+
+	loop->jobs--;
+	/* Only the loop's own thread abandons, so nobody can get in between. */
+	if (job->loop)
+		job->done(loop, job);
+	else
+		job->release(job);
+}
+
+/* Under the lock, so that a loop that was not abandoned is still there. */
+static bool send_back(struct detached *job)
+{
+	if (!job->loop)
+		return false;
+	job->state = DETACHED_SENT;
+	coil__loop_post(job->loop, &job->remote);
+	return true;
+}
+
+static void *run_detached(void *arg)
+{
+	struct detached *job = arg;
+	struct link *link;
+	bool sent;
+
+	do {
+		job->work(job);
+		pthread_mutex_lock(&detached.lock);
+		sent = send_back(job);
+		link = list_pop(&detached.queue);
+		if (link)
+			container_of(link, struct detached, link)->state = DETACHED_RUNNING;
+		else
+			detached.running--;
+		pthread_mutex_unlock(&detached.lock);
+		if (!sent)
+			job->release(job);
+		job = link ? container_of(link, struct detached, link) : NULL;
+	} while (job);
+	return NULL;
+}
+
+int coil__pool_detached(struct coil_loop *loop, struct detached *job)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_t thread;
+	int err = 0;
+
+	pthread_once(&once, watch_forks);
+	job->loop = loop;
+	job->remote.run = detached_done;
+	pthread_mutex_lock(&detached.lock);
+	job->state = DETACHED_RUNNING;
+	if (detached.running < DETACHED)
+		err = start_thread(&thread, true, run_detached, job);
+	if (err || detached.running >= DETACHED) {
+		/* One of those that run will take it. */
+		if (detached.running) {
+			job->state = DETACHED_QUEUED;
+			list_push(&detached.queue, &job->link);
+			err = 0;
+		}
+	} else {
+		detached.running++;
+	}
+	if (!err)
+		loop->jobs++;
+	pthread_mutex_unlock(&detached.lock);
+	return err;
+}
+
+void coil__pool_abandon(struct detached *job)
+{
+	bool queued;
+
+	pthread_mutex_lock(&detached.lock);
+	queued = job->state == DETACHED_QUEUED;
+	if (queued)
+		list_remove(&detached.queue, &job->link);
+	/* One that was sent is about to arrive, and is counted until then. */
+	if (job->state != DETACHED_SENT)
+		job->loop->jobs--;
+	job->loop = NULL;
+	pthread_mutex_unlock(&detached.lock);
+	if (queued)
+		job->release(job);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COIL_CORE_POOL_H
+#define COIL_CORE_POOL_H
+
+/*
+ * Threads for what can only block.  A loop has a pool of its own, which starts
+ * threads as they are needed; what may take for ever, and may be abandoned, has
+ * a thread to itself.  All signals are blocked in them.
+ */
+
+#include "core/list.h"
+#include "core/loop.h"
+#include <stdbool.h>
+
+/* Something to do.  It is the pool's until done runs, or until it was removed. */
+struct job {
+	void (*work)(struct job *job);				/* on a thread */
+	void (*done)(struct coil_loop *loop, struct job *job);	/* on the loop's, after it */
+
+	/* The pool's. */
+	struct coil_loop *loop;
+	struct remote remote;
+	struct link link;
+	bool queued;			/* no thread has taken it yet */
+};
+
+/*
+ * Queues job; jobs begin in this order.  0; -ENOMEM; -EAGAIN when no thread
+ * could be started and there is none.
+ */
+int coil__pool_submit(struct coil_loop *loop, struct job *job);
+
+/* Takes it back: false if it has begun, then done will run. */
+bool coil__pool_remove(struct coil_loop *loop, struct job *job);
+
+/* Ends the threads.  No job may be left. */
+void coil__pool_close(struct coil_loop *loop);
+
+/*
+ * Performs op on a thread and completes it.  0 or as above.  coil__pool_cancel
+ * takes it back and completes it; false if it has begun, then it will complete.
+ */
+int coil__pool_perform(struct coil_loop *loop, struct op *op);
+bool coil__pool_cancel(struct coil_loop *loop, struct op *op);
+
+/*
+ * A job that can be abandoned, as nobody can say how long it takes.  Each has a
+ * thread of its own, but only so many at a time in the process, the others wait;
+ * neither the loop, once it was abandoned, nor exit(3) waits for it.  It owns
+ * what it works on.
+ */
+struct detached {
+	void (*work)(struct detached *job);				/* on a thread */
+	void (*done)(struct coil_loop *loop, struct detached *job);	/* on the loop's, after it */
+	void (*release)(struct detached *job);				/* instead of done, on any */
+
+	/* The pool's. */
+	struct coil_loop *loop;		/* NULL: abandoned */
+	struct remote remote;
+	struct link link;
+	enum { DETACHED_QUEUED, DETACHED_RUNNING, DETACHED_SENT } state;
+};
+
+/* 0, or -EAGAIN when no thread could be started and none is running. */
+int coil__pool_detached(struct coil_loop *loop, struct detached *job);
+
+/* done will not run any more; release will, perhaps at once. */
+void coil__pool_abandon(struct detached *job);
+
+#endif

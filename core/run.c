@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include <coil/run.h>
+#include "core/cxx.h"
+#include "core/fork.h"
+#include "core/loop.h"
+#include "core/overflow.h"
+#include "core/stop.h"
+#include "core/task.h"
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+
+static int check(const struct coil_options *options)
+{
+	for (size_t i = 0; i < sizeof(options->reserved) / sizeof(*options->reserved); i++) {
+		if (options->reserved[i])
+			return -EINVAL;
+	}
+	if (options->flags || options->entries > 32768)
+		return -EINVAL;
+	if (options->stack_size && options->stack_size < COIL_STACK_LEAST)
+		return -EINVAL;
+	return 0;
+}
+
+/*
+ * A write to a broken pipe raises SIGPIPE whoever does it for us.  It is blocked
+ * while the loop runs; one that came because of us is taken off again before the
+ * mask is restored, one that was pending before stays.
+ */
+struct sigpipe {
+	sigset_t mask;
+	bool pending;
+};
+
+static bool sigpipe_pending(void)
+{
+	sigset_t pending;
+
+	return !sigpending(&pending) && sigismember(&pending, SIGPIPE) == 1;
+}
+
+static void sigpipe_block(struct sigpipe *saved)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	saved->pending = sigpipe_pending();
+	pthread_sigmask(SIG_BLOCK, &set, &saved->mask);
+}
+
+static void sigpipe_restore(const struct sigpipe *saved)
+{
+	const struct timespec now = {0};
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	if (!saved->pending && sigpipe_pending())
+		sigtimedwait(&set, NULL, &now);
+	if (!sigismember(&saved->mask, SIGPIPE))
+		pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static int run_main(struct coil_loop *loop, const struct coil_options *options,
+		    int (*fn)(void *arg), void *arg)
+{
+	const struct coil_task_options main = { .name = "main" };
+	struct stop stop = {0};
+	int err;
+
+	err = coil__stop_begin(&stop, loop, options->stop_signals);
+	if (err)
+		return err;
+	loop->main = coil__task_new(loop, &main, fn, arg);
+	if (loop->main) {
+		coil__task_start(loop->main, false);
+		coil__loop_run(loop);
+		loop->main->told = true;
+	}
+	coil__stop_end(&stop);
+	if (!loop->main)
+		return -ENOMEM;
+	if (loop->stuck)
+		return -EDEADLK;
+	return loop->stopped && loop->main->result == -ECANCELED ? -EINTR : loop->main->result;
+}
+
+int coil_run_with(const struct coil_options *options, int (*fn)(void *arg), void *arg)
+{
+	static const struct coil_options defaults;
+	struct overflow overflow;
+	struct sigpipe sigpipe;
+	struct coil_loop *loop;
+	int err;
+
+	if (coil__loop != &coil__nowhere)
+		return -EBUSY;
+	if (!options)
+		options = &defaults;
+	err = fn ? check(options) : -EINVAL;
+	if (!err)
+		err = coil__loop_open(&loop, options);
+	if (err)
+		return err;
+	coil__loop = loop;
+	sigpipe_block(&sigpipe);
+	coil__cxx_name_tasks();
+	coil__overflow_begin(&overflow);
+	coil__fork_register(loop);
+	err = run_main(loop, options, fn, arg);
+	coil__fork_unregister(loop);
+	coil__loop_close(loop);
+	coil__loop = &coil__nowhere;
+	coil__overflow_end(&overflow);
+	sigpipe_restore(&sigpipe);
+	return err;
+}
+
+int coil_run(int (*fn)(void *arg), void *arg)
+{
+	return coil_run_with(NULL, fn, arg);
+}

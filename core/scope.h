@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COIL_CORE_SCOPE_H
+#define COIL_CORE_SCOPE_H
+
+/* Cancellation and deadlines.  scope.c has the essay. */
+
+#include <coil/scope.h>
+#include <stdbool.h>
+
+enum scope_flag {
+	SCOPE_CANCELLED = 1 << 0,	/* a cancel was asked for */
+	SCOPE_DUE = 1 << 1,		/* the deadline is pending */
+	SCOPE_EXPIRED = 1 << 2,		/* ... and was noticed: by the loop, or by a parking call */
+	SCOPE_TOLD = 1 << 3,		/* a parking call returned -ETIMEDOUT on its account */
+	SCOPE_SHIELD = 1 << 4,		/* hides the requests of outer scopes */
+	SCOPE_GROUP = 1 << 5,		/* lies in a struct coil_group */
+	SCOPE_OPEN = 1 << 6,
+};
+
+struct coil_loop;
+
+/* Makes scope the task's innermost.  Its flags are set; its deadline is not armed. */
+void coil__scope_push(struct coil_scope *scope, struct coil_task *task);
+
+/* Takes it out, wherever it is, disarms it, and lets what it hid come through. */
+void coil__scope_remove(struct coil_scope *scope);
+
+/* Arms or moves the deadline: 0 or -ENOMEM. */
+int coil__scope_arm(struct coil_scope *scope, int64_t when);
+
+/* Sets SCOPE_CANCELLED or SCOPE_DUE and tells the groups and the task inside. */
+void coil__scope_request(struct coil_scope *scope, unsigned flag);
+
+/* What a parking call in this scope would return: 0, -ECANCELED, -ETIMEDOUT. */
+int coil__scope_pending(const struct coil_scope *scope);
+
+/*
+ * The task's parking call is about to return its pending request: remembers on
+ * whose account, and returns it.
+ */
+int coil__scope_deliver(struct coil_task *task);
+
+/* A deadline fell due; it is applied at the end of the pass. */
+void coil__scope_due(struct coil_loop *loop, struct coil_scope *scope);
+void coil__scope_apply_due(struct coil_loop *loop);
+
+/* A scope that lies on a dead frame, or is left open, is a bug of the program's. */
+void coil__scope_check_frame(struct coil_task *task);
+
+#endif

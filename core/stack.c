@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/stack.h"
+#include "core/list.h"
+#include <coil/time.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Linux 6.13; a guard that takes no mapping of its own. */
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+
+enum {
+	SLAB_FIRST = 16,	/* stacks; each slab doubles the last ... */
+	SLAB_LAST = 4096,	/* ... up to this many */
+	WARM_ALWAYS = 64,	/* stacks that are never given back */
+	TRIM_BATCH = 256,	/* at most so many at a time */
+	COLOURS = 16,		/* tops a cache line apart: see coil__stack_take */
+	LINE = 64,
+};
+
+#define PERIOD (5 * COIL_SECOND)
+
+/*
+ * The guard comes on top of what was asked for.  That also makes the usual size
+ * an odd number of pages, 17: were stacks a power of two apart, all tops would
+ * fall into the same few sets of the TLB.
+ */
+static size_t with_guard(const struct stacks *stacks, size_t size)
+{
+	size = (size + stacks->page - 1) / stacks->page;
+	return ((size | 1) == size ? size + 2 : size + 1) * stacks->page;
+}
+
+int coil__stacks_open(struct stacks *stacks, size_t size)
+{
+	memset(stacks, 0, sizeof(*stacks));
+	stacks->page = (size_t)sysconf(_SC_PAGESIZE);
+	if (size > SIZE_MAX / 4)
+		return -ENOMEM;
+	stacks->size = with_guard(stacks, size);
+	return 0;
+}
+
+static void forget(struct stack *stack)
+{
+	sanitize_stack_old(&stack->sanitized);
+	stack->entered = false;
+}
+
+void coil__stacks_close(struct stacks *stacks)
+{
+	for (uint32_t i = 0; i < stacks->warm_count; i++)
+		forget(stacks->table[stacks->spare[i]]);
+	while (stacks->slabs) {
+		struct slab *slab = stacks->slabs;
+
+		stacks->slabs = slab->next;
+		munmap(slab->base, slab->length);
+		free(slab);
+	}
+	free(stacks->table);
+	free(stacks->spare);
+	free(stacks->used);
+	memset(stacks, 0, sizeof(*stacks));
+}
+
+static char *map(size_t length)
+{
+	char *base = mmap(NULL, length, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+
+	if (base == MAP_FAILED)
+		return NULL;
+	madvise(base, length, MADV_NOHUGEPAGE);
+	return base;
+}
+
+/*
+ * Guard regions first: a million of them need no mapping of their own, where
+ * mprotect needs two each.  Locked memory (mlockall) cannot have them.
+ */
+static int guard(struct stacks *stacks, char *bottom)
+{
+	if (!stacks->mprotect) {
+		if (!madvise(bottom, stacks->page, MADV_GUARD_INSTALL))
+			return 0;
+		stacks->mprotect = true;
+	}
+	return mprotect(bottom, stacks->page, PROT_NONE) ? -ENOMEM : 0;
+}
+
+static bool resize(void *array, size_t count, size_t size)
+{
+	void *grown = realloc(*(void **)array, count * size);
+
+	if (grown)
+		*(void **)array = grown;
+	return grown;
+}
+
+/* Room for every stack of every slab; the cold ones' numbers move to the new end. */
+static int grow(struct stacks *stacks, uint32_t more)
+{
+	uint32_t count = stacks->count + more, cold = stacks->cold_count;
+
+	if (!resize(&stacks->table, count, sizeof(*stacks->table)) ||
+	    !resize(&stacks->used, count, sizeof(*stacks->used)) ||
+	    !resize(&stacks->spare, count, sizeof(*stacks->spare)))
+		return -ENOMEM;
+	memmove(stacks->spare + count - cold, stacks->spare + stacks->count - cold,
+		cold * sizeof(*stacks->spare));
+	stacks->count = count;
+	return 0;
+}
+
+static int add_slab(struct stacks *stacks)
+{
+	struct slab *slab = malloc(sizeof(*slab));
+	size_t count = SLAB_FIRST;
+
+	if (!slab)
+		return -ENOMEM;
+	/* Locked memory is there from the start: no more than is asked for. */
+	if (stacks->slabs && !stacks->mprotect) {
+		count = 2 * stacks->slabs->length / stacks->size;
+		if (count > SLAB_LAST)
+			count = SLAB_LAST;
+	}
+	slab->length = count * stacks->size;
+	slab->base = map(slab->length);
+	if (!slab->base || grow(stacks, (uint32_t)count)) {
+		if (slab->base)
+			munmap(slab->base, slab->length);
+		free(slab);
+		return -ENOMEM;
+	}
+	slab->next = stacks->slabs;
+	stacks->slabs = slab;
+	return 0;
+}
+
+/*
+ * If all tasks lay at the same offset of their stacks they would fight for the
+ * same few sets of the cache; so each lies a line further down than the last.
+ */
+static struct stack *lay_out(char *bottom, size_t size, uint32_t number)
+{
+	char *top = bottom + size - (size_t)(number % COLOURS) * LINE;
+	struct stack *stack = (struct stack *)top - 1;
+
+	*stack = (struct stack){ .bottom = bottom, .top = bottom + size, .number = number };
+	return stack;
+}
+
+static struct stack *take_own(struct stacks *stacks, size_t size)
+{
+	struct stack *stack;
+	char *bottom;
+
+	if (size > SIZE_MAX / 4)
+		return NULL;
+	size = with_guard(stacks, size);
+	/* By its size it is known where it goes when its task has ended. */
+	if (size == stacks->size)
+		return coil__stack_take(stacks, 0);
+	bottom = map(size);
+	if (!bottom)
+		return NULL;
+	if (guard(stacks, bottom)) {
+		munmap(bottom, size);
+		return NULL;
+	}
+	stack = lay_out(bottom, size, 0);
+	list_push(&stacks->own, &stack->own);
+	return stack;
+}
+
+/* The next stack of the newest slab; its number is the next. */
+static bool carve(struct stacks *stacks)
+{
+	uint32_t number = stacks->carved;
+	char *bottom;
+
+	if (number == stacks->count && add_slab(stacks))
+		return false;
+	bottom = stacks->slabs->base + stacks->slabs->length -
+		 (stacks->count - number) * stacks->size;
+	if (guard(stacks, bottom))
+		return false;
+	stacks->table[number] = lay_out(bottom, stacks->size, number);
+	stacks->carved++;
+	return true;
+}
+
+/* What it said of itself went with its memory, but not where it lies. */
+static void revive(struct stacks *stacks, uint32_t number)
+{
+	uintptr_t top = (uintptr_t)(stacks->table[number] + 1);
+
+	top = (top + stacks->page - 1) / stacks->page * stacks->page;
+	lay_out((char *)top - stacks->size, stacks->size, number);
+}
+
+struct stack *coil__stack_take(struct stacks *stacks, size_t size)
+{
+	uint32_t number;
+
+	if (unlikely(size))
+		return take_own(stacks, size);
+	if (likely(stacks->warm_count)) {
+		if (--stacks->warm_count < stacks->warm_low)
+			stacks->warm_low = stacks->warm_count;
+		number = stacks->spare[stacks->warm_count];
+	} else if (stacks->cold_count) {
+		number = stacks->spare[stacks->count - stacks->cold_count--];
+		revive(stacks, number);
+	} else {
+		number = stacks->carved;
+		if (!carve(stacks))
+			return NULL;
+	}
+	stacks->used[number] = true;
+	return stacks->table[number];
+}
+
+struct stack *coil__stacks_each(const struct stacks *stacks, struct stack_cursor *cursor)
+{
+	struct link *link = cursor->own;
+
+	while (cursor->number < stacks->carved) {
+		uint32_t number = cursor->number++;
+
+		if (stacks->used[number])
+			return stacks->table[number];
+	}
+	if (!cursor->in_own)
+		link = stacks->own.head;
+	cursor->in_own = true;
+	if (!link)
+		return NULL;
+	cursor->own = link->next;
+	return container_of(link, struct stack, own);
+}
+
+void coil__stack_unmap(struct stacks *stacks, struct stack *stack)
+{
+	char *bottom = stack->bottom;
+	size_t size = (size_t)(stack->top - stack->bottom);
+
+	list_remove(&stacks->own, &stack->own);
+	forget(stack);
+	munmap(bottom, size);
+}
+
+static void give_back(struct stacks *stacks, uint32_t number)
+{
+	struct stack *stack = stacks->table[number];
+	char *from = coil__stack_limit(stacks, stack);
+
+	forget(stack);
+	/* Locked memory stays: then nothing is gained, and nothing lost. */
+	(void)madvise(from, (size_t)(stack->top - from), MADV_DONTNEED);
+	stacks->spare[stacks->count - ++stacks->cold_count] = number;
+}
+
+int64_t coil__stacks_trim(struct stacks *stacks, int64_t now)
+{
+	uint32_t spare;
+
+	if (stacks->warm_count <= WARM_ALWAYS) {
+		stacks->period_end = 0;
+		return COIL_FOREVER;
+	}
+	if (!stacks->period_end) {
+		stacks->period_end = now + PERIOD;
+		stacks->warm_low = stacks->warm_count;
+	}
+	if (now < stacks->period_end)
+		return stacks->period_end;
+	spare = stacks->warm_low / 2;
+	if (stacks->warm_count - spare < WARM_ALWAYS)
+		spare = stacks->warm_count - WARM_ALWAYS;
+	for (uint32_t i = 0; i < spare && i < TRIM_BATCH; i++)
+		give_back(stacks, stacks->spare[--stacks->warm_count]);
+	if (spare > TRIM_BATCH) {
+		stacks->warm_low -= 2 * TRIM_BATCH;
+		return now + COIL_MILLISECOND;
+	}
+	stacks->period_end = 0;
+	return now + PERIOD;
+}

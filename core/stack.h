@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COIL_CORE_STACK_H
+#define COIL_CORE_STACK_H
+
+/*
+ * Stacks for tasks: mapped in slabs, guarded at the bottom, kept warm when a
+ * task has ended, given back to the system when they were not needed for a
+ * while.  The task that uses a stack lies on top of it and ends with this
+ * struct, so that a stack at rest costs one page.
+ */
+
+#include "core/list.h"
+#include "core/sanitize.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct stack {
+	char *bottom;		/* of the mapping, its guard included */
+	char *top;		/* one past the mapping */
+	uint32_t number;	/* its place in the pool's table */
+	bool entered;		/* a context stands on it that can be entered again */
+	struct link own;	/* on the list of those that are not the pool's size */
+	struct sanitized sanitized;
+} __attribute__((aligned(64)));
+
+struct slab {
+	struct slab *next;
+	char *base;
+	size_t length;
+};
+
+struct stacks {
+	size_t size;		/* of one, guard included; a whole number of pages */
+	size_t page;
+	struct stack **table;	/* every stack of every slab, by number */
+	bool *used;		/* by number: taken and not yet returned */
+	uint32_t *spare;	/* numbers: of warm ones, from the start up, */
+	uint32_t warm_count;	/* ... the last put being the first taken, */
+	uint32_t cold_count;	/* ... and of those given back, from the end down */
+	uint32_t carved;	/* stacks made so far */
+	uint32_t count;		/* stacks that the slabs have room for */
+	uint32_t warm_low;	/* the fewest that were warm in this period */
+	int64_t period_end;	/* when warm_low is acted upon */
+	struct slab *slabs;	/* the newest first; stacks are carved from it */
+	struct list own;	/* taken, of other sizes */
+	bool mprotect;		/* the kernel has no guard regions for us */
+};
+
+int coil__stacks_open(struct stacks *stacks, size_t size);
+void coil__stacks_close(struct stacks *stacks);
+
+/*
+ * A stack of size bytes (0: the pool's), NULL when memory is out.  Its struct
+ * lies where the task ends; a cache line's
+ * bounds are its bounds, and the task's.
+ */
+struct stack *coil__stack_take(struct stacks *stacks, size_t size);
+
+static inline bool coil__stack_pooled(const struct stacks *stacks, const struct stack *stack)
+{
+	return (size_t)(stack->top - stack->bottom) == stacks->size;
+}
+
+/* Back to the pool.  The caller may still stand on it, until it next switches. */
+static inline void coil__stack_keep(struct stacks *stacks, struct stack *stack)
+{
+	stacks->used[stack->number] = false;
+	stacks->spare[stacks->warm_count++] = stack->number;
+}
+
+/*
+ * All that are taken, in no order: start with a zeroed cursor; NULL after the last.
+ * A table, not a list through the stacks: a list's neighbours are other tasks' pages,
+ * which would be touched at every birth and death.
+ */
+struct stack_cursor {
+	uint32_t number;
+	struct link *own;
+	bool in_own;
+};
+
+struct stack *coil__stacks_each(const struct stacks *stacks, struct stack_cursor *cursor);
+
+/* Unmaps one that is not of the pool's size.  Nobody may stand on it. */
+void coil__stack_unmap(struct stacks *stacks, struct stack *stack);
+
+/*
+ * Gives back, a batch at a time, half of the stacks that nobody needed in the
+ * last period.  Returns when to come again, COIL_FOREVER when nothing is due.
+ */
+int64_t coil__stacks_trim(struct stacks *stacks, int64_t now);
+
+/* The lowest address a task may use. */
+static inline char *coil__stack_limit(const struct stacks *stacks, const struct stack *stack)
+{
+	return stack->bottom + stacks->page;
+}
+
+#endif

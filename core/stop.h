@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COIL_CORE_STOP_H
+#define COIL_CORE_STOP_H
+
+#include "core/op.h"
+#include <signal.h>
+#include <sys/signalfd.h>
+
+/*
+ * Signals that end a run: the first cancels main, the second ends the process as
+ * it would have done without us.
+ */
+struct stop {
+	struct op op;
+	struct coil_loop *loop;		/* NULL: none were asked for */
+	int fd;
+	unsigned seen;
+	sigset_t mask;			/* of the thread, before */
+	struct signalfd_siginfo info;
+};
+
+int coil__stop_begin(struct stop *stop, struct coil_loop *loop, const sigset_t *signals);
+void coil__stop_end(struct stop *stop);
+
+#endif

@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Birth, parking and death of tasks.
+ *
+ * switch_to() is the only place that leaves a stack.  Switching is symmetric: a
+ * task that parks takes the next ready task off the list and jumps straight to
+ * it.  Control goes back to the loop (its root, which is a task too, on the
+ * thread's own stack) when nothing is ready or when the budget of switches is
+ * spent, so that tasks which only yield starve neither I/O nor timers.
+ *
+ * A switch saves no errno and looks at no clock: each would cost half a switch.
+ *
+ * A task's function returns into entry(), on the task's own stack, which goes to
+ * the pool as it stands.  The next task that is given this stack continues in
+ * entry()'s loop, so that a context is made once a stack, not once a task.  The
+ * stack's memory is still the ended task's while it takes its leave, and nobody
+ * can take the stack from the pool before it has left, as that takes a switch.
+ * Where this does not do (a stack of a size of its own will be unmapped, the
+ * sanitizers want to see stacks end) root buries the task.
+ *
+ * Every parking call begins with a look at self->pending.  Off a task self is a
+ * loop's root, or the root of coil__nowhere, whose pending is -EPERM; so the one
+ * test serves both.
+ */
+#include "core/task.h"
+#include "core/context.h"
+#include "core/loop.h"
+#include <coil/time.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	REFUSED_TURN = 64,	/* refused calls in a row after which others run */
+	REFUSED_REPORT = 10000,
+};
+
+static inline void arrive(struct coil_task *self, struct transfer from)
+{
+	struct coil_task *left = from.data;
+
+	sanitize_finish(self->fake, NULL, NULL);
+	left->context = from.context;
+	left->fp_flags = context_flags(from.context);
+	if (unlikely(left->fp_flags != self->fp_flags)) {
+		left->fp_flags = self->fp_flags |= left->fp_flags;
+		context_raise(from.context, self->fp_flags);
+	}
+}
+
+static inline void switch_to(struct coil_loop *loop, struct coil_task *self,
+			     struct coil_task *next, bool for_good)
+{
+	loop->current = next;
+	if (unlikely(loop->cxx)) {
+		memcpy(&self->cxx, loop->cxx, sizeof(self->cxx));
+		memcpy(loop->cxx, &next->cxx, sizeof(next->cxx));
+	}
+	sanitize_start(for_good ? NULL : &self->fake, &next->stack.sanitized,
+		       next->stack.bottom, next->stack.top);
+	arrive(self, context_jump(next->context, self));
+}
+
+/*
+ * The ready list is a ring of pointers, not a list through the tasks, so that what
+ * is to run soon can be fetched while others run: with many tasks each is a miss of
+ * the TLB and of several cache lines.  The top of a stack lies below its task.
+ */
+static inline void fetch(const struct coil_task *task)
+{
+	__builtin_prefetch(task, 1);
+	__builtin_prefetch((const char *)task - 64, 1);
+	__builtin_prefetch((const char *)task - 128, 1);
+}
+
+enum { FETCH_AHEAD = 4 };
+
+static inline struct coil_task *pick(struct coil_loop *loop)
+{
+	uint32_t n = coil__ready_count(loop);
+
+	if (unlikely(!n) || unlikely(--loop->budget <= 0))
+		return &loop->root;
+	if (n > FETCH_AHEAD)
+		fetch(loop->ready[(loop->ready_head + FETCH_AHEAD) & loop->ready_mask]);
+	return loop->ready[loop->ready_head++ & loop->ready_mask];
+}
+
+/* Room for one more task: nothing can fail later, when it becomes ready. */
+static int grow_ready(struct coil_loop *loop)
+{
+	uint32_t length = loop->ready ? 2 * (loop->ready_mask + 1) : 64;
+	struct coil_task **ready;
+
+	/* Every task but those that ended, and root. */
+	if (likely(loop->ready && loop->task_count + 1 <= loop->ready_mask))
+		return 0;
+	ready = malloc(length * sizeof(*ready));
+	if (!ready)
+		return -ENOMEM;
+	for (uint32_t at = loop->ready_head; at != loop->ready_tail; at++)
+		ready[at & (length - 1)] = loop->ready[at & loop->ready_mask];
+	free(loop->ready);
+	loop->ready = ready;
+	loop->ready_mask = length - 1;
+	return 0;
+}
+
+int coil__park(struct coil_task *self, const struct wait *wait, void *object)
+{
+	struct coil_loop *loop = self->loop;
+
+	if (unlikely(self->innermost != &self->scope))
+		coil__scope_check_frame(self);
+	self->wait = wait;
+	self->object = object;
+	self->since = loop->now;
+	switch_to(loop, self, pick(loop), false);
+	return self->wake;
+}
+
+void coil__ready(struct coil_task *task, int wake)
+{
+	task->wait = NULL;
+	task->wake = wake;
+	coil__ready_push(task->loop, task);
+}
+
+void coil__turn(struct coil_task *self)
+{
+	struct coil_loop *loop = self->loop;
+
+	/* Alone, it would be the next; but others may have to be looked for. */
+	if (!coil__ready_count(loop) && --loop->budget > 0)
+		return;
+	coil__ready_push(loop, self);
+	switch_to(loop, self, pick(loop), false);
+}
+
+int coil_yield(void)
+{
+	struct coil_task *self = coil__self();
+
+	if (unlikely(self->pending))
+		return coil__refuse(self);
+	coil__turn(self);
+	return 0;
+}
+
+/*
+ * The mark on the ready list is root itself.  It was met if root runs though
+ * neither the budget is spent nor a task sent for root to be buried.
+ */
+void coil__run_ready(struct coil_loop *loop)
+{
+	struct coil_task *next;
+	bool met;
+
+	if (!coil__ready_count(loop))
+		return;
+	next = loop->ready[loop->ready_head++ & loop->ready_mask];
+	met = next == &loop->root;
+	if (!met) {
+		switch_to(loop, &loop->root, next, false);
+		met = loop->marked && loop->budget > 0 && !loop->corpse;
+	}
+	if (loop->corpse) {
+		coil__task_unref(loop->corpse);
+		loop->corpse = NULL;
+	}
+	if (met) {
+		loop->marked = false;
+		coil__scope_apply_due(loop);
+	}
+}
+
+int coil__refuse(struct coil_task *self)
+{
+	if (self->pending == -EPERM)
+		return -EPERM;
+	if (++self->refused % REFUSED_TURN == 0)
+		coil__turn(self);
+	if (self->refused == REFUSED_REPORT)
+		coil__report(self, self->pending);
+	return coil__scope_deliver(self);
+}
+
+void coil__task_refresh(struct coil_task *task)
+{
+	task->pending = coil__scope_pending(task->innermost);
+	if (!task->pending)
+		task->refused = 0;
+	else if (task->wait && task->wait->interrupt)
+		task->wait->interrupt(task);
+}
+
+static void finish(struct coil_task *self, int result)
+{
+	struct coil_loop *loop = self->loop;
+	struct watch *watch;
+	struct coil_task *next;
+
+	if (self->innermost != &self->scope)
+		coil__die(self, "returns with a scope open");
+	if (coil__loop != loop)
+		coil__die(self, "returns in the child of a fork: end that by _exit or exec");
+	self->result = result;
+	self->done = true;
+	self->ended = ++loop->ended_count;
+	loop->task_count--;
+	while ((watch = self->watches)) {
+		coil__unwatch(watch);
+		watch->ended(watch, self);
+	}
+	if (self->consumer)
+		self->consumer->ended(self->consumer, self);
+	else if (self->detached && result < 0 && result != -ECANCELED)
+		coil__report(self, result);
+	if (self->group)
+		coil__group_ended(self);
+	if (SANITIZED || !coil__stack_pooled(&loop->stacks, &self->stack)) {
+		loop->corpse = self;
+		next = &loop->root;
+	} else {
+		coil__task_unref(self);
+		next = pick(loop);
+	}
+	switch_to(loop, self, next, SANITIZED);
+}
+
+static void entry(struct transfer from)
+{
+	struct coil_task *self = coil__self();
+
+	arrive(self, from);
+	for (;;)
+		finish(self, self->fn(self->arg));
+}
+
+/*
+ * What a task on a stack that was used before must find zeroed, field by field:
+ * a memset of the whole would be a third of the price of a spawn.
+ */
+static inline void reset(struct coil_task *task)
+{
+	task->pending = 0;
+	task->refused = 0;
+	task->wait = NULL;
+	task->timer = 0;
+	task->done = task->detached = task->told = false;
+	task->consumer = NULL;
+	task->watches = NULL;
+	task->group = NULL;
+	task->scope = (struct coil_scope){
+		.task = task, .deadline = INT64_MAX, .flags = SCOPE_OPEN,
+	};
+	task->name = NULL;
+	task->cxx.caught = NULL;
+	task->cxx.count = 0;
+	task->fake = NULL;
+}
+
+static int name_task(struct coil_task *task, const char *name)
+{
+	if (!name)
+		return 0;
+	task->name = malloc(strlen(name) + 1);
+	if (!task->name)
+		return -ENOMEM;
+	memcpy(task->name, name, strlen(name) + 1);
+	return 0;
+}
+
+int coil__task_check_options(const struct coil_task_options *options)
+{
+	if (!options)
+		return 0;
+	for (size_t i = 0; i < sizeof(options->reserved) / sizeof(*options->reserved); i++) {
+		if (options->reserved[i])
+			return -EINVAL;
+	}
+	if (options->stack_size && options->stack_size < COIL_STACK_LEAST)
+		return -EINVAL;
+	return 0;
+}
+
+struct coil_task *coil__task_new(struct coil_loop *loop, const struct coil_task_options *options,
+				 int (*fn)(void *arg), void *arg)
+{
+	struct coil_task *task;
+	struct stack *stack;
+
+	if (unlikely(grow_ready(loop)))
+		return NULL;
+	stack = coil__stack_take(&loop->stacks, options ? options->stack_size : 0);
+	if (!stack)
+		return NULL;
+	task = container_of(stack, struct coil_task, stack);
+	reset(task);
+	task->loop = loop;
+	task->fn = fn;
+	task->arg = arg;
+	task->refs = 2;
+	task->innermost = &task->scope;
+	task->number = ++loop->task_number;
+	if (!stack->entered) {
+		char *limit = coil__stack_limit(&loop->stacks, stack);
+
+		sanitize_stack_new(&stack->sanitized, limit, (char *)task);
+		task->context = coil__make_fcontext(task, (size_t)((char *)task - limit), entry);
+		stack->entered = true;
+	}
+	context_inherit(task->context);
+	task->fp_flags = context_flags(task->context);
+	if (options && name_task(task, options->name)) {
+		task->refs = 0;
+		coil__task_free(task);
+		return NULL;
+	}
+	loop->task_count++;
+	return task;
+}
+
+/*
+ * An eager task runs at once.  Its maker goes to the front of the ready list, so
+ * that it is the next to run when the child first parks or ends.
+ */
+void coil__task_start(struct coil_task *task, bool eager)
+{
+	struct coil_loop *loop = task->loop;
+	struct coil_task *self = loop->current;
+
+	if (!eager || self == &loop->root) {
+		coil__ready_push(loop, task);
+		return;
+	}
+	loop->ready[--loop->ready_head & loop->ready_mask] = self;
+	switch_to(loop, self, task, false);
+}
+
+struct coil_task *coil_create_task_with(const struct coil_task_options *options,
+					int (*fn)(void *arg), void *arg)
+{
+	struct coil_loop *loop = coil__loop;
+	struct coil_task *task;
+
+	if (unlikely(loop == &coil__nowhere)) {
+		errno = EPERM;
+		return NULL;
+	}
+	if (unlikely(!fn) || coil__task_check_options(options)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	task = coil__task_new(loop, options, fn, arg);
+	if (unlikely(!task)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	coil__task_start(task, options && options->eager);
+	return task;
+}
+
+struct coil_task *coil_create_task(int (*fn)(void *arg), void *arg)
+{
+	return coil_create_task_with(NULL, fn, arg);
+}
+
+/* Its stack goes to the pool, or is unmapped.  Nobody stands on it. */
+void coil__task_free(struct coil_task *task)
+{
+	struct coil_loop *loop = task->loop;
+
+	free(task->name);
+	task->name = NULL;
+	if (SANITIZED) {
+		sanitize_stack_old(&task->stack.sanitized);
+		task->stack.entered = false;
+	}
+	if (coil__stack_pooled(&loop->stacks, &task->stack))
+		coil__stack_keep(&loop->stacks, &task->stack);
+	else
+		coil__stack_unmap(&loop->stacks, &task->stack);
+}
+
+void coil__task_unref(struct coil_task *task)
+{
+	if (!--task->refs)
+		coil__task_free(task);
+}
+
+void coil__watch(struct watch *watch, struct coil_task *task)
+{
+	watch->of = task;
+	watch->prev = NULL;
+	watch->next = task->watches;
+	if (watch->next)
+		watch->next->prev = watch;
+	task->watches = watch;
+}
+
+void coil__unwatch(struct watch *watch)
+{
+	if (!watch->of)
+		return;
+	if (watch->prev)
+		watch->prev->next = watch->next;
+	else
+		watch->of->watches = watch->next;
+	if (watch->next)
+		watch->next->prev = watch->prev;
+	watch->of = NULL;
+}
+
+bool coil_done(const struct coil_task *task)
+{
+	return task && task->done;
+}
+
+int coil_result(const struct coil_task *task)
+{
+	if (!task)
+		return -ENOMEM;
+	if (!task->done)
+		return -EINPROGRESS;
+	((struct coil_task *)task)->told = true;
+	return task->result;
+}
+
+bool coil_cancelled(const struct coil_task *task)
+{
+	return task && task->done && task->result == -ECANCELED;
+}
+
+int coil_check(void)
+{
+	return coil__self()->pending;
+}
+
+bool coil_cancel_requested(void)
+{
+	return coil__self()->pending == -ECANCELED;
+}
+
+struct coil_task *coil_current_task(void)
+{
+	struct coil_task *self = coil__self();
+
+	return self->pending == -EPERM ? NULL : self;
+}
+
+size_t coil_all_tasks(struct coil_task *tasks[], size_t max)
+{
+	struct coil_loop *loop = coil__loop;
+	struct stack_cursor cursor = {0};
+	struct coil_task *task;
+	size_t n = 0;
+
+	while (n < max && (task = coil__tasks_each(&loop->stacks, &cursor))) {
+		if (!task->done)
+			tasks[n++] = task;
+	}
+	return loop->task_count;
+}
+
+const char *coil_task_name(const struct coil_task *task)
+{
+	struct coil_task *own = (struct coil_task *)task;
+
+	if (!task)
+		return "(no task)";
+	if (task->name)
+		return task->name;
+	/* Made when asked for: most tasks are born and die unnamed. */
+	if (coil_task_set_name(own, "task-%llu", (unsigned long long)task->number))
+		return "task";
+	return own->name;
+}
+
+int coil_task_set_name(struct coil_task *task, const char *format, ...)
+{
+	char *name;
+	va_list args;
+	int n;
+
+	if (!task || !format)
+		return -EINVAL;
+	va_start(args, format);
+	n = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	name = n < 0 ? NULL : malloc((size_t)n + 1);
+	if (!name)
+		return n < 0 ? -EINVAL : -ENOMEM;
+	va_start(args, format);
+	vsnprintf(name, (size_t)n + 1, format, args);
+	va_end(args);
+	free(task->name);
+	task->name = name;
+	return 0;
+}

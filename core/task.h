@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COIL_CORE_TASK_H
+#define COIL_CORE_TASK_H
+
+/*
+ * A task lies on the top of its own stack.  The first cache line is what a switch
+ * touches, the second what birth and death touch besides.
+ */
+
+#include "core/list.h"
+#include "core/scope.h"
+#include "core/stack.h"
+#include <coil/group.h>
+#include <coil/task.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a parked task waits for. */
+struct wait {
+	const char *what;	/* "sleep", "lock": for people */
+
+	/*
+	 * A request became visible: end the wait, or see to it that it ends.  NULL:
+	 * the wait is sure to end and is not to be disturbed.
+	 */
+	void (*interrupt)(struct coil_task *task);
+};
+
+/* Somebody who is told when a task ends. */
+struct watch {
+	struct watch *next;
+	struct watch *prev;
+	void (*ended)(struct watch *watch, struct coil_task *task);
+	struct coil_task *of;
+};
+
+struct coil_task {
+	void *context;			/* where to enter it */
+	struct coil_loop *loop;
+	int pending;			/* what a parking call returns now; 0: it parks */
+	int wake;			/* what the one who readied it had to say */
+	uint32_t fp_flags;		/* see core/context.h */
+	unsigned refused;		/* parking calls in a row that a request refused */
+	const struct wait *wait;	/* NULL: running, ready or ended */
+	void *object;			/* what the wait is about */
+	struct coil_scope *innermost;
+
+	int64_t since;			/* when it parked, as of the last pass */
+	int (*fn)(void *arg);
+	void *arg;
+	int result;
+	uint32_t timer;			/* of a sleep */
+	unsigned refs;			/* handles, and one while it runs */
+	bool done;
+	bool detached;
+	bool told;			/* its result was read: nobody else need hear of it */
+	struct watch *consumer;		/* who awaits it, alone */
+	struct watch *watches;		/* who else is told */
+
+	struct coil_group *group;
+	struct coil_task *sibling_next;
+	struct coil_task *sibling_prev;
+	uint64_t number;
+	uint64_t ended;			/* the how-manieth of its loop to end */
+	struct coil_scope scope;
+	struct coil_task *cancel_next;	/* of those that are yet to be told */
+	char *name;			/* NULL: made of the number when asked for */
+	const void *mark;		/* counts a task once: see gather.c */
+	struct { void *caught; unsigned count; } cxx;	/* of __cxa_get_globals() */
+	void *fake;			/* ASan's frames of this stack while it rests */
+
+	struct stack stack;		/* last: see core/stack.h */
+} __attribute__((aligned(64)));
+
+/* The smallest stack that a program may ask for. */
+#define COIL_STACK_LEAST ((size_t)16 * 1024)
+
+/* coil__park: the wake of one whose wait ended because of a request. */
+#define WAKE_REQUEST INT32_MIN
+
+/*
+ * Parks the calling task until coil__ready(); returns what that was given.  The
+ * caller has looked at pending before.
+ */
+int coil__park(struct coil_task *self, const struct wait *wait, void *object);
+
+/* Ends a task's wait: it goes to the back of the ready list. */
+void coil__ready(struct coil_task *task, int wake);
+
+/* The back of the ready list, without a look at pending. */
+void coil__turn(struct coil_task *self);
+
+/*
+ * What a parking call returns when a request was pending at entry.  One that
+ * keeps calling in spite of it must not freeze its thread: see task.c.
+ */
+int coil__refuse(struct coil_task *self);
+
+/* A request may have become visible, or none is any more. */
+void coil__task_refresh(struct coil_task *task);
+
+/* Runs ready tasks until the list is empty or the budget is spent. */
+struct coil_loop;
+void coil__run_ready(struct coil_loop *loop);
+
+int coil__task_check_options(const struct coil_task_options *options);
+/* Every task whose stack is taken, ended ones with a handle included. */
+static inline struct coil_task *coil__tasks_each(const struct stacks *stacks,
+						 struct stack_cursor *cursor)
+{
+	struct stack *stack = coil__stacks_each(stacks, cursor);
+
+	return stack ? container_of(stack, struct coil_task, stack) : NULL;
+}
+
+struct coil_task *coil__task_new(struct coil_loop *loop, const struct coil_task_options *options,
+				 int (*fn)(void *arg), void *arg);
+void coil__task_start(struct coil_task *task, bool eager);
+void coil__task_unref(struct coil_task *task);
+void coil__task_free(struct coil_task *task);
+
+void coil__watch(struct watch *watch, struct coil_task *task);
+void coil__unwatch(struct watch *watch);
+
+/* A child of a group has ended: group.c. */
+void coil__group_ended(struct coil_task *task);
+
+/* Prints one line, or calls the program's handler. */
+void coil__report(const struct coil_task *task, int error);
+
+/* One line on stderr, dropped rather than waited for. */
+void coil__warn(const char *format, ...) COIL_PRINTF(1, 2);
+
+/* A bug in the program that cannot be survived: says so and aborts. */
+_Noreturn void coil__die(const struct coil_task *task, const char *what);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include <coil/timeout.h>
+#include "core/loop.h"
+#include "core/scope.h"
+#include "core/task.h"
+#include <errno.h>
+
+static int begin(struct coil_timeout *timeout, int64_t ns, unsigned flags)
+{
+	struct coil_task *self = coil_current_task();
+	struct coil_scope *scope = &timeout->scope;
+	int err;
+
+	if (!self)
+		return -EPERM;
+	if (scope->task || scope->flags)
+		return -EINVAL;
+	scope->flags = flags;
+	coil__scope_push(scope, self);
+	if (ns > 0) {
+		int64_t now = ns == INT64_MAX ? 0 : coil__clock(self->loop);
+
+		err = coil__scope_arm(scope, coil__deadline(now, ns));
+		if (err) {
+			coil__scope_remove(scope);
+			scope->flags = 0;
+		}
+		return err;
+	}
+	scope->deadline = coil__clock(self->loop) + ns;
+	coil__scope_request(scope, SCOPE_DUE);
+	return 0;
+}
+
+int coil_timeout_begin(struct coil_timeout *timeout, int64_t ns)
+{
+	return begin(timeout, ns, 0);
+}
+
+int coil_shield_begin(struct coil_timeout *shield, int64_t ns)
+{
+	return begin(shield, ns, SCOPE_SHIELD);
+}
+
+int coil_timeout_reschedule(struct coil_timeout *timeout, int64_t when)
+{
+	struct coil_scope *scope = &timeout->scope;
+
+	if (!scope->task || scope->flags & SCOPE_DUE)
+		return -EINVAL;
+	if (scope->task != coil__self())
+		return -EPERM;
+	if (when != INT64_MAX && when <= coil__clock(scope->task->loop)) {
+		coil__scope_arm(scope, INT64_MAX);
+		scope->deadline = when;
+		coil__scope_request(scope, SCOPE_DUE);
+		return 0;
+	}
+	return coil__scope_arm(scope, when);
+}
+
+int coil_timeout_end(struct coil_timeout *timeout)
+{
+	struct coil_scope *scope = &timeout->scope;
+
+	if (!scope->task)
+		return -EINVAL;
+	if (scope->task != coil__self())
+		return -EPERM;
+	coil__scope_remove(scope);
+	return scope->flags & SCOPE_TOLD ? -ETIMEDOUT : 0;
+}
+
+bool coil_timeout_expired(const struct coil_timeout *timeout)
+{
+	return timeout->scope.flags & SCOPE_EXPIRED;
+}
+
+int64_t coil_timeout_when(const struct coil_timeout *timeout)
+{
+	return timeout->scope.flags || timeout->scope.task ? timeout->scope.deadline : INT64_MAX;
+}

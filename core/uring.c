@@ -1,0 +1,631 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * io_uring.
+ *
+ * An op is copied into the ring with its own address as user_data.  It may be
+ * forgotten when its completion without IORING_CQE_F_MORE has been seen, and at
+ * no moment before: until then the kernel may write to its buffers.  So a cancel
+ * is one more request to the kernel, and the op goes on until its own completion
+ * comes, with whatever it says: its result if that was first, else -ECANCELED,
+ * -EINTR or one of the kernel's -512 ... -516.  What the cancel itself says is
+ * nobody's business: -ENOENT means that the completion is there already, and
+ * -EALREADY that it will come.
+ *
+ * The loop's own requests have small numbers for user_data: one read of an
+ * eventfd, which other threads write to in order to wake the loop, and one
+ * absolute timeout for the nearest deadline.  A nearer deadline moves the timeout;
+ * a later one lets it fire for nothing.  That is what makes a million sleeps cheap.
+ *
+ * With DEFER_TASKRUN completions appear only when the thread that owns the ring
+ * enters the kernel asking for them; TASKRUN_FLAG says when that is worth it, so a
+ * loop whose tasks only yield makes no system call.
+ *
+ * What the ring will not do is done otherwise (core/perform.c): an opcode that
+ * this kernel lacks, one that a filter refuses on its completion (-EACCES), or a
+ * kernel older than 6.1 that says -EAGAIN of an O_NONBLOCK fd instead of waiting.
+ * Then the plain system call is tried, and where it would block, the ring polls
+ * for it, or the pool makes it.
+ */
+#include "core/backend.h"
+#include "core/list.h"
+#include "core/loop.h"
+#include "core/perform.h"
+#include "core/pool.h"
+#include "core/uring_abi.h"
+#include <coil/time.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum { ENTRIES = 256, CQ_FACTOR = 16, CQ_MOST = 65536 };
+
+enum tag { TAG_IGNORE, TAG_TIMEOUT, TAG_MOVE, TAG_WAKE, TAG_TEST, TAG_LAST };
+
+enum state {
+	IN_RING,
+	IN_RING_REFUSED,	/* was in it, and came back with -EACCES */
+	IN_RING_POLL,		/* performed otherwise: the ring waits for readiness */
+	IN_POOL,		/* ... or a thread does it */
+	IN_BACKLOG,		/* the ring was full: not submitted yet */
+};
+
+struct uring {
+	struct io_uring ring;
+	struct coil_loop *loop;
+	unsigned flags;				/* of the set-up that was had */
+	int wake_fd;
+	bool wake_armed;
+	uint64_t wake_value;
+	int64_t armed;				/* the deadline in the ring */
+	struct __kernel_timespec deadline;
+	struct list backlog;			/* ops that wait for room, to submit or to cancel */
+	bool refused[256];			/* opcodes to perform otherwise */
+};
+
+/*
+ * Set-up: what the fast path wants, less what this kernel does not know.
+ */
+
+static const struct { unsigned flag; const char *name; } wanted[] = {
+	{ IORING_SETUP_DEFER_TASKRUN, "DEFER_TASKRUN" },
+	{ IORING_SETUP_SINGLE_ISSUER, "SINGLE_ISSUER" },
+	{ IORING_SETUP_COOP_TASKRUN, "COOP_TASKRUN" },
+	{ IORING_SETUP_TASKRUN_FLAG, "TASKRUN_FLAG" },
+	{ IORING_SETUP_SUBMIT_ALL, "SUBMIT_ALL" },
+	{ IORING_SETUP_CLAMP, "CLAMP" },
+	{ IORING_SETUP_CQSIZE, "CQSIZE" },
+};
+
+enum { WANTED = sizeof(wanted) / sizeof(*wanted) };
+
+/* Some flags make no sense, or are refused, without others. */
+static unsigned consistent(unsigned flags)
+{
+	if (!(flags & IORING_SETUP_SINGLE_ISSUER))
+		flags &= ~IORING_SETUP_DEFER_TASKRUN;
+	if (flags & IORING_SETUP_DEFER_TASKRUN)
+		flags &= ~IORING_SETUP_COOP_TASKRUN;
+	/* Without the flag to look at, completions of COOP_TASKRUN go unseen. */
+	if (!(flags & IORING_SETUP_TASKRUN_FLAG))
+		flags &= ~(IORING_SETUP_COOP_TASKRUN | IORING_SETUP_DEFER_TASKRUN);
+	if (!(flags & (IORING_SETUP_COOP_TASKRUN | IORING_SETUP_DEFER_TASKRUN)))
+		flags &= ~IORING_SETUP_TASKRUN_FLAG;
+	return flags;
+}
+
+static int try_flags(struct uring *uring, unsigned entries, unsigned flags)
+{
+	struct io_uring_params params = { .flags = consistent(flags) };
+
+	params.cq_entries = entries * CQ_FACTOR;
+	if (params.cq_entries > CQ_MOST)
+		params.cq_entries = CQ_MOST;
+	uring->flags = params.flags;
+	return io_uring_queue_init_params(entries, &uring->ring, &params);
+}
+
+/* All of them; all but one; then fewer and fewer. */
+static int set_up(struct uring *uring, unsigned entries)
+{
+	unsigned all = 0;
+	int err;
+
+	for (int i = 0; i < WANTED; i++)
+		all |= wanted[i].flag;
+	err = try_flags(uring, entries, all);
+	for (int i = 0; i < WANTED && err == -EINVAL; i++)
+		err = try_flags(uring, entries, all & ~wanted[i].flag);
+	for (int i = 0; i < WANTED && err == -EINVAL; i++) {
+		all &= ~wanted[i].flag;
+		err = try_flags(uring, entries, all);
+	}
+	return err;
+}
+
+/* COOP_TASKRUN is not missed where DEFER_TASKRUN is had. */
+static void say_flags(const struct uring *uring, char *reason, size_t size)
+{
+	unsigned flags = uring->flags;
+	size_t used = 0;
+
+	if (flags & IORING_SETUP_DEFER_TASKRUN)
+		flags |= IORING_SETUP_COOP_TASKRUN;
+	for (int i = 0; i < WANTED && used < size; i++) {
+		if (flags & wanted[i].flag)
+			continue;
+		used += (size_t)snprintf(reason + used, size - used, "%s%s",
+					 used ? ", " : "io_uring without ", wanted[i].name);
+	}
+}
+
+static void say_refusal(int err, char *reason, size_t size)
+{
+	FILE *file = err == -EPERM ? fopen("/proc/sys/kernel/io_uring_disabled", "re") : NULL;
+	int disabled = 0;
+
+	if (file && fscanf(file, "%d", &disabled) != 1)
+		disabled = 0;
+	if (file)
+		fclose(file);
+	if (disabled)
+		snprintf(reason, size, "io_uring_setup: EPERM (kernel.io_uring_disabled=%d)",
+			 disabled);
+	else
+		snprintf(reason, size, "io_uring_setup: %s", strerrorname_np(-err));
+}
+
+/* Which opcodes there are.  Never by the kernel's version: those are patched. */
+static int probe(struct uring *uring, char *reason, size_t size)
+{
+	static const unsigned char needed[] = {
+		IORING_OP_READ, IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE,
+		IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL,
+	};
+	struct io_uring_probe *probe = io_uring_get_probe_ring(&uring->ring);
+
+	if (!probe || !(uring->ring.features & IORING_FEAT_FAST_POLL)) {
+		snprintf(reason, size, "io_uring is too old here");
+		io_uring_free_probe(probe);
+		return -ENOSYS;
+	}
+	for (int i = 0; i < 256; i++)
+		uring->refused[i] = !io_uring_opcode_supported(probe, i);
+	io_uring_free_probe(probe);
+	for (size_t i = 0; i < sizeof(needed); i++) {
+		if (!uring->refused[needed[i]])
+			continue;
+		snprintf(reason, size, "io_uring lacks opcode %d", needed[i]);
+		return -ENOSYS;
+	}
+	return 0;
+}
+
+static struct io_uring_sqe *own_sqe(struct uring *uring, enum tag tag)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
+
+	if (!sqe) {
+		io_uring_submit(&uring->ring);
+		sqe = io_uring_get_sqe(&uring->ring);
+	}
+	if (sqe) {
+		memset(sqe, 0, sizeof(*sqe));
+		sqe->user_data = tag;
+	}
+	return sqe;
+}
+
+static void tag_sqe(struct io_uring_sqe *sqe, enum tag tag)
+{
+	sqe->user_data = tag;
+}
+
+/*
+ * A filter may refuse an opcode on its completion only.  Without these four
+ * there is no loop, so each is tried: a poll and a timeout that do not end, a
+ * move of the timeout, and a cancel of both.
+ */
+static int try_essentials(struct uring *uring, char *reason, size_t size)
+{
+	struct __kernel_timespec far = { .tv_sec = 1 << 30 };
+	struct io_uring_cqe *cqe;
+	struct io_uring_sqe *sqe;
+	int err;
+
+	sqe = own_sqe(uring, TAG_TEST);
+	io_uring_prep_poll_add(sqe, uring->wake_fd, POLLIN);
+	tag_sqe(sqe, TAG_TEST);
+	sqe = own_sqe(uring, TAG_TIMEOUT);
+	io_uring_prep_timeout(sqe, &far, 0, 0);
+	tag_sqe(sqe, TAG_TIMEOUT);
+	sqe = own_sqe(uring, TAG_MOVE);
+	io_uring_prep_timeout_update(sqe, &far, TAG_TIMEOUT, 0);
+	tag_sqe(sqe, TAG_MOVE);
+	sqe = own_sqe(uring, TAG_IGNORE);
+	io_uring_prep_cancel64(sqe, TAG_TEST, 0);
+	tag_sqe(sqe, TAG_IGNORE);
+	sqe = own_sqe(uring, TAG_IGNORE);
+	io_uring_prep_cancel64(sqe, TAG_TIMEOUT, 0);
+	tag_sqe(sqe, TAG_IGNORE);
+	err = io_uring_submit_and_wait(&uring->ring, 5);
+	for (int i = 0; i < 5 && err >= 0; i++) {
+		int res;
+
+		err = io_uring_wait_cqe(&uring->ring, &cqe);
+		if (err)
+			break;
+		res = cqe->res;
+		if (res < 0 && res != -ECANCELED) {
+			snprintf(reason, size, "io_uring refuses a request it cannot do without: %s",
+				 strerrorname_np(-res));
+			err = res;
+		}
+		io_uring_cqe_seen(&uring->ring, cqe);
+	}
+	return err < 0 ? err : 0;
+}
+
+static void arm_wake(struct uring *uring)
+{
+	struct io_uring_sqe *sqe;
+
+	if (uring->wake_armed)
+		return;
+	sqe = own_sqe(uring, TAG_WAKE);
+	if (!sqe)
+		return;
+	io_uring_prep_read(sqe, uring->wake_fd, &uring->wake_value, sizeof(uring->wake_value), 0);
+	tag_sqe(sqe, TAG_WAKE);
+	uring->wake_armed = true;
+}
+
+static int open_ring(struct uring *uring, unsigned entries, char *reason, size_t size)
+{
+	int err = set_up(uring, entries ? entries : ENTRIES);
+
+	if (err) {
+		say_refusal(err, reason, size);
+		return err;
+	}
+	err = probe(uring, reason, size);
+	if (!err)
+		err = try_essentials(uring, reason, size);
+	if (err) {
+		io_uring_queue_exit(&uring->ring);
+		return err;
+	}
+	/* The child of a fork must not submit to its parent's ring. */
+	io_uring_ring_dontfork(&uring->ring);
+	say_flags(uring, reason, size);
+	return 0;
+}
+
+static int uring_open(struct coil_loop *loop, const struct coil_options *options,
+		      char *reason, size_t size)
+{
+	struct uring *uring = calloc(1, sizeof(*uring));
+	int err;
+
+	if (!uring)
+		return -ENOMEM;
+	uring->loop = loop;
+	uring->armed = COIL_FOREVER;
+	uring->wake_fd = eventfd(0, EFD_CLOEXEC);
+	if (uring->wake_fd < 0) {
+		err = -errno;
+		free(uring);
+		return err;
+	}
+	err = open_ring(uring, options->entries, reason, size);
+	if (err) {
+		close(uring->wake_fd);
+		free(uring);
+		return err;
+	}
+	loop->engine = uring;
+	loop->engine_fds[0] = uring->ring.ring_fd;
+	loop->engine_fds[1] = uring->wake_fd;
+	arm_wake(uring);
+	return 0;
+}
+
+/* The read of the eventfd and the timeout go with the ring. */
+static void uring_close(struct coil_loop *loop)
+{
+	struct uring *uring = loop->engine;
+	uint64_t one = 1;
+
+	/* The kernel must not write to wake_value once it is freed. */
+	if (uring->wake_armed && write(uring->wake_fd, &one, sizeof(one)) == sizeof(one)) {
+		while (uring->wake_armed)
+			loop->backend->poll(loop, COIL_FOREVER);
+	}
+	io_uring_queue_exit(&uring->ring);
+	close(uring->wake_fd);
+	free(uring);
+	loop->engine = NULL;
+}
+
+/*
+ * Submitting.
+ */
+
+static struct io_uring_sqe *get_sqe(struct uring *uring)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
+
+	if (unlikely(!sqe)) {
+		io_uring_submit(&uring->ring);
+		sqe = io_uring_get_sqe(&uring->ring);
+	}
+	return sqe;
+}
+
+static struct link *op_link(struct op *op)
+{
+	return (struct link *)&op->next;
+}
+
+static void push_backlog(struct uring *uring, struct op *op)
+{
+	op->backlogged = true;
+	list_push(&uring->backlog, op_link(op));
+}
+
+static void pull_backlog(struct uring *uring, struct op *op)
+{
+	op->backlogged = false;
+	list_remove(&uring->backlog, op_link(op));
+}
+
+static void submit_ring(struct uring *uring, struct op *op)
+{
+	struct io_uring_sqe *sqe = get_sqe(uring);
+
+	if (unlikely(!sqe)) {
+		op->state = IN_BACKLOG;
+		push_backlog(uring, op);
+		return;
+	}
+	op->state = IN_RING;
+	*sqe = op->sqe;
+	sqe->user_data = (uintptr_t)op;
+}
+
+static void submit_cancel(struct uring *uring, struct op *op)
+{
+	struct io_uring_sqe *sqe = get_sqe(uring);
+
+	if (unlikely(!sqe)) {
+		push_backlog(uring, op);
+		return;
+	}
+	io_uring_prep_cancel64(sqe, (uintptr_t)op, 0);
+	tag_sqe(sqe, TAG_IGNORE);
+}
+
+/*
+ * Performing otherwise.
+ */
+
+static void to_pool(struct uring *uring, struct op *op)
+{
+	int err;
+
+	op->state = IN_POOL;
+	err = coil__pool_perform(uring->loop, op);
+	if (err)
+		coil__op_complete(uring->loop, op, err, 0);
+}
+
+/* Waits for readiness in the ring; where none will tell, for a moment. */
+static void poll_for(struct uring *uring, struct op *op)
+{
+	static struct __kernel_timespec moment = { .tv_nsec = 2 * COIL_MILLISECOND };
+	short events = coil__perform_events(op);
+	struct io_uring_sqe *sqe = get_sqe(uring);
+
+	if (!sqe) {
+		to_pool(uring, op);
+		return;
+	}
+	if (events)
+		io_uring_prep_poll_add(sqe, coil__perform_fd(op), (unsigned)events);
+	else
+		io_uring_prep_timeout(sqe, &moment, 0, IORING_TIMEOUT_ETIME_SUCCESS);
+	sqe->user_data = (uintptr_t)op;
+	op->state = IN_RING_POLL;
+}
+
+static void otherwise(struct uring *uring, struct op *op)
+{
+	int res;
+
+	if (op->cancelled) {
+		coil__op_complete(uring->loop, op, coil__perform_cancelled(op), 0);
+		return;
+	}
+	res = coil__perform_class(op) == PERFORM_POOL ? -EAGAIN : coil__perform_try(op);
+	if (res == -EAGAIN && !coil__perform_nowait(op)) {
+		if (coil__perform_class(op) == PERFORM_POOL)
+			to_pool(uring, op);
+		else
+			poll_for(uring, op);
+		return;
+	}
+	/* It was the ring that refused, not the kernel behind it. */
+	if (op->state == IN_RING_REFUSED && res != -EACCES)
+		uring->refused[op->sqe.opcode] = true;
+	coil__op_complete(uring->loop, op, res, 0);
+}
+
+static void uring_submit(struct coil_loop *loop, struct op *op)
+{
+	struct uring *uring = loop->engine;
+
+	if (unlikely(uring->refused[op->sqe.opcode]))
+		otherwise(uring, op);
+	else
+		submit_ring(uring, op);
+}
+
+static void uring_cancel(struct coil_loop *loop, struct op *op)
+{
+	struct uring *uring = loop->engine;
+
+	op->cancelled = true;
+	switch ((enum state)op->state) {
+	case IN_RING:
+	case IN_RING_REFUSED:
+	case IN_RING_POLL:
+		submit_cancel(uring, op);
+		break;
+	case IN_POOL:
+		coil__pool_cancel(loop, op);
+		break;
+	case IN_BACKLOG:
+		pull_backlog(uring, op);
+		coil__op_complete(loop, op, -ECANCELED, 0);
+		break;
+	}
+}
+
+/*
+ * Completions.
+ */
+
+/* Of a poll of ours that was cancelled; op->cancelled then says the rest. */
+static bool is_cancel(int res)
+{
+	return res == -ECANCELED || res == -EINTR;
+}
+
+static void complete(struct uring *uring, struct op *op, int res, unsigned flags)
+{
+	bool polled = op->state == IN_RING_POLL, mine;
+
+	if (unlikely(op->backlogged))
+		pull_backlog(uring, op);
+	if (likely(!polled && res != -EACCES && res != -EAGAIN)) {
+		coil__op_complete(uring->loop, op, res, flags);
+		return;
+	}
+	if (res == -EACCES)
+		op->state = IN_RING_REFUSED;
+	if (polled)
+		mine = res >= 0 || res == -ETIME || is_cancel(res);
+	else
+		mine = !(flags & IORING_CQE_F_MORE) && !op->cancelled &&
+		       !(res == -EAGAIN && coil__perform_nowait(op)) &&
+		       coil__perform_class(op) != PERFORM_UNKNOWN;
+	if (mine)
+		otherwise(uring, op);
+	else
+		coil__op_complete(uring->loop, op, res, flags);
+}
+
+static void own_completion(struct uring *uring, uint64_t tag, int res)
+{
+	switch ((enum tag)tag) {
+	case TAG_TIMEOUT:
+		uring->armed = COIL_FOREVER;
+		break;
+	case TAG_MOVE:
+		/* It fired before it could be moved. */
+		if (res == -ENOENT)
+			uring->armed = COIL_FOREVER;
+		break;
+	case TAG_WAKE:
+		uring->wake_armed = false;
+		break;
+	default:
+		break;
+	}
+}
+
+static unsigned reap(struct uring *uring)
+{
+	struct io_uring_cqe *cqe;
+	unsigned head, n = 0;
+
+	io_uring_for_each_cqe(&uring->ring, head, cqe) {
+		uint64_t data = cqe->user_data;
+		int res = cqe->res;
+		unsigned flags = cqe->flags;
+
+		n++;
+		if (unlikely(data < TAG_LAST))
+			own_completion(uring, data, res);
+		else
+			complete(uring, (struct op *)(uintptr_t)data, res, flags);
+	}
+	io_uring_cq_advance(&uring->ring, n);
+	return n;
+}
+
+static void drain_backlog(struct uring *uring)
+{
+	struct link *link;
+
+	while ((link = uring->backlog.head)) {
+		struct op *op = container_of(link, struct op, next);
+
+		if (!io_uring_sq_space_left(&uring->ring))
+			return;
+		pull_backlog(uring, op);
+		if (op->state == IN_BACKLOG)
+			submit_ring(uring, op);
+		else
+			submit_cancel(uring, op);
+	}
+}
+
+static void arm(struct uring *uring, int64_t deadline)
+{
+	bool move = uring->armed != COIL_FOREVER;
+	struct io_uring_sqe *sqe;
+
+	if (deadline >= uring->armed)
+		return;
+	sqe = own_sqe(uring, TAG_TIMEOUT);
+	if (!sqe)
+		return;
+	uring->deadline.tv_sec = deadline / COIL_SECOND;
+	uring->deadline.tv_nsec = deadline % COIL_SECOND;
+	if (move)
+		io_uring_prep_timeout_update(sqe, &uring->deadline, TAG_TIMEOUT,
+					     IORING_TIMEOUT_ABS);
+	else
+		io_uring_prep_timeout(sqe, &uring->deadline, 0, IORING_TIMEOUT_ABS);
+	tag_sqe(sqe, move ? TAG_MOVE : TAG_TIMEOUT);
+	uring->armed = deadline;
+}
+
+static bool worth_entering(const struct uring *uring)
+{
+	unsigned flags = IO_URING_READ_ONCE(*uring->ring.sq.kflags);
+
+	return io_uring_sq_ready(&uring->ring) ||
+	       flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+}
+
+static void uring_poll(struct coil_loop *loop, int64_t deadline)
+{
+	struct uring *uring = loop->engine;
+	bool wait = deadline > loop->now && !io_uring_cq_ready(&uring->ring);
+
+	if (unlikely(uring->backlog.head))
+		drain_backlog(uring);
+	arm_wake(uring);
+	if (wait && deadline != COIL_FOREVER)
+		arm(uring, deadline);
+	if (wait && !uring->backlog.head)
+		io_uring_submit_and_wait(&uring->ring, 1);
+	else if (worth_entering(uring))
+		io_uring_submit_and_get_events(&uring->ring);
+	reap(uring);
+}
+
+static void uring_wake(struct coil_loop *loop)
+{
+	struct uring *uring = loop->engine;
+	uint64_t one = 1;
+
+	/* EAGAIN: so many wakes are pending that one more makes no difference. */
+	if (write(uring->wake_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+const struct backend coil__uring = {
+	.name = "uring",
+	.open = uring_open,
+	.close = uring_close,
+	.submit = uring_submit,
+	.cancel = uring_cancel,
+	.poll = uring_poll,
+	.wake = uring_wake,
+};

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COIL_CORE_URING_ABI_H
+#define COIL_CORE_URING_ABI_H
+
+/*
+ * The kernel's constants that are newer than the oldest liburing we build with
+ * (2.3).  Whether a kernel knows them is found out by asking it.
+ */
+
+#include <liburing.h>
+
+#ifndef IORING_SETUP_DEFER_TASKRUN
+#define IORING_SETUP_DEFER_TASKRUN (1U << 13)	/* Linux 6.1 */
+#endif
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COIL_CORE_WAITQ_H
+#define COIL_CORE_WAITQ_H
+
+#include <coil/waitq.h>
+
+/* One task in one queue, on that task's stack. */
+struct coil_waiter {
+	struct coil_waiter *next;
+	struct coil_waiter *prev;
+	struct coil_waitq *waitq;
+	struct coil_task *task;
+	void *data;
+	const char *what;
+};
+
+/* Takes it off its queue. */
+void coil__waiter_remove(struct coil_waiter *waiter);
+
+/* What a parked task waits for in a queue; NULL if it waits for something else. */
+const char *coil__waiter_what(const struct coil_task *task);
+
+#endif

@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The consuming side of producer_consumer.  A task for each connection receives
+ * into a chunk of memory and puts what it finds there, by reference, into one
+ * queue; while that is full it does not receive, the socket fills, and the
+ * producer has to wait.  Consumers take from the queue.  A second task for each
+ * connection acknowledges, for as many items at once as were consumed since.
+ *
+ * What makes the proof: on a connection a number must follow its predecessor;
+ * each item is marked when it is consumed, in a window over its producer's
+ * items; and what one consumer has of one producer must ascend.
+ */
+#include "producer_consumer.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* How many items one consumer may be behind the others. */
+enum { WINDOW_LEAST = 4096 };
+
+struct consumed consumed;
+
+static struct coil_queue queue;
+static struct coil_event finished;
+static uint64_t window;			/* a power of two */
+
+/*
+ * A producer, which may go and come back.  Its items are counted by turns, the
+ * item's number divided by the number of producers.
+ */
+struct source {
+	struct source *next;
+	uint32_t number, producers;
+	uint64_t items;
+	bool connected;
+	uint64_t arrived;		/* turns below were put into the queue */
+	uint64_t consumed;		/* ... were consumed, all of them */
+	struct coil_event moved;	/* one of the two, or the end came */
+	uint64_t *last;			/* turn that each consumer expects at least */
+	bool *done;			/* turns from `consumed` on, modulo window */
+};
+
+static struct source *sources;
+
+/* Received bytes, kept until the last item in them is consumed. */
+struct chunk {
+	size_t users;
+	struct source *source;
+	unsigned char bytes[BUFFER];
+};
+
+struct item {
+	struct chunk *chunk;
+	uint32_t at, size;
+};
+
+struct connection {
+	unsigned number;
+	int fd;
+	struct coil_group group;	/* of the one who acknowledges */
+	struct source *source;		/* once it said hello */
+	uint64_t next;			/* item */
+	struct chunk *chunk;
+	size_t start, end;		/* of what is not yet looked at */
+	bool ended;
+	uint64_t acked;			/* turns */
+	unsigned char ack[PREFIX + ACK];
+	size_t unsent;			/* bytes at the end of ack */
+};
+
+struct consumer {
+	uint64_t index;
+	int64_t until;			/* busy */
+};
+
+static void release(struct chunk *chunk)
+{
+	if (chunk && --chunk->users == 0)
+		free(chunk);
+}
+
+static void drop(void *item, void *arg)
+{
+	release(((struct item *)item)->chunk);
+}
+
+/* Says what is wrong with a connection, which will be closed. */
+static int bad(struct connection *c, const char *format, ...)
+{
+	char what[128];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	complain("connection %u: %s: closed", c->number, what);
+	return -EPROTO;
+}
+
+/*
+ * Consumers.
+ */
+
+static void check_finished(void)
+{
+	if (consumed.goal && consumed.skipped + consumed.items >= consumed.goal)
+		coil_event_set(&finished);
+}
+
+static void finish(struct consumer *self, const struct item *item)
+{
+	struct source *source = item->chunk->source;
+	uint64_t number = get64(item->chunk->bytes + item->at);
+	uint64_t turn = number / source->producers;
+
+	if (turn < source->last[self->index])
+		consumed.reordered++;
+	source->last[self->index] = turn + 1;
+	if (turn < source->consumed || source->done[turn % window]) {
+		consumed.duplicated++;
+		return;
+	}
+	consumed.items++;
+	consumed.bytes += item->size;
+	source->done[turn % window] = true;
+	while (source->done[source->consumed % window])
+		source->done[source->consumed++ % window] = false;
+	coil_event_set(&source->moved);
+	if (!options.quiet && source->items <= LINES_MOST)
+		printf("consumed %" PRIu64 "\n", number);
+	check_finished();
+}
+
+static int consume(void *arg)
+{
+	struct consumer *self = arg;
+	struct item item;
+	int err = 0;
+
+	while (!err) {
+		err = coil_queue_get(&queue, &item);
+		if (err)
+			break;
+		if (options.work)
+			err = spend(&self->until, options.work);
+		if (!err)
+			finish(self, &item);
+		release(item.chunk);
+	}
+	return err;
+}
+
+/*
+ * Acknowledgements.
+ */
+
+/* One that was sent in part goes on where it was. */
+static int send_ack(struct connection *c)
+{
+	struct source *source = c->source;
+	ssize_t n;
+	size_t done;
+
+	if (!c->unsent) {
+		c->acked = source->consumed;
+		put32(c->ack, ACK);
+		put64(c->ack + PREFIX, source->number + c->acked * source->producers);
+		c->unsent = sizeof(c->ack);
+	}
+	n = coil_send_all(c->fd, c->ack + sizeof(c->ack) - c->unsent, c->unsent, 0, &done);
+	c->unsent -= done;
+	return n < 0 ? (int)n : 0;
+}
+
+/* When asked to stop it still says how far consumers got. */
+static int acknowledge(void *arg)
+{
+	struct connection *c = arg;
+	struct source *source = c->source;
+	int err = send_ack(c);
+
+	while (!err && !(c->ended && c->acked == source->arrived)) {
+		if (c->acked != source->consumed) {
+			err = send_ack(c);
+		} else {
+			coil_event_clear(&source->moved);
+			err = coil_event_wait(&source->moved);
+		}
+	}
+	if (err == -ECANCELED) {
+		COIL_SHIELD(COIL_SECOND / 10) {
+			while ((c->unsent || c->acked != source->consumed) &&
+			       !send_ack(c))
+				;
+		}
+	}
+	return err;
+}
+
+/*
+ * Receiving.
+ */
+
+/* One who starts in the middle may be one who was here before. */
+static struct source *find_source(uint32_t number, uint32_t producers, uint64_t items,
+				  uint64_t from)
+{
+	struct source *source;
+
+	for (source = sources; source; source = source->next) {
+		if (!source->connected && source->number == number &&
+		    source->producers == producers && source->items == items &&
+		    (from || number + source->consumed * producers < items))
+			return source;
+	}
+	return NULL;
+}
+
+static struct source *new_source(uint32_t number, uint32_t producers, uint64_t items,
+				 uint64_t from)
+{
+	struct source *source = calloc(1, sizeof(*source));
+
+	if (!source)
+		return NULL;
+	source->number = number;
+	source->producers = producers;
+	source->items = items;
+	source->arrived = first_item(from, number, producers) / producers;
+	source->consumed = source->arrived;
+	source->last = calloc(options.consumers, sizeof(*source->last));
+	source->done = calloc(window, sizeof(*source->done));
+	source->next = sources;
+	sources = source;
+	consumed.skipped += source->arrived;
+	return source;
+}
+
+static void free_sources(void)
+{
+	while (sources) {
+		struct source *source = sources;
+
+		sources = source->next;
+		free(source->last);
+		free(source->done);
+		free(source);
+	}
+}
+
+static int take_hello(struct connection *c, const unsigned char *body, uint32_t size)
+{
+	uint32_t number, producers;
+	uint64_t items, from;
+	struct source *source;
+
+	if (size != HELLO || get32(body) != MAGIC)
+		return bad(c, "its first frame, of %" PRIu32 " bytes, is no hello", size);
+	number = get32(body + 4);
+	producers = get32(body + 8);
+	items = get64(body + 12);
+	from = get64(body + 20);
+	if (number >= producers || from > items || items > INT64_MAX)
+		return bad(c, "producer %" PRIu32 " of %" PRIu32 ", items %" PRIu64
+			   " to %" PRIu64 ", makes no sense", number, producers, from, items);
+	source = find_source(number, producers, items, from);
+	if (!source)
+		source = new_source(number, producers, items, from);
+	if (!source || !source->last || !source->done)
+		return -ENOMEM;
+	c->next = first_item(from, number, producers);
+	if (c->next / producers > source->arrived)
+		return bad(c, "it resumes at item %" PRIu64 ", but %" PRIu64 " has not come",
+			   c->next, number + source->arrived * producers);
+	source->connected = true;
+	c->source = c->chunk->source = source;
+	if (!consumed.goal)
+		consumed.goal = items;
+	if (!consumed.started)
+		consumed.started = coil_now();
+	check_finished();
+	return coil_group_create_task(&c->group, acknowledge, c);
+}
+
+static int check_item(struct connection *c, const unsigned char *body, uint32_t size)
+{
+	uint64_t number;
+
+	if (size < ITEM_LEAST)
+		return bad(c, "a frame of %" PRIu32 " bytes is too short for an item", size);
+	number = get64(body);
+	if (number >= c->source->items)
+		return bad(c, "item %" PRIu64 " of only %" PRIu64, number, c->source->items);
+	if (number != c->next)
+		return bad(c, "item %" PRIu64 " came where %" PRIu64 " was expected",
+			   number, c->next);
+	if (size > 8 && (body[8] != (unsigned char)number ||
+			 memcmp(body + 8, body + 9, size - 9)))
+		return bad(c, "item %" PRIu64 " is filled with something else", number);
+	return 0;
+}
+
+static int take_item(struct connection *c, uint32_t at, uint32_t size)
+{
+	struct item item = { c->chunk, at, size };
+	struct source *source = c->source;
+	uint64_t turn = c->next / source->producers;
+	int err = check_item(c, c->chunk->bytes + at, size);
+
+	if (err)
+		return err;
+	c->next += source->producers;
+	if (turn < source->arrived) {
+		consumed.repeated++;
+		return 0;
+	}
+	while (!err && turn - source->consumed >= window) {
+		coil_event_clear(&source->moved);
+		err = coil_event_wait(&source->moved);
+	}
+	if (err)
+		return err;
+	c->chunk->users++;
+	err = coil_queue_put(&queue, &item);
+	if (err)
+		release(c->chunk);
+	else
+		source->arrived++;
+	return err;
+}
+
+static int take_frames(struct connection *c)
+{
+	int err = 0;
+
+	while (!err && c->end - c->start >= PREFIX) {
+		uint32_t size = get32(c->chunk->bytes + c->start);
+		size_t at = c->start + PREFIX;
+
+		if (size > ITEM_MOST)
+			return bad(c, "a frame of %" PRIu32 " bytes is too long: %d are the most",
+				   size, ITEM_MOST);
+		if (c->end - at < size)
+			break;
+		c->start = at + size;
+		if (c->source)
+			err = take_item(c, (uint32_t)at, size);
+		else
+			err = take_hello(c, c->chunk->bytes + at, size);
+	}
+	return err;
+}
+
+/* The rest of the longest frame fits behind start, in this chunk or a new one. */
+static int make_room(struct connection *c)
+{
+	struct chunk *chunk = c->chunk;
+	size_t rest = c->end - c->start;
+
+	if (!chunk || (chunk->users > 1 && c->start > BUFFER - PREFIX - ITEM_MOST)) {
+		chunk = malloc(sizeof(*chunk));
+		if (!chunk)
+			return -ENOMEM;
+		chunk->users = 1;
+		chunk->source = c->source;
+	} else if (chunk->users > 1) {
+		return 0;
+	}
+	if (rest)
+		memmove(chunk->bytes, c->chunk->bytes + c->start, rest);
+	c->start = 0;
+	c->end = rest;
+	if (chunk != c->chunk)
+		release(c->chunk);
+	c->chunk = chunk;
+	return 0;
+}
+
+static int receive(struct connection *c)
+{
+	int err;
+
+	for (;;) {
+		ssize_t n;
+
+		err = make_room(c);
+		if (err)
+			return err;
+		n = coil_recv(c->fd, c->chunk->bytes + c->end, BUFFER - c->end, 0);
+		if (n < 0)
+			return (int)n;
+		if (!n)
+			break;
+		c->end += (size_t)n;
+		err = take_frames(c);
+		if (err)
+			return err;
+	}
+	if (c->start != c->end)
+		return bad(c, "its end came inside a frame");
+	return c->source ? 0 : bad(c, "it ended before its first frame");
+}
+
+/*
+ * Connections.
+ */
+
+static void report(const struct connection *c, int err)
+{
+	const struct source *source = c->source;
+	uint64_t next;
+
+	if (err == -ECANCELED || err == -EPROTO)
+		return;
+	if (!source) {
+		complain("connection %u: %s", c->number, strerror(-err));
+		return;
+	}
+	next = source->number + source->arrived * source->producers;
+	if (next < source->items)
+		complain("connection %u: producer %" PRIu32 " is gone (%s), item %" PRIu64
+			 " is what it can resume from", c->number, source->number,
+			 err ? strerror(-err) : "it closed the connection", next);
+}
+
+/* Returns 0 whatever comes: one connection's failure is not the others'. */
+static int serve(void *arg)
+{
+	struct connection *c = arg;
+	int err = receive(c), acks;
+
+	c->ended = true;
+	if (c->source)
+		coil_event_set(&c->source->moved);
+	if (err)
+		coil_group_cancel(&c->group);
+	acks = coil_group_wait(&c->group);
+	if (acks && acks != -ECANCELED)
+		err = acks;
+	report(c, err);
+	if (c->source)
+		c->source->connected = false;
+	coil_close(c->fd);
+	release(c->chunk);
+	free(c);
+	return 0;
+}
+
+struct door {
+	int fd;
+	struct coil_group group;
+};
+
+static int accept_all(void *arg)
+{
+	struct door *door = arg;
+	unsigned count = 0;
+	int err = 0;
+
+	while (!err) {
+		int fd = coil_accept(door->fd, NULL, NULL);
+		struct connection *c;
+
+		if (fd == -ECANCELED)
+			break;
+		c = fd < 0 ? NULL : calloc(1, sizeof(*c));
+		if (!c) {
+			complain("accept: %s", strerror(fd < 0 ? -fd : ENOMEM));
+			if (fd >= 0)
+				coil_close(fd);
+			err = coil_sleep(COIL_SECOND / 10);
+			continue;
+		}
+		c->fd = fd;
+		c->number = ++count;
+		err = coil_group_create_task(&door->group, serve, c);
+		if (err) {
+			coil_close(fd);
+			free(c);
+		}
+	}
+	return err;
+}
+
+static int consume_in(struct door *door, struct consumer *consumers)
+{
+	int err = coil_group_create_task(&door->group, accept_all, door), left;
+
+	for (uint64_t i = 0; i < options.consumers && !err; i++) {
+		consumers[i].index = i;
+		err = coil_group_create_task(&door->group, consume, &consumers[i]);
+	}
+	if (!err)
+		err = coil_event_wait(&finished);
+	consumed.ended = coil_now();
+	coil_group_cancel(&door->group);
+	left = coil_group_wait(&door->group);
+	return err ? err : left;
+}
+
+int consume_all(void *listener)
+{
+	struct door door = { .fd = *(int *)listener };
+	struct consumer *consumers = calloc(options.consumers, sizeof(*consumers));
+	int err = consumers ? 0 : -ENOMEM;
+
+	for (window = WINDOW_LEAST; window < 2 * options.queue; window *= 2)
+		;
+	if (!err)
+		err = coil_queue_init(&queue, sizeof(struct item), options.queue);
+	if (!err) {
+		coil_queue_set_drop(&queue, drop, NULL);
+		err = consume_in(&door, consumers);
+		coil_queue_fini(&queue);
+	}
+	free_sources();
+	free(consumers);
+	return err;
+}

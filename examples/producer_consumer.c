@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Producers push items over a socket into a bounded queue, from which consumers
+ * take them: in one process, or each side in its own.
+ *
+ *	$ ./producer_consumer
+ *	$ ./producer_consumer --items 1000000
+ *	$ ./producer_consumer --producers 3 --consumers 2 --interval 100ms --work 250ms
+ *
+ *	$ ./producer_consumer --role consumer --address unix:@demo &
+ *	$ ./producer_consumer --role producer --address unix:@demo --items 5000000
+ *
+ * producer.c and consumer.c are the two sides; here are options, bar and summary.
+ */
+#include "producer_consumer.h"
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static const char help[] =
+"usage: producer_consumer [OPTION ...]\n"
+"\n"
+"Producers push numbered items over a socket into a bounded queue; consumers\n"
+"take them from there, and every item is acknowledged once it was consumed.\n"
+"\n"
+"  --role ROLE      both (in one process, the default), producer or consumer\n"
+"  --address ADDR   where the consumer listens: 127.0.0.1:8080, [::1]:8080, :8080,\n"
+"                   localhost:8080, unix:/path, unix:@name, fd:3 (which listens);\n"
+"                   default 127.0.0.1:0, a free port, which the consumer prints\n"
+"  --producers N    connections, 1; producer p has the items p, p + N, p + 2N ...\n"
+"  --consumers N    tasks that take from the queue, 1\n"
+"  --items N        how many there are in all, numbered from 0; 10.  A consumer\n"
+"                   ends when that many have come; by default it expects what\n"
+"                   the first producer says\n"
+"  --from N         leave out the items below N: where a producer was cut off\n"
+"  --size BYTES     of an item, 8 to 65536; 64\n"
+"  --queue N        items that wait for a consumer at most; 1024\n"
+"  --interval TIME  from one item to the next of a producer; 0s\n"
+"  --work TIME      that a consumer spends on an item; 0s\n"
+"  --quiet          only the summary\n"
+"  --help           this\n"
+"\n"
+"TIME is a number with ns, us, ms, s or m, as 10ms or 1.5s; what is below a\n"
+"millisecond is saved up.  For more than 10000 items a progress bar, on a\n"
+"terminal, takes the place of the lines.\n"
+"\n"
+"A producer that is cut off says which item is the first that was not\n"
+"acknowledged; --from that item goes on from there.  A consumer that is still the\n"
+"same drops what it had already, a new one takes the items from there on.\n"
+"SIGINT and SIGTERM stop either side, which then says how far it got.\n"
+"\n"
+"Status: 0 if every item was delivered once and in its producer's order, or a\n"
+"signal stopped it and that holds of what was delivered; 1 if not; 2 for options\n"
+"that make no sense.\n";
+
+struct options options = {
+	.role = "both",
+	.producers = 1,
+	.consumers = 1,
+	.queue = 1024,
+	.size = 64,
+};
+
+/*
+ * Options.
+ */
+
+enum kind { TEXT, NUMBER, TIME, FLAG };
+
+static const struct setting {
+	const char *name;
+	enum kind kind;
+	void *value;
+	uint64_t least, most;
+} settings[] = {
+	{ "role", TEXT, &options.role, 0, 0 },
+	{ "address", TEXT, &options.address, 0, 0 },
+	{ "producers", NUMBER, &options.producers, 1, 100000 },
+	{ "consumers", NUMBER, &options.consumers, 1, 100000 },
+	{ "items", NUMBER, &options.items, 1, INT64_MAX },
+	{ "from", NUMBER, &options.from, 0, INT64_MAX },
+	{ "size", NUMBER, &options.size, ITEM_LEAST, ITEM_MOST },
+	{ "queue", NUMBER, &options.queue, 1, 100000000 },
+	{ "interval", TIME, &options.interval, 0, 86400 * COIL_SECOND },
+	{ "work", TIME, &options.work, 0, 86400 * COIL_SECOND },
+	{ "quiet", FLAG, &options.quiet, 0, 0 },
+};
+
+enum { SETTINGS = sizeof(settings) / sizeof(*settings) };
+
+static void __attribute__((format(printf, 1, 2), noreturn)) refuse(const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "producer_consumer: ");
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fprintf(stderr, "\nTry 'producer_consumer --help'.\n");
+	exit(2);
+}
+
+static bool read_number(const char *text, uint64_t *number)
+{
+	char *end;
+
+	errno = 0;
+	*number = strtoull(text, &end, 10);
+	return isdigit((unsigned char)*text) && !*end && !errno;
+}
+
+static bool read_time(const char *text, uint64_t *ns)
+{
+	static const struct { const char *name; double ns; } units[] = {
+		{ "ns", 1 }, { "us", 1e3 }, { "ms", 1e6 }, { "s", 1e9 }, { "m", 60e9 },
+	};
+	char *end;
+	double number = strtod(text, &end);
+
+	if (!isdigit((unsigned char)*text) || number > 1e15)
+		return false;
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+		if (!strcmp(end, units[i].name)) {
+			*ns = (uint64_t)(number * units[i].ns + 0.5);
+			return true;
+		}
+	}
+	*ns = 0;
+	return number == 0 && !*end;
+}
+
+static void set(const struct setting *setting, const char *text)
+{
+	uint64_t number = 0;
+
+	switch (setting->kind) {
+	case TEXT:
+		*(const char **)setting->value = text;
+		return;
+	case FLAG:
+		*(bool *)setting->value = true;
+		return;
+	case NUMBER:
+		if (!read_number(text, &number) || number < setting->least ||
+		    number > setting->most)
+			refuse("--%s takes a number from %" PRIu64 " to %" PRIu64 ", not '%s'",
+			       setting->name, setting->least, setting->most, text);
+		break;
+	case TIME:
+		if (!read_time(text, &number) || number > setting->most)
+			refuse("--%s takes a time of at most a day, as 10ms or 1s, not '%s'",
+			       setting->name, text);
+		break;
+	}
+	*(uint64_t *)setting->value = number;
+}
+
+static void check_options(void)
+{
+	options.produces = strcmp(options.role, "consumer") != 0;
+	options.consumes = strcmp(options.role, "producer") != 0;
+	if (options.produces && options.consumes && strcmp(options.role, "both"))
+		refuse("--role is both, producer or consumer, not '%s'", options.role);
+	if (!options.address && !options.consumes)
+		refuse("--role producer needs the --address that the consumer printed");
+	if (!options.address)
+		options.address = "127.0.0.1:0";
+	consumed.goal = options.items;
+	if (!options.items && options.produces)
+		consumed.goal = options.items = 10;
+	if (options.produces && options.from >= options.items)
+		refuse("--from %" PRIu64 " leaves none of the %" PRIu64 " items",
+		       options.from, options.items);
+}
+
+static void read_options(int argc, char *argv[])
+{
+	struct option names[SETTINGS + 2] = {{0}};
+	int i;
+
+	for (i = 0; i < SETTINGS; i++) {
+		names[i].name = settings[i].name;
+		names[i].has_arg = settings[i].kind != FLAG;
+		names[i].val = i;
+	}
+	names[i].name = "help";
+	names[i].val = 'h';
+	while ((i = getopt_long(argc, argv, "h", names, NULL)) != -1) {
+		if (i == 'h') {
+			fputs(help, stdout);
+			exit(0);
+		}
+		if (i == '?') {
+			fprintf(stderr, "Try 'producer_consumer --help'.\n");
+			exit(2);
+		}
+		set(&settings[i], optarg);
+	}
+	if (optind < argc)
+		refuse("'%s' is no option", argv[optind]);
+	check_options();
+}
+
+/*
+ * The bar, and other words on stderr.
+ */
+
+static bool bar_shown;
+
+void complain(const char *format, ...)
+{
+	va_list args;
+
+	if (bar_shown)
+		fprintf(stderr, "\r\033[K");
+	bar_shown = false;
+	fprintf(stderr, "producer_consumer: ");
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+static void draw(uint64_t done, uint64_t all, double rate)
+{
+	static const char blocks[] = "########################################";
+	int width = (int)sizeof(blocks) - 1, filled;
+
+	if (all <= LINES_MOST)
+		return;
+	filled = (int)((double)done / (double)all * width);
+	fprintf(stderr, "\r[%.*s%*s] %3d%%  %.0f items/s\033[K", filled, blocks,
+		width - filled, "", (int)((double)done / (double)all * 100), rate);
+	bar_shown = true;
+}
+
+static uint64_t count(void)
+{
+	return options.consumes ? consumed.items : produced.acknowledged;
+}
+
+static int show_progress(void *arg)
+{
+	const int64_t pause = COIL_SECOND / 5;
+	uint64_t before = 0;
+	int err;
+
+	do {
+		uint64_t left_out = options.consumes ? consumed.skipped : options.from;
+
+		err = coil_sleep(pause);
+		if (count() != before || !err)
+			draw(count(), consumed.goal - left_out,
+			     (double)(count() - before) * COIL_SECOND / pause);
+		before = count();
+	} while (!err);
+	if (bar_shown)
+		fputc('\n', stderr);
+	return err;
+}
+
+/*
+ * The summary.
+ */
+
+static void say_rate(uint64_t items, uint64_t bytes, int64_t ns)
+{
+	double seconds = (double)ns / COIL_SECOND;
+
+	printf("%" PRIu64 " bytes in %.3f s, %.0f items/s\n", bytes, seconds,
+	       ns > 0 ? (double)items / seconds : 0);
+}
+
+static bool sum_up_produced(bool stopped)
+{
+	printf("produced %" PRIu64 " items, %" PRIu64 " acknowledged, at most %" PRIu64
+	       " on the way; ", produced.items, produced.acknowledged, produced.most);
+	say_rate(produced.acknowledged, produced.acknowledged * options.size,
+		 produced.ended - produced.started);
+	if (produced.unacknowledged >= options.items)
+		return true;
+	printf("first unacknowledged item: %" PRIu64 ", go on with --from %" PRIu64 "\n",
+	       produced.unacknowledged, produced.unacknowledged);
+	return stopped;
+}
+
+/* When stopped, what was not consumed was not acknowledged: it is not lost. */
+static bool sum_up_consumed(bool stopped)
+{
+	uint64_t wanted = consumed.goal, lost;
+
+	wanted -= wanted < consumed.skipped ? wanted : consumed.skipped;
+	lost = stopped || wanted < consumed.items ? 0 : wanted - consumed.items;
+	printf("consumed %" PRIu64, consumed.items);
+	if (wanted)
+		printf(" of %" PRIu64, wanted);
+	printf(" items; ");
+	say_rate(consumed.items, consumed.bytes,
+		 consumed.started ? consumed.ended - consumed.started : 0);
+	printf("lost %" PRIu64 ", duplicated %" PRIu64 ", reordered %" PRIu64, lost,
+	       consumed.duplicated, consumed.reordered);
+	if (consumed.repeated)
+		printf("; %" PRIu64 " came again and were dropped", consumed.repeated);
+	putchar('\n');
+	return !lost && !consumed.duplicated && !consumed.reordered;
+}
+
+static int sum_up(bool stopped)
+{
+	bool good = true;
+
+	if (stopped)
+		printf("stopped by a signal\n");
+	if (options.produces)
+		good = sum_up_produced(stopped);
+	if (options.consumes)
+		good = sum_up_consumed(stopped) && good;
+	return good ? 0 : 1;
+}
+
+/*
+ * The program.
+ */
+
+/* Spends time from *until on; less than a millisecond is saved up. */
+int spend(int64_t *until, uint64_t ns)
+{
+	int64_t now = coil_now();
+
+	if (*until < now)
+		*until = now;
+	*until += (int64_t)ns;
+	return *until - now < COIL_MILLISECOND ? 0 : coil_sleep_until(*until);
+}
+
+/* Where it listens, in the words that coil_dial() takes. */
+static void name_door(int fd, char *name, size_t size)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+		struct sockaddr_un un;
+	} address = {0};
+	socklen_t length = sizeof(address);
+	char host[INET6_ADDRSTRLEN] = "";
+
+	getsockname(fd, &address.any, &length);
+	switch (address.any.sa_family) {
+	case AF_INET:
+		inet_ntop(AF_INET, &address.in.sin_addr, host, sizeof(host));
+		snprintf(name, size, "%s:%d", host, ntohs(address.in.sin_port));
+		break;
+	case AF_INET6:
+		inet_ntop(AF_INET6, &address.in6.sin6_addr, host, sizeof(host));
+		snprintf(name, size, "[%s]:%d", host, ntohs(address.in6.sin6_port));
+		break;
+	default:
+		snprintf(name, size, "%s", options.address);
+	}
+}
+
+static int listen_at(char *name, size_t size)
+{
+	int fd = coil_listen(options.address, NULL);
+
+	if (fd < 0) {
+		complain("cannot listen at %s: %s", options.address, strerror(-fd));
+		return fd;
+	}
+	name_door(fd, name, size);
+	options.address = name;
+	if (!options.produces)
+		printf("listening on %s\n", name);
+	return fd;
+}
+
+static void close_door(int fd)
+{
+	const char *path = options.address + strlen("unix:");
+
+	coil_close(fd);
+	if (!strncmp(options.address, "unix:", strlen("unix:")) && *path != '@')
+		unlink(path);
+}
+
+/* In one process the consumer ends with the producers, whatever became of them. */
+static int run_both(int listener)
+{
+	struct coil_task *consumer = coil_create_task(consume_all, &listener);
+	int err = consumer ? produce_all() : 0, left;
+
+	if (consumer && produced.unacknowledged < options.items)
+		coil_cancel(consumer);
+	left = coil_await(consumer);
+	if (!err && left != -ECANCELED)
+		err = left;
+	return err;
+}
+
+static int run_sides(void)
+{
+	char name[128];
+	int fd, err;
+
+	if (!options.consumes)
+		return produce_all();
+	fd = listen_at(name, sizeof(name));
+	if (fd < 0)
+		return fd == -EINVAL ? 2 : 1;
+	err = options.produces ? run_both(fd) : consume_all(&fd);
+	close_door(fd);
+	return err;
+}
+
+static int app(void *arg)
+{
+	struct coil_task *bar;
+	int err;
+
+	if (options.quiet || !isatty(STDERR_FILENO)) {
+		err = run_sides();
+	} else {
+		bar = coil_create_task(show_progress, NULL);
+		err = run_sides();
+		if (bar)
+			coil_cancel(bar);
+		coil_await(bar);
+	}
+	return coil_cancel_requested() ? -ECANCELED : err;
+}
+
+int main(int argc, char *argv[])
+{
+	sigset_t signals;
+	int err;
+
+	read_options(argc, argv);
+	setlinebuf(stdout);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	err = coil_run_with(&(struct coil_options){ .stop_signals = &signals }, app, NULL);
+	if (err < 0 && err != -EINTR)
+		complain("%s", strerror(-err));
+	if (err && err != -EINTR)
+		return err == 2 ? 2 : 1;
+	return sum_up(err == -EINTR);
+}

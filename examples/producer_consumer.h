@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRODUCER_CONSUMER_H
+#define PRODUCER_CONSUMER_H
+
+/*
+ * What the files of producer_consumer share: the options, what goes over the
+ * socket, and the two sides.
+ */
+
+#include <coil.h>
+#include <endian.h>
+#include <stdarg.h>
+#include <string.h>
+
+/*
+ * The producer says hello once, then sends items; the consumer answers with
+ * acknowledgements.  Each is a frame, its length in four bytes and then
+ *
+ *	hello	MAGIC[4] producer[4] producers[4] items[8] from[8]
+ *	item	number[8], and filling: the last byte of the number, repeated
+ *	ack	number[8]: all of this producer's items below it were consumed
+ *
+ * with numbers in network byte order.  Producer p of n has the items p, p + n,
+ * p + 2n ... below `items`, and leaves out those below `from`.
+ */
+enum {
+	MAGIC = 0x636f696c,
+	PREFIX = 4,
+	HELLO = 28,
+	ACK = 8,
+	ITEM_LEAST = 8,
+	ITEM_MOST = 64 * 1024,
+	BUFFER = 128 * 1024,	/* what is sent or received at once */
+	LINES_MOST = 10000,	/* of more items, no lines but a bar */
+};
+
+struct options {
+	const char *role, *address;
+	bool produces, consumes, quiet;
+	uint64_t producers, consumers;
+	uint64_t items, from;
+	uint64_t queue, size;
+	uint64_t interval, work;	/* ns */
+};
+
+extern struct options options;
+
+/* What came of it, for the bar and the summary. */
+struct produced {
+	uint64_t items, acknowledged;
+	uint64_t unacknowledged;	/* the first such item, or options.items */
+	uint64_t most;			/* that were on the way at one time */
+	int64_t started, ended;
+};
+
+struct consumed {
+	uint64_t goal;		/* items to come, less those `skipped` by --from */
+	uint64_t skipped;
+	uint64_t items, bytes;
+	uint64_t duplicated, reordered, repeated;
+	int64_t started, ended;
+};
+
+extern struct produced produced;
+extern struct consumed consumed;
+
+/* producer.c: returns when all is acknowledged, or cannot be any more. */
+int produce_all(void);
+
+/* consumer.c: the fd listens; returns when all has come.  A task's function. */
+int consume_all(void *listener);
+
+/* producer_consumer.c */
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int spend(int64_t *until, uint64_t ns);
+
+/* A producer's first item that is not below from. */
+static inline uint64_t first_item(uint64_t from, uint32_t producer, uint32_t producers)
+{
+	return from + (producer + producers - from % producers) % producers;
+}
+
+static inline void put32(unsigned char *to, uint32_t number)
+{
+	number = htobe32(number);
+	memcpy(to, &number, sizeof(number));
+}
+
+static inline void put64(unsigned char *to, uint64_t number)
+{
+	number = htobe64(number);
+	memcpy(to, &number, sizeof(number));
+}
+
+static inline uint32_t get32(const unsigned char *from)
+{
+	uint32_t number;
+
+	memcpy(&number, from, sizeof(number));
+	return be32toh(number);
+}
+
+static inline uint64_t get64(const unsigned char *from)
+{
+	uint64_t number;
+
+	memcpy(&number, from, sizeof(number));
+	return be64toh(number);
+}
+
+#endif

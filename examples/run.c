@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A coroutine is a function; coil_run() makes a loop and runs it there.  It
+ * reads like blocking code: coil_sleep() parks the task, not the thread.
+ *
+ *	$ ./run
+ *	my_coroutine_test start
+ *	my_coroutine_test finish		two seconds later
+ *
+ * asyncio: async def, await asyncio.sleep(2), asyncio.run().
+ */
+#include <coil.h>
+#include <stdio.h>
+
+static int my_coroutine_test(void *arg)
+{
+	int err;
+
+	printf("my_coroutine_test start\n");
+	err = coil_sleep(2 * COIL_SECOND);
+	if (err)
+		return err;
+	printf("my_coroutine_test finish\n");
+	return 0;
+}
+
+int main(void)
+{
+	setlinebuf(stdout);
+	return coil_run(my_coroutine_test, NULL) < 0;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Five tasks that sleep at the same time, waited for together, and then what
+ * each of them returned.  coil_wait() consumes no handle: every task is still
+ * there to be asked, and awaited.
+ *
+ *	$ ./wait
+ *	wait_my_task start			five times
+ *	wait_my_task end			five times, two seconds later
+ *	0					five times
+ *
+ * asyncio: done, pending = await asyncio.wait(tasks).
+ */
+#include <coil.h>
+#include <errno.h>
+#include <stdio.h>
+
+enum { TASKS = 5 };
+
+static int wait_my_task(void *arg)
+{
+	int err;
+
+	printf("wait_my_task start\n");
+	err = coil_sleep(2 * COIL_SECOND);
+	if (err)
+		return err;
+	printf("wait_my_task end\n");
+	return 0;
+}
+
+static int wait_coroutine_task(void *arg)
+{
+	struct coil_task *my_tasks[TASKS];
+	int done;
+
+	for (int i = 0; i < TASKS; i++) {
+		my_tasks[i] = coil_create_task(wait_my_task, NULL);
+		if (!my_tasks[i])
+			return -ENOMEM;
+	}
+	done = coil_wait(my_tasks, TASKS, COIL_ALL_COMPLETED, COIL_FOREVER);
+	if (done < 0)
+		return done;
+	for (int i = 0; i < TASKS; i++)
+		printf("%d\n", coil_await(my_tasks[i]));
+	return 0;
+}
+
+int main(void)
+{
+	setlinebuf(stdout);
+	return coil_run(wait_coroutine_task, NULL) < 0;
+}

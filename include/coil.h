@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COIL_H
+#define COIL_H
+
+/*
+ * coil: asyncio for C.  Everything that is installed, in one line.
+ */
+
+#include <coil/address.h>
+#include <coil/barrier.h>
+#include <coil/condition.h>
+#include <coil/event.h>
+#include <coil/file.h>
+#include <coil/future.h>
+#include <coil/group.h>
+#include <coil/lock.h>
+#include <coil/queue.h>
+#include <coil/run.h>
+#include <coil/rwlock.h>
+#include <coil/semaphore.h>
+#include <coil/socket.h>
+#include <coil/task.h>
+#include <coil/time.h>
+#include <coil/timeout.h>
+#include <coil/waitq.h>
+
+#endif

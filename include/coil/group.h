@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COIL_GROUP_H
+#define COIL_GROUP_H
+
+/*
+ * A group owns the tasks that it starts: leaving it waits for all of them, and
+ * the first failure cancels the others.
+ *
+ *	struct coil_group group = {0};
+ *
+ *	coil_group_create_task(&group, produce, &queue);
+ *	coil_group_create_task(&group, consume, &queue);
+ *	err = coil_group_wait(&group);
+ *
+ * The owner is the task that made the first child; from then until
+ * coil_group_wait its body is in the group's scope: when the group is asked to
+ * end, the body's parking calls return -ECANCELED too.
+ */
+
+#include <coil/cdefs.h>
+#include <coil/scope.h>
+#include <coil/task.h>
+#include <coil/waitq.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* = {0} is ready, and what coil_group_wait leaves behind. */
+struct coil_group {
+	bool independent;	/* a child's failure goes to the error handler and spares the rest */
+	unsigned char state;
+	int error;		/* the first failure */
+	size_t size;		/* children that have not ended */
+	struct coil_task *children;
+	struct coil_scope scope;
+	struct coil_waitq leaving;
+};
+
+/*
+ * Starts fn(arg) in the group.  Returns 0; -EINVAL (fn or group is NULL),
+ * -EPERM outside a task, or for a first child made by none; -EXDEV from another
+ * loop; -ECANCELED when the group is ending; -ENOMEM, which counts as a failed
+ * child: it cancels the group and coil_group_wait returns it.  arg stays the
+ * caller's on every error.  Never parks.
+ */
+int coil_group_create_task(struct coil_group *group, int (*fn)(void *arg), void *arg);
+
+/*
+ * The same with options.  *handle, if handle is not NULL, becomes a second
+ * reference to the task, for coil_await or coil_detach to consume; NULL on
+ * error.  A failure that is awaited still counts as the group's.
+ */
+int coil_group_create_task_with(struct coil_group *group,
+				const struct coil_task_options *options,
+				int (*fn)(void *arg), void *arg,
+				struct coil_task **handle);
+
+/*
+ * Waits until every child has ended, whatever happens; a request that is pending
+ * or arrives cancels them.  Returns the first failure, else the caller's own
+ * reason, else 0; a child's -ECANCELED is no failure.  Only the owner may call
+ * it (-EPERM).  The group is {0} again but for independent.
+ */
+int coil_group_wait(struct coil_group *group);
+
+/* Asks every child, and the body, to end.  For a group with none: nothing. */
+void coil_group_cancel(struct coil_group *group);
+
+/* The body's own failure, a negative errno: as if a child had returned it. */
+void coil_group_fail(struct coil_group *group, int error);
+
+/* What the block macro is made of. */
+static inline void coil_group_leave(struct coil_group *group)
+{
+	if (group->scope.task || group->error) {
+		coil_group_cancel(group);
+		(void)coil_group_wait(group);
+	}
+}
+
+/*
+ * Declares name and runs the block in it; its end waits for the children.
+ * Leaving by break, return or goto cancels them first.
+ */
+#define COIL_GROUP(name)							\
+	for (struct coil_group name COIL_CLEANUP(coil_group_leave) = {0},	\
+	     *COIL_UNIQUE(once) = &name; COIL_UNIQUE(once);			\
+	     (void)coil_group_wait(&name), COIL_UNIQUE(once) = NULL)
+
+#ifdef __cplusplus
+}
+#endif
+#endif

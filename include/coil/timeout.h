@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COIL_TIMEOUT_H
+#define COIL_TIMEOUT_H
+
+/*
+ * Deadlines are scopes around ordinary calls:
+ *
+ *	COIL_TIMEOUT(2 * COIL_SECOND) {
+ *		n = coil_recv(fd, buf, sizeof(buf), 0);
+ *		...
+ *	}
+ *
+ * Once the deadline has been noticed every parking call inside returns
+ * -ETIMEDOUT, until the scope is left.  A timeout lives on the stack of the task
+ * that began it and must be ended by it, the innermost first.
+ */
+
+#include <coil/cdefs.h>
+#include <coil/scope.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* = {0} is ready. */
+struct coil_timeout {
+	struct coil_scope scope;
+};
+
+/*
+ * Opens the scope; its deadline is ns from now, at once when ns <= 0, none when
+ * COIL_FOREVER.  Returns 0; -EPERM outside a task; -EINVAL when it is open or
+ * was used and not set to {0} again; -ENOMEM.  Never parks.
+ */
+int coil_timeout_begin(struct coil_timeout *timeout, int64_t ns);
+
+/*
+ * Moves the deadline of an open timeout to the instant when (COIL_FOREVER:
+ * none).  Returns 0; -EINVAL when it is not open or has expired; -EPERM from
+ * another task; -ENOMEM (then the old deadline stands).  Never parks.
+ */
+int coil_timeout_reschedule(struct coil_timeout *timeout, int64_t when);
+
+/*
+ * Leaves the scope.  Returns -ETIMEDOUT if a parking call inside returned it on
+ * this scope's account, else 0; -EINVAL when it is not open; -EPERM from
+ * another task.  Never parks.
+ */
+int coil_timeout_end(struct coil_timeout *timeout);
+
+/* Whether the deadline passed and was noticed while the scope was open. */
+bool coil_timeout_expired(const struct coil_timeout *timeout);
+
+/* The deadline on coil_now()'s clock; COIL_FOREVER when there is none. */
+int64_t coil_timeout_when(const struct coil_timeout *timeout);
+
+/*
+ * A shield is the opposite: requests from outside wait until it is left.  The
+ * limit is its own and holds inside as a timeout's does.  Same errors as
+ * coil_timeout_begin(); it is ended by coil_timeout_end().
+ */
+int coil_shield_begin(struct coil_timeout *shield, int64_t ns);
+
+/* What the block macros are made of. */
+static inline struct coil_timeout *coil_timeout_enter(struct coil_timeout *timeout,
+						      int64_t ns)
+{
+	coil_timeout_begin(timeout, ns);
+	return timeout;
+}
+
+static inline struct coil_timeout *coil_shield_enter(struct coil_timeout *timeout,
+						     int64_t ns)
+{
+	coil_shield_begin(timeout, ns);
+	return timeout;
+}
+
+static inline void coil_timeout_leave(struct coil_timeout *timeout)
+{
+	if (timeout->scope.task)
+		coil_timeout_end(timeout);
+}
+
+#define COIL_SCOPE_BLOCK(enter, name, ns)					\
+	for (struct coil_timeout name COIL_CLEANUP(coil_timeout_leave) = {0},	\
+	     *COIL_UNIQUE(once) = enter(&name, (ns));				\
+	     COIL_UNIQUE(once); COIL_UNIQUE(once) = NULL)
+
+/* Runs the block under a deadline; break, return and goto leave it cleanly. */
+#define COIL_TIMEOUT(ns) COIL_SCOPE_BLOCK(coil_timeout_enter, COIL_UNIQUE(timeout), ns)
+
+/* Runs the block shielded from requests outside, for at most ns. */
+#define COIL_SHIELD(ns) COIL_SCOPE_BLOCK(coil_shield_enter, COIL_UNIQUE(shield), ns)
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: MIT */
+#include "io/address.h"
+#include "core/loop.h"
+#include "core/pool.h"
+#include "core/task.h"
+#include "io/wait.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* The number that all of text is, at most that large; -EINVAL. */
+static int64_t number(const char *text, int64_t most)
+{
+	int64_t n = 0;
+
+	if (!*text)
+		return -EINVAL;
+	for (; *text; text++) {
+		if (!is_digit(*text))
+			return -EINVAL;
+		n = n * 10 + (*text - '0');
+		if (n > most)
+			return -EINVAL;
+	}
+	return n;
+}
+
+static bool only(const char *text, const char *others)
+{
+	for (; *text; text++) {
+		if (!is_digit(*text) && !is_letter(*text) && !strchr(others, *text))
+			return false;
+	}
+	return true;
+}
+
+/* An address of ours, after those that are there. */
+static void add(struct address *address, sa_family_t family, socklen_t len)
+{
+	int i = address->list ? 1 : 0;
+	struct addrinfo *own = &address->own[i];
+
+	address->where[i].any.sa_family = family;
+	own->ai_family = family;
+	own->ai_socktype = SOCK_STREAM;
+	own->ai_addr = &address->where[i].any;
+	own->ai_addrlen = len;
+	if (i)
+		address->list->ai_next = own;
+	else
+		address->list = own;
+}
+
+/* "@name" is in the abstract namespace, where a 0 stands for the "@". */
+static int parse_unix(struct address *address, const char *path)
+{
+	struct sockaddr_un *un = &address->where[0].un;
+	size_t len = strlen(path);
+	size_t used = offsetof(struct sockaddr_un, sun_path) + len;
+
+	if (!len || !strcmp(path, "@"))
+		return -EINVAL;
+	if (len >= sizeof(un->sun_path))
+		return -ENAMETOOLONG;
+	memcpy(un->sun_path, path, len + 1);
+	if (*path == '@')
+		un->sun_path[0] = '\0';
+	else
+		used++;
+	add(address, AF_UNIX, (socklen_t)used);
+	return 0;
+}
+
+static int parse_fd(struct address *address, const char *text)
+{
+	int64_t fd = number(text, INT32_MAX);
+
+	if (fd < 0)
+		return -EINVAL;
+	address->fd = (int)fd;
+	return 0;
+}
+
+/* The port is a number, or the name of a service, to be looked up. */
+static int parse_service(struct address *address, const char *text)
+{
+	if (is_digit(*text) && number(text, UINT16_MAX) < 0)
+		return -EINVAL;
+	if (!*text || !only(text, "-_+."))
+		return -EINVAL;
+	if (strlen(text) >= sizeof(address->service))
+		return -ENAMETOOLONG;
+	memcpy(address->service, text, strlen(text) + 1);
+	return 0;
+}
+
+static int parse_scope(struct sockaddr_in6 *in6, const char *text)
+{
+	int64_t scope = number(text, UINT32_MAX);
+
+	if (scope < 0)
+		scope = if_nametoindex(text);
+	if (!*text)
+		return -EINVAL;
+	if (!scope)
+		return -ENODEV;
+	in6->sin6_scope_id = (uint32_t)scope;
+	return 0;
+}
+
+/* What stands between [ and ]. */
+static int parse_ipv6(struct address *address, char *text)
+{
+	struct sockaddr_in6 *in6 = &address->where[0].in6;
+	char *scope = strchr(text, '%');
+
+	if (scope)
+		*scope++ = '\0';
+	if (inet_pton(AF_INET6, text, &in6->sin6_addr) != 1)
+		return -EINVAL;
+	add(address, AF_INET6, sizeof(*in6));
+	return scope ? parse_scope(in6, scope) : 0;
+}
+
+/* "10.1" and "0x7f.1" are addresses to the resolver, and mistakes to us. */
+static bool looks_numeric(const char *host)
+{
+	const char *last = strrchr(host, '.');
+	const char *digits = "0123456789";
+
+	last = last ? last + 1 : host;
+	if (*last == '0' && (last[1] == 'x' || last[1] == 'X')) {
+		last += 2;
+		digits = "0123456789abcdefABCDEF";
+	}
+	return *last && strspn(last, digits) == strlen(last);
+}
+
+static void parse_empty(struct address *address, bool here)
+{
+	address->where[0].in6.sin6_addr = here ? in6addr_any : in6addr_loopback;
+	add(address, AF_INET6, sizeof(struct sockaddr_in6));
+	address->where[1].in.sin_addr.s_addr =
+		htonl(here ? INADDR_ANY : INADDR_LOOPBACK);
+	add(address, AF_INET, sizeof(struct sockaddr_in));
+	address->both = here;
+}
+
+static int parse_host(struct address *address, bool here)
+{
+	char *host = address->host;
+	size_t len = strlen(host);
+	int err = 0;
+
+	if (!len)
+		parse_empty(address, here);
+	else if (inet_pton(AF_INET, host, &address->where[0].in.sin_addr) == 1)
+		add(address, AF_INET, sizeof(struct sockaddr_in));
+	else if (*host != '[')
+		return looks_numeric(host) || !only(host, "-_.") ? -EINVAL : 0;
+	else if (host[len - 1] != ']')
+		return -EINVAL;
+	else {
+		host[len - 1] = '\0';
+		err = parse_ipv6(address, host + 1);
+	}
+	*host = '\0';
+	return err;
+}
+
+static void set_port(struct address *address, uint16_t port)
+{
+	/* At the same place in both families. */
+	for (struct addrinfo *ai = address->list; ai; ai = ai->ai_next)
+		((struct sockaddr_in *)(void *)ai->ai_addr)->sin_port = htons(port);
+	address->service[0] = '\0';
+}
+
+static int parse_inet(struct address *address, const char *text, bool here)
+{
+	const char *end = *text == '[' ? strchr(text, ']') : text;
+	const char *colon = end ? strchr(end, ':') : NULL;
+	int err;
+
+	if (!colon || strchr(colon + 1, ':'))
+		return -EINVAL;
+	if ((size_t)(colon - text) >= sizeof(address->host))
+		return -ENAMETOOLONG;
+	memcpy(address->host, text, (size_t)(colon - text));
+	err = parse_service(address, colon + 1);
+	if (!err)
+		err = parse_host(address, here);
+	if (!err && !*address->host && is_digit(*address->service))
+		set_port(address, (uint16_t)number(address->service, UINT16_MAX));
+	return err;
+}
+
+int coil__address_parse(struct address *address, const char *text, bool here)
+{
+	*address = (struct address){ .fd = -1 };
+	if (!text)
+		return -EINVAL;
+	if (!strncmp(text, "unix:", 5))
+		return parse_unix(address, text + 5);
+	if (!strncmp(text, "fd:", 3))
+		return parse_fd(address, text + 3);
+	return parse_inet(address, text, here);
+}
+
+/*
+ * A lookup is the thread's, which nobody can stop; the task that asked takes the
+ * answer out of it, or walks away.
+ */
+struct lookup {
+	struct detached job;
+	struct answer *answer;
+	struct addrinfo hints;
+	struct addrinfo *found;
+	int result;
+	int error;		/* errno, of EAI_SYSTEM */
+	const char *node;
+	const char *service;
+	char text[];
+};
+
+/* On the stack of the task. */
+struct answer {
+	struct coil_task *task;
+	struct lookup *lookup;
+	struct addrinfo *found;
+	int result;
+};
+
+/* gai_strerror(3) speaks of the negative ones; errno has others. */
+static int said(int result, int error)
+{
+	if (result == EAI_SYSTEM)
+		return error > 0 ? -error : -EIO;
+	return result == EAI_MEMORY ? -ENOMEM : -result;
+}
+
+static void look_up(struct detached *job)
+{
+	struct lookup *lookup = container_of(job, struct lookup, job);
+
+	lookup->result = getaddrinfo(lookup->node, lookup->service, &lookup->hints,
+				     &lookup->found);
+	lookup->error = errno;
+	if (lookup->result)
+		lookup->found = NULL;
+}
+
+static void release(struct detached *job)
+{
+	struct lookup *lookup = container_of(job, struct lookup, job);
+
+	if (lookup->found)
+		freeaddrinfo(lookup->found);
+	free(lookup);
+}
+
+static void answer(struct coil_loop *loop, struct detached *job)
+{
+	struct lookup *lookup = container_of(job, struct lookup, job);
+	struct answer *answer = lookup->answer;
+
+	(void)loop;
+	answer->found = lookup->found;
+	answer->result = said(lookup->result, lookup->error);
+	lookup->found = NULL;
+	release(job);
+	coil__ready(answer->task, 0);
+}
+
+static void interrupt(struct coil_task *task)
+{
+	struct answer *answer = task->object;
+
+	coil__pool_abandon(&answer->lookup->job);
+	coil__ready(task, WAKE_REQUEST);
+}
+
+static const struct wait resolving = { "getaddrinfo", interrupt };
+
+static struct lookup *new_lookup(const char *node, const char *service,
+				 const struct addrinfo *hints)
+{
+	size_t node_size = node ? strlen(node) + 1 : 0;
+	size_t service_size = service ? strlen(service) + 1 : 0;
+	struct lookup *lookup;
+
+	lookup = calloc(1, sizeof(*lookup) + node_size + service_size);
+	if (!lookup)
+		return NULL;
+	lookup->job.work = look_up;
+	lookup->job.done = answer;
+	lookup->job.release = release;
+	lookup->hints = *hints;
+	if (node)
+		lookup->node = memcpy(lookup->text, node, node_size);
+	if (service)
+		lookup->service = memcpy(lookup->text + node_size, service,
+					 service_size);
+	return lookup;
+}
+
+static int ask_thread(const char *node, const char *service,
+		      const struct addrinfo *hints, struct addrinfo **ret)
+{
+	struct answer answer = { .task = coil__self() };
+	int err;
+
+	answer.lookup = new_lookup(node, service, hints);
+	if (!answer.lookup)
+		return -ENOMEM;
+	answer.lookup->answer = &answer;
+	err = coil__pool_detached(answer.task->loop, &answer.lookup->job);
+	if (err) {
+		free(answer.lookup);
+		return err;
+	}
+	if (coil__park(answer.task, &resolving, &answer) == WAKE_REQUEST)
+		return coil__scope_deliver(answer.task);
+	*ret = answer.found;
+	return answer.result;
+}
+
+int coil_getaddrinfo(const char *node, const char *service,
+		     const struct addrinfo *hints, struct addrinfo **ret)
+{
+	struct addrinfo own = { .ai_flags = AI_V4MAPPED | AI_ADDRCONFIG };
+	struct addrinfo numeric;
+	int result = coil__enter();
+
+	if (result)
+		return result;
+	if (!ret)
+		return -EINVAL;
+	if (hints)
+		own = (struct addrinfo){
+			.ai_flags = hints->ai_flags,
+			.ai_family = hints->ai_family,
+			.ai_socktype = hints->ai_socktype,
+			.ai_protocol = hints->ai_protocol,
+		};
+	/* What is all numbers is not asked of anybody, and needs no thread. */
+	numeric = own;
+	numeric.ai_flags |= AI_NUMERICHOST | AI_NUMERICSERV;
+	result = getaddrinfo(node, service, &numeric, ret);
+	if (result != EAI_NONAME || own.ai_flags == numeric.ai_flags)
+		return said(result, errno);
+	return ask_thread(node, service, &own, ret);
+}
+
+static int as_errno(int result)
+{
+	if (result <= 0)
+		return result;
+	switch (-result) {
+	case EAI_NONAME:
+	case EAI_NODATA:
+	case EAI_SERVICE:
+	case EAI_ADDRFAMILY:
+		return -ENOENT;
+	case EAI_AGAIN:
+		return -EAGAIN;
+	case EAI_FAIL:
+		return -EIO;
+	default:
+		return -EINVAL;
+	}
+}
+
+int coil__address_resolve(struct address *address)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	struct addrinfo *found;
+	bool name = *address->host;
+	int err;
+
+	if (!name && !*address->service)
+		return 0;
+	/* Of any other address it is the service alone that has to be looked up. */
+	if (!name)
+		hints.ai_family = AF_INET;
+	err = coil_getaddrinfo(name ? address->host : NULL, address->service, &hints,
+			       &found);
+	if (err)
+		return as_errno(err);
+	if (name) {
+		address->list = address->found = found;
+		return 0;
+	}
+	set_port(address, ntohs(((struct sockaddr_in *)(void *)found->ai_addr)->sin_port));
+	freeaddrinfo(found);
+	return 0;
+}
+
+void coil__address_free(struct address *address)
+{
+	if (address->found)
+		freeaddrinfo(address->found);
+	address->found = NULL;
+}

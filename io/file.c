@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: MIT */
+#include <coil/file.h>
+#include "core/epoll.h"
+#include "core/loop.h"
+#include "core/op.h"
+#include "io/wait.h"
+#include <coil/time.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What the kernel cuts a length to; an op's has 32 bits. */
+enum { LENGTH_MOST = 0x7ffff000 };
+
+/* At the file's own position, or where a file has none. */
+#define POSITION UINT64_MAX
+
+static unsigned cut(size_t len)
+{
+	return len < LENGTH_MOST ? (unsigned)len : LENGTH_MOST;
+}
+
+static int check(int fd, const void *buf, size_t len)
+{
+	if (fd < 0)
+		return -EBADF;
+	return !buf && len ? -EFAULT : 0;
+}
+
+static int check_vector(int fd, const struct iovec *iov, int n)
+{
+	if (fd >= 0 && n < 0)
+		return -EINVAL;
+	return check(fd, iov, (size_t)n);
+}
+
+/* To an op -1 is the file's position, and a pipe takes any offset. */
+static int check_offset(int fd, const void *buf, size_t len, off_t offset)
+{
+	int err = check(fd, buf, len);
+
+	if (err)
+		return err;
+	if (offset < 0)
+		return -EINVAL;
+	return lseek(fd, 0, SEEK_CUR) < 0 ? -errno : 0;
+}
+
+ssize_t coil_read(int fd, void *buf, size_t len)
+{
+	struct op op = {0};
+	int err = check(fd, buf, len);
+
+	if (err)
+		return err;
+	io_uring_prep_read(&op.sqe, fd, buf, cut(len), POSITION);
+	return coil__op_run(&op);
+}
+
+ssize_t coil_write(int fd, const void *buf, size_t len)
+{
+	struct op op = {0};
+	int err = check(fd, buf, len);
+
+	if (err)
+		return err;
+	io_uring_prep_write(&op.sqe, fd, buf, cut(len), POSITION);
+	return coil__op_run(&op);
+}
+
+ssize_t coil_readv(int fd, const struct iovec *iov, int n)
+{
+	struct op op = {0};
+	int err = check_vector(fd, iov, n);
+
+	if (err)
+		return err;
+	io_uring_prep_readv(&op.sqe, fd, iov, (unsigned)n, POSITION);
+	return coil__op_run(&op);
+}
+
+ssize_t coil_writev(int fd, const struct iovec *iov, int n)
+{
+	struct op op = {0};
+	int err = check_vector(fd, iov, n);
+
+	if (err)
+		return err;
+	io_uring_prep_writev(&op.sqe, fd, iov, (unsigned)n, POSITION);
+	return coil__op_run(&op);
+}
+
+ssize_t coil_pread(int fd, void *buf, size_t len, off_t offset)
+{
+	struct op op = {0};
+	int err = check_offset(fd, buf, len, offset);
+
+	if (err)
+		return err;
+	io_uring_prep_read(&op.sqe, fd, buf, cut(len), (uint64_t)offset);
+	return coil__op_run(&op);
+}
+
+ssize_t coil_pwrite(int fd, const void *buf, size_t len, off_t offset)
+{
+	struct op op = {0};
+	int err = check_offset(fd, buf, len, offset);
+
+	if (err)
+		return err;
+	io_uring_prep_write(&op.sqe, fd, buf, cut(len), (uint64_t)offset);
+	return coil__op_run(&op);
+}
+
+/* S_IFREG and so on, or a negative errno.  Asks no file server. */
+static int type_of(int fd)
+{
+	struct statx stat;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stat))
+		return -errno;
+	return stat.stx_mode & S_IFMT;
+}
+
+/*
+ * Whether the path is a FIFO is known when it is open: opened with O_NONBLOCK, a
+ * FIFO waits for nobody, and files that are none have it taken off again.
+ */
+int coil_openat(int dir, const char *path, int flags, mode_t mode)
+{
+	bool blocking = !(flags & (O_NONBLOCK | O_PATH));
+	struct op op = {0};
+	int fd;
+
+	if (!path)
+		return -EFAULT;
+	flags |= O_CLOEXEC;
+	io_uring_prep_openat(&op.sqe, dir, path,
+			     blocking ? flags | O_NONBLOCK : flags, mode);
+	fd = (int)coil__op_run(&op);
+	if (fd == -EAGAIN && blocking) {
+		/* Another process holds a lease; it has to be waited for. */
+		op = (struct op){0};
+		io_uring_prep_openat(&op.sqe, dir, path, flags, mode);
+		fd = (int)coil__op_run(&op);
+	} else if (fd >= 0 && blocking && type_of(fd) != S_IFIFO) {
+		fcntl(fd, F_SETFL, flags);
+	}
+	if (fd >= 0)
+		coil__fd_made(coil__loop, fd);
+	return fd;
+}
+
+int coil_open(const char *path, int flags, mode_t mode)
+{
+	return coil_openat(AT_FDCWD, path, flags, mode);
+}
+
+int coil_fsync(int fd)
+{
+	struct op op = {0};
+
+	if (fd < 0)
+		return -EBADF;
+	io_uring_prep_fsync(&op.sqe, fd, 0);
+	return (int)coil__op_run(&op);
+}
+
+int coil_fdatasync(int fd)
+{
+	struct op op = {0};
+
+	if (fd < 0)
+		return -EBADF;
+	io_uring_prep_fsync(&op.sqe, fd, IORING_FSYNC_DATASYNC);
+	return (int)coil__op_run(&op);
+}
+
+int coil_statx(int dir, const char *path, int flags, unsigned mask,
+	       struct statx *statxbuf)
+{
+	struct op op = {0};
+
+	if (!path || !statxbuf)
+		return -EFAULT;
+	io_uring_prep_statx(&op.sqe, dir, path, flags, mask, statxbuf);
+	return (int)coil__op_run(&op);
+}
+
+int coil_unlinkat(int dir, const char *path, int flags)
+{
+	struct op op = {0};
+
+	if (!path)
+		return -EFAULT;
+	io_uring_prep_unlinkat(&op.sqe, dir, path, flags);
+	return (int)coil__op_run(&op);
+}
+
+int coil_renameat2(int old_dir, const char *old_path, int new_dir,
+		   const char *new_path, unsigned flags)
+{
+	struct op op = {0};
+
+	if (!old_path || !new_path)
+		return -EFAULT;
+	io_uring_prep_renameat(&op.sqe, old_dir, old_path, new_dir, new_path, flags);
+	return (int)coil__op_run(&op);
+}
+
+int coil_mkdirat(int dir, const char *path, mode_t mode)
+{
+	struct op op = {0};
+
+	if (!path)
+		return -EFAULT;
+	io_uring_prep_mkdirat(&op.sqe, dir, path, mode);
+	return (int)coil__op_run(&op);
+}
+
+/*
+ * No opcode that every kernel has does this, and it may wait for a disk: a thread
+ * makes the call.  The task waits for it whatever happens.
+ */
+struct truncate {
+	int fd;
+	off_t length;
+};
+
+static int truncate_file(void *arg)
+{
+	const struct truncate *truncate = arg;
+
+	return ftruncate(truncate->fd, truncate->length) ? -errno : 0;
+}
+
+int coil_ftruncate(int fd, off_t length)
+{
+	struct truncate truncate = { fd, length };
+	int err = check(fd, NULL, 0);
+
+	if (!err)
+		err = coil__enter();
+	return err ? err : coil__run_in_pool(truncate_file, &truncate, "ftruncate");
+}
+
+/*
+ * sendfile(2) would have the whole thread wait for the disk, or for the reader
+ * of a blocking out.  So it is called where it waits for neither: out is a
+ * socket or pipe with O_NONBLOCK, and the page cache has the data.  The rest is
+ * read and written like any other, which costs a copy where there is a disk to
+ * wait for anyhow; and as the kernel reads ahead, that is the smaller part of a
+ * cold file.
+ */
+enum { CHUNK = 256 * 1024, COPY = 8 * 1024 };
+
+/* Whether out takes sendfile(2), or -EINVAL for what has no place here. */
+static int check_ends(int out, int in)
+{
+	int type, flags = fcntl(out, F_GETFL);
+	socklen_t len = sizeof(type);
+
+	if (flags < 0)
+		return -errno;
+	type = type_of(in);
+	if (type < 0)
+		return type;
+	if (type != S_IFREG && type != S_IFBLK)
+		return -EINVAL;
+	type = type_of(out);
+	if (type < 0)
+		return type;
+	if (type == S_IFREG || type == S_IFBLK)
+		return 0;
+	if (type == S_IFSOCK) {
+		if (getsockopt(out, SOL_SOCKET, SO_TYPE, &type, &len))
+			return -errno;
+		if (type != SOCK_STREAM)
+			return -EINVAL;
+	}
+	return (flags & O_NONBLOCK) != 0;
+}
+
+/* Whether the first and the last byte of it can be had without a disk. */
+static bool cached(int in, off_t at, size_t len)
+{
+	char byte;
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+
+	return preadv2(in, &iov, 1, at, RWF_NOWAIT) >= 0 &&
+	       preadv2(in, &iov, 1, at + (off_t)len - 1, RWF_NOWAIT) >= 0;
+}
+
+static ssize_t send_copy(int out, int in, off_t at, size_t len)
+{
+	char buf[COPY];
+	ssize_t n;
+
+	n = coil_pread(in, buf, len < sizeof(buf) ? len : sizeof(buf), at);
+	return n > 0 ? coil_write(out, buf, (size_t)n) : n;
+}
+
+static ssize_t send_some(int out, int in, off_t at, size_t len, bool direct)
+{
+	ssize_t n;
+
+	if (len > CHUNK)
+		len = CHUNK;
+	if (!direct || !cached(in, at, len))
+		return send_copy(out, in, at, len);
+	n = coil__enter();
+	while (!n) {
+		n = sendfile(out, in, &at, len);
+		if (n >= 0) {
+			coil__let_others_run();
+			break;
+		}
+		n = -errno;
+		if (n == -EAGAIN)
+			n = coil__poll_fd(out, POLLOUT);
+		if (n > 0 || n == -EINTR)
+			n = 0;
+	}
+	return n;
+}
+
+ssize_t coil_sendfile(int out, int in, off_t *offset, size_t count)
+{
+	size_t sent = 0;
+	ssize_t n;
+	off_t at;
+	int direct = check_ends(out, in);
+
+	if (direct < 0)
+		return direct;
+	at = offset ? *offset : lseek(in, 0, SEEK_CUR);
+	if (at < 0)
+		return offset ? -EINVAL : -errno;
+	n = coil__enter();
+	if (n)
+		return n;
+	do {
+		n = send_some(out, in, at + (off_t)sent, count - sent, direct);
+		if (n > 0)
+			sent += (size_t)n;
+	} while (n > 0 && sent < count);
+	if (offset)
+		*offset = at + (off_t)sent;
+	else
+		lseek(in, at + (off_t)sent, SEEK_SET);
+	return n < 0 ? n : (ssize_t)sent;
+}
+
+/* An end that is not ready is waited for, until both are. */
+static int wait_for_ends(int in, int out)
+{
+	for (;;) {
+		struct pollfd ends[2] = {
+			{ .fd = in, .events = POLLIN },
+			{ .fd = out, .events = POLLOUT },
+		};
+		int ready = poll(ends, 2, 0);
+
+		if (ready < 0 && errno != EINTR)
+			return -errno;
+		if (ready > 0 && ends[0].revents && ends[1].revents)
+			return 0;
+		if (ready > 0 && ends[0].revents)
+			ready = coil__poll_fd(out, POLLOUT);
+		else
+			ready = coil__poll_fd(in, POLLIN);
+		if (ready < 0)
+			return ready;
+	}
+}
+
+/*
+ * Between a pipe and a socket or a pipe nothing blocks once both are ready; but
+ * of a blocking out only a page is sure to fit.  A file may need its disk.
+ */
+static ssize_t splice_ready(int in, off_t *in_offset, int out, off_t *out_offset,
+			    size_t len, unsigned flags)
+{
+	loff_t from = in_offset ? *in_offset : -1, to = out_offset ? *out_offset : -1;
+	int from_type = type_of(in), to_type = type_of(out);
+	bool file = from_type == S_IFREG || from_type == S_IFBLK ||
+		    to_type == S_IFREG || to_type == S_IFBLK;
+	ssize_t n;
+
+	flags |= SPLICE_F_NONBLOCK;
+	if (file) {
+		struct op op = {0};
+
+		io_uring_prep_splice(&op.sqe, in, from, out, to, cut(len), flags);
+		n = coil__op_run(&op);
+	} else {
+		if (!(fcntl(out, F_GETFL) & O_NONBLOCK) && len > 4096)
+			len = 4096;
+		n = splice(in, in_offset ? &from : NULL, out,
+			   out_offset ? &to : NULL, cut(len), flags);
+		if (n < 0)
+			n = -errno;
+		coil__let_others_run();
+	}
+	if (n > 0 && in_offset)
+		*in_offset += n;
+	if (n > 0 && out_offset)
+		*out_offset += n;
+	return n;
+}
+
+ssize_t coil_splice(int in, off_t *in_offset, int out, off_t *out_offset,
+		    size_t len, unsigned flags)
+{
+	bool wait = !(flags & SPLICE_F_NONBLOCK);
+	ssize_t n;
+
+	if (in < 0 || out < 0)
+		return -EBADF;
+	if ((in_offset && *in_offset < 0) || (out_offset && *out_offset < 0))
+		return -EINVAL;
+	n = coil__enter();
+	while (!n) {
+		if (wait)
+			n = wait_for_ends(in, out);
+		if (!n)
+			n = splice_ready(in, in_offset, out, out_offset, len, flags);
+		if (!wait || (n != -EAGAIN && n != -EINTR))
+			break;
+		/* Ready, and yet it does not fit: nothing will say when it does. */
+		n = coil_sleep(COIL_MILLISECOND);
+	}
+	return n;
+}

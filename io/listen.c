@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+#include <coil/address.h>
+#include "io/address.h"
+#include <coil/socket.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int check_options(const struct coil_listen_options *options)
+{
+	size_t n = sizeof(options->reserved) / sizeof(*options->reserved);
+
+	if (options->backlog < 0 || options->unix_mode & ~(mode_t)07777)
+		return -EINVAL;
+	for (size_t i = 0; i < n; i++) {
+		if (options->reserved[i])
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/* A socket that was handed down to us, as service managers do. */
+static int take_over(int fd)
+{
+	int type, listens, flags = fcntl(fd, F_GETFL);
+	socklen_t len = sizeof(int);
+
+	if (flags < 0)
+		return -errno;
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) ||
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) ||
+	    (type != SOCK_STREAM && type != SOCK_SEQPACKET) || !listens)
+		return -EINVAL;
+	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) || fcntl(fd, F_SETFD, FD_CLOEXEC))
+		return -errno;
+	return fd;
+}
+
+/*
+ * Whether a socket file was left behind by one that is gone: to connect to it is
+ * refused.  What *file is then, to tell it from one that comes in its place.
+ */
+static bool is_stale(const struct sockaddr_un *un, socklen_t len, struct stat *file)
+{
+	bool refused;
+	int fd;
+
+	if (lstat(un->sun_path, file) || !S_ISSOCK(file->st_mode))
+		return false;
+	fd = coil_socket(AF_UNIX, SOCK_STREAM, 0);
+	if (fd < 0)
+		return false;
+	refused = connect(fd, (const struct sockaddr *)un, len) &&
+		  errno == ECONNREFUSED;
+	close(fd);
+	return refused;
+}
+
+static int bind_unix(int fd, const struct sockaddr_un *un, socklen_t len, mode_t mode)
+{
+	struct stat file, now;
+	int err;
+
+	if (bind(fd, (const struct sockaddr *)un, len)) {
+		if (errno != EADDRINUSE || !*un->sun_path)
+			return -errno;
+		if (!is_stale(un, len, &file) || lstat(un->sun_path, &now) ||
+		    now.st_ino != file.st_ino || now.st_dev != file.st_dev)
+			return -EADDRINUSE;
+		unlink(un->sun_path);
+		if (bind(fd, (const struct sockaddr *)un, len))
+			return -errno;
+	}
+	/* Nobody can connect before it listens, whatever the mode was till now. */
+	if (!mode || !*un->sun_path || !chmod(un->sun_path, mode))
+		return 0;
+	err = -errno;
+	unlink(un->sun_path);
+	return err;
+}
+
+static int bind_inet(int fd, const struct addrinfo *ai, bool both, bool reuse_port)
+{
+	const struct sockaddr_in6 *in6 = (void *)ai->ai_addr;
+	int on = 1, only;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
+	    (reuse_port &&
+	     setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on))))
+		return -errno;
+	if (ai->ai_family == AF_INET6) {
+		only = !both && !IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
+		if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)))
+			return -errno;
+	}
+	return bind(fd, ai->ai_addr, ai->ai_addrlen) ? -errno : 0;
+}
+
+static int listen_at(const struct addrinfo *ai, bool both,
+		     const struct coil_listen_options *options)
+{
+	const struct sockaddr_un *un = (void *)ai->ai_addr;
+	int fd = coil_socket(ai->ai_family, SOCK_STREAM, 0);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	if (ai->ai_family == AF_UNIX)
+		err = bind_unix(fd, un, ai->ai_addrlen, options->unix_mode);
+	else
+		err = bind_inet(fd, ai, both, options->reuse_port);
+	if (!err && listen(fd, options->backlog ? options->backlog : SOMAXCONN)) {
+		err = -errno;
+		if (ai->ai_family == AF_UNIX && *un->sun_path)
+			unlink(un->sun_path);
+	}
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+/* The host has no such address, or nothing of its family: that of others may do. */
+static bool is_elsewhere(int err)
+{
+	return err == -EAFNOSUPPORT || err == -EADDRNOTAVAIL;
+}
+
+/* A resolver may name an address twice. */
+static bool is_repeated(const struct addrinfo *list, const struct addrinfo *ai)
+{
+	for (; list != ai; list = list->ai_next) {
+		if (list->ai_addrlen == ai->ai_addrlen &&
+		    !memcmp(list->ai_addr, ai->ai_addr, ai->ai_addrlen))
+			return true;
+	}
+	return false;
+}
+
+static int listen_each(const struct address *address,
+		       const struct coil_listen_options *options, int fds[], int max)
+{
+	int n = 0, err = -EADDRNOTAVAIL;
+
+	for (const struct addrinfo *ai = address->list; ai && n < max; ai = ai->ai_next) {
+		int fd;
+
+		if (is_repeated(address->list, ai))
+			continue;
+		fd = listen_at(ai, address->both, options);
+		if (fd >= 0) {
+			fds[n++] = fd;
+			/* IPv4 comes to the same socket. */
+			if (address->both)
+				break;
+		} else if (!is_elsewhere(fd)) {
+			while (n)
+				close(fds[--n]);
+			return fd;
+		} else {
+			err = fd;
+		}
+	}
+	return n ? n : err;
+}
+
+int coil__listen_all(const char *text, const struct coil_listen_options *options,
+		     int fds[], int max)
+{
+	static const struct coil_listen_options defaults;
+	struct address address;
+	int err;
+
+	if (!options)
+		options = &defaults;
+	err = check_options(options);
+	if (!err)
+		err = coil__address_parse(&address, text, true);
+	if (err)
+		return err;
+	if (address.fd >= 0) {
+		fds[0] = take_over(address.fd);
+		return fds[0] < 0 ? fds[0] : 1;
+	}
+	err = coil__address_resolve(&address);
+	if (!err)
+		err = listen_each(&address, options, fds, max);
+	coil__address_free(&address);
+	return err;
+}
+
+int coil_listen(const char *address, const struct coil_listen_options *options)
+{
+	int fd, n = coil__listen_all(address, options, &fd, 1);
+
+	return n < 0 ? n : fd;
+}

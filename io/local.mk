@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: MIT
+# POSIX calls that park: a new source is a line here, sorted.
+
+libcoil_all_la_SOURCES += \
+	%D%/address.c \
+	%D%/dial.c \
+	%D%/file.c \
+	%D%/listen.c \
+	%D%/poll.c \
+	%D%/socket.c \
+	%D%/wait.c \
+	%D%/address.h \
+	%D%/wait.h
+
+coilinclude_HEADERS += \
+	include/coil/address.h \
+	include/coil/file.h \
+	include/coil/socket.h

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+#include <coil/socket.h>
+#include "core/epoll.h"
+#include "core/loop.h"
+#include "core/op.h"
+#include "io/wait.h"
+#include <coil/task.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+/* What the kernel cuts a length to; an op's has 32 bits. */
+enum { LENGTH_MOST = 0x7ffff000 };
+
+static unsigned cut(size_t len)
+{
+	return len < LENGTH_MOST ? (unsigned)len : LENGTH_MOST;
+}
+
+/* What the kernel would say of the arguments. */
+static int check(int fd, const void *buf, size_t len)
+{
+	if (fd < 0)
+		return -EBADF;
+	return !buf && len ? -EFAULT : 0;
+}
+
+/* An address to be filled in: its size is the caller's to say. */
+static int check_room(const struct sockaddr *addr, const socklen_t *addrlen)
+{
+	if (!addr)
+		return 0;
+	if (!addrlen)
+		return -EFAULT;
+	return (int)*addrlen < 0 ? -EINVAL : 0;
+}
+
+int coil_socket(int domain, int type, int protocol)
+{
+	int fd = socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+
+	if (fd < 0)
+		return -errno;
+	coil__fd_made(coil__loop, fd);
+	return fd;
+}
+
+int coil_accept(int fd, struct sockaddr *addr, socklen_t *addrlen)
+{
+	struct op op = {0};
+	int err = check(fd, NULL, 0);
+
+	if (!err)
+		err = check_room(addr, addrlen);
+	if (err)
+		return err;
+	io_uring_prep_accept(&op.sqe, fd, addr, addr ? addrlen : NULL,
+			     SOCK_NONBLOCK | SOCK_CLOEXEC);
+	return (int)coil__op_run(&op);
+}
+
+/*
+ * The attempt was begun by an earlier call, which a request ended.  This one
+ * waits for what becomes of it.
+ */
+static int finish_connect(int fd)
+{
+	socklen_t len = sizeof(int);
+	int error;
+	int ready = coil__poll_fd(fd, POLLOUT);
+
+	if (ready < 0)
+		return ready;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len))
+		return -errno;
+	return -error;
+}
+
+int coil_connect(int fd, const struct sockaddr *addr, socklen_t addrlen)
+{
+	struct op op = {0};
+	int err = check(fd, addr, 1);
+
+	if (err)
+		return err;
+	io_uring_prep_connect(&op.sqe, fd, addr, addrlen);
+	err = (int)coil__op_run(&op);
+	if (err == -EALREADY || err == -EINPROGRESS)
+		return finish_connect(fd);
+	return err;
+}
+
+ssize_t coil_recv(int fd, void *buf, size_t len, int flags)
+{
+	struct op op = {0};
+	int err = check(fd, buf, len);
+
+	if (err)
+		return err;
+	io_uring_prep_recv(&op.sqe, fd, buf, cut(len), flags);
+	return coil__op_run(&op);
+}
+
+ssize_t coil_send(int fd, const void *buf, size_t len, int flags)
+{
+	struct op op = {0};
+	int err = check(fd, buf, len);
+
+	if (err)
+		return err;
+	io_uring_prep_send(&op.sqe, fd, buf, cut(len), flags | MSG_NOSIGNAL);
+	return coil__op_run(&op);
+}
+
+ssize_t coil_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	struct op op = {0};
+	int err = check(fd, msg, 1);
+
+	if (err)
+		return err;
+	io_uring_prep_recvmsg(&op.sqe, fd, msg,
+			      (unsigned)flags | MSG_CMSG_CLOEXEC);
+	return coil__op_run(&op);
+}
+
+ssize_t coil_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	struct op op = {0};
+	int err = check(fd, msg, 1);
+
+	if (err)
+		return err;
+	io_uring_prep_sendmsg(&op.sqe, fd, msg, (unsigned)flags | MSG_NOSIGNAL);
+	return coil__op_run(&op);
+}
+
+ssize_t coil_recvfrom(int fd, void *buf, size_t len, int flags,
+		      struct sockaddr *addr, socklen_t *addrlen)
+{
+	struct iovec iov = { .iov_base = buf, .iov_len = cut(len) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int err = check(fd, buf, len);
+	ssize_t n;
+
+	if (!err)
+		err = check_room(addr, addrlen);
+	if (err)
+		return err;
+	msg.msg_name = addr;
+	msg.msg_namelen = addr ? *addrlen : 0;
+	n = coil_recvmsg(fd, &msg, flags);
+	if (n >= 0 && addr)
+		*addrlen = msg.msg_namelen;
+	return n;
+}
+
+ssize_t coil_sendto(int fd, const void *buf, size_t len, int flags,
+		    const struct sockaddr *addr, socklen_t addrlen)
+{
+	struct iovec iov = { .iov_base = (void *)buf, .iov_len = cut(len) };
+	struct msghdr msg = {
+		.msg_name = (void *)addr,
+		.msg_namelen = addr ? addrlen : 0,
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+	};
+	int err = check(fd, buf, len);
+
+	return err ? err : coil_sendmsg(fd, &msg, flags);
+}
+
+/*
+ * recvmmsg(2) keeps an error that follows some messages for the next call, which
+ * two system calls, one for the first message and one for the rest, would lose.
+ * So it is one, tried until there is something.
+ */
+int coil_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
+{
+	int err = check(fd, msgs, n);
+
+	if (!err)
+		err = coil__enter();
+	while (!err) {
+		int got = recvmmsg(fd, msgs, n, flags | MSG_DONTWAIT |
+				   MSG_CMSG_CLOEXEC, NULL);
+
+		if (got >= 0) {
+			coil__let_others_run();
+			return got;
+		}
+		err = -errno;
+		if (err == -EINTR)
+			err = 0;
+		if (err != -EAGAIN || flags & MSG_DONTWAIT)
+			continue;
+		err = coil__poll_fd(fd, POLLIN);
+		if (err > 0)
+			err = 0;
+	}
+	return err;
+}
+
+/*
+ * Where the first does not fit at once it is sent by a request of its own: a unix
+ * datagram socket polls as writable though its receiver's queue is full.
+ */
+int coil_sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
+{
+	int err = check(fd, msgs, n);
+	unsigned first = 0;
+	ssize_t len;
+	int sent;
+
+	if (!err)
+		err = coil__enter();
+	if (err)
+		return err;
+	flags |= MSG_NOSIGNAL;
+	sent = sendmmsg(fd, msgs, n, flags | MSG_DONTWAIT);
+	if (sent < 0 && (errno == EINTR ||
+			 (errno == EAGAIN && !(flags & MSG_DONTWAIT)))) {
+		len = coil_sendmsg(fd, &msgs->msg_hdr, flags);
+		if (len < 0)
+			return (int)len;
+		msgs->msg_len = (unsigned)len;
+		first = 1;
+		sent = n > 1 ? sendmmsg(fd, msgs + 1, n - 1,
+					flags | MSG_DONTWAIT) : 0;
+		if (sent < 0)
+			sent = 0;
+	} else if (sent < 0) {
+		return -errno;
+	}
+	if (!first)
+		coil__let_others_run();
+	return (int)first + sent;
+}
+
+ssize_t coil_send_all(int fd, const void *buf, size_t len, int flags, size_t *done)
+{
+	const char *bytes = buf;
+	size_t sent = 0;
+	ssize_t n = check(fd, buf, len);
+
+	if (!n && !len)
+		n = coil__enter();
+	while (n >= 0 && sent < len) {
+		n = coil_send(fd, bytes + sent, len - sent, flags);
+		if (n > 0)
+			sent += (size_t)n;
+	}
+	if (done)
+		*done = sent;
+	return n < 0 ? n : (ssize_t)sent;
+}
+
+ssize_t coil_recv_all(int fd, void *buf, size_t len, int flags, size_t *done)
+{
+	char *bytes = buf;
+	size_t got = 0;
+	ssize_t n = check(fd, buf, len);
+
+	if (!n && !len)
+		n = coil__enter();
+	while (n >= 0 && got < len) {
+		n = coil_recv(fd, bytes + got, len - got, flags);
+		if (n == 0)
+			break;
+		if (n > 0)
+			got += (size_t)n;
+	}
+	if (done)
+		*done = got;
+	return n < 0 ? n : (ssize_t)got;
+}
+
+int coil_shutdown(int fd, int how)
+{
+	return shutdown(fd, how) ? -errno : 0;
+}
+
+/* close(2) waits for the peer of such a socket, O_NONBLOCK or not. */
+static bool lingers(int fd)
+{
+	struct linger linger;
+	socklen_t len = sizeof(linger);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) &&
+	       linger.l_onoff && linger.l_linger;
+}
+
+/* Whatever it says, the fd is gone. */
+static int close_now(int fd)
+{
+	return close(fd) && errno != EINTR ? -errno : 0;
+}
+
+static int close_later(void *arg)
+{
+	return close_now(*(int *)arg);
+}
+
+int coil_close(int fd)
+{
+	bool task = coil_current_task() != NULL;
+
+	if (fd < 0)
+		return -EBADF;
+	if (task)
+		coil__op_drain_fd(fd);
+	coil__fd_closed(coil__loop, fd);
+	if (task && lingers(fd)) {
+		int err = coil__run_in_pool(close_later, &fd, "close");
+
+		if (err != -ENOMEM && err != -EAGAIN)
+			return err;
+	}
+	return close_now(fd);
+}

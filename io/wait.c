@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#include "io/wait.h"
+#include "core/loop.h"
+#include "core/op.h"
+#include "core/pool.h"
+#include "core/task.h"
+
+int coil__enter(void)
+{
+	struct coil_task *self = coil__self();
+
+	return self->pending ? coil__refuse(self) : 0;
+}
+
+void coil__let_others_run(void)
+{
+	coil__turn(coil__self());
+}
+
+int coil__poll_fd(int fd, short events)
+{
+	struct op op = {0};
+
+	io_uring_prep_poll_add(&op.sqe, fd, (unsigned short)events);
+	return (int)coil__op_run(&op);
+}
+
+struct call {
+	struct job job;
+	struct coil_task *task;
+	int (*fn)(void *arg);
+	void *arg;
+	int result;
+};
+
+static void work(struct job *job)
+{
+	struct call *call = container_of(job, struct call, job);
+
+	call->result = call->fn(call->arg);
+}
+
+static void done(struct coil_loop *loop, struct job *job)
+{
+	(void)loop;
+	coil__ready(container_of(job, struct call, job)->task, 0);
+}
+
+int coil__run_in_pool(int (*fn)(void *arg), void *arg, const char *what)
+{
+	struct wait wait = { what, NULL };
+	struct call call = {
+		.job = { .work = work, .done = done },
+		.task = coil__self(),
+		.fn = fn,
+		.arg = arg,
+	};
+	int err = coil__pool_submit(call.task->loop, &call.job);
+
+	if (err)
+		return err;
+	coil__park(call.task, &wait, &call);
+	return call.result;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COIL_IO_WAIT_H
+#define COIL_IO_WAIT_H
+
+/* The ways to wait that the calls of this folder share. */
+
+/*
+ * What a parking call returns before it does anything: 0, or the request that is
+ * pending, or -EPERM outside a task.
+ */
+int coil__enter(void);
+
+/*
+ * Lets the others run, without a look at requests: for a call that got its
+ * result at once, and might go on so for ever.
+ */
+void coil__let_others_run(void);
+
+/* Parks until fd is ready for events: what it is ready for, or a negative errno. */
+int coil__poll_fd(int fd, short events);
+
+/*
+ * Has one of the loop's threads run fn(arg), and waits for it whatever happens.
+ * fn's result; -ENOMEM or -EAGAIN if there is no thread, then it did not run.
+ */
+int coil__run_in_pool(int (*fn)(void *arg), void *arg, const char *what);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include <coil/condition.h>
+#include <coil/task.h>
+#include <errno.h>
+#include <stdint.h>
+
+static bool is_owner(const struct coil_lock *lock)
+{
+	struct coil_task *self = coil_current_task();
+
+	return self && lock->owner == self;
+}
+
+/* Hears no request, so that the caller can rely on having the lock. */
+static int take_back(struct coil_lock *lock)
+{
+	if (lock->owner)
+		return coil_waitq_park_shielded(&lock->waiters, NULL, "lock");
+	lock->owner = coil_current_task();
+	return 0;
+}
+
+int coil_condition_wait(struct coil_condition *condition, struct coil_lock *lock)
+{
+	int err, lost;
+
+	if (!is_owner(lock))
+		return -EPERM;
+	if (coil_check())
+		return coil_waitq_park_for(&condition->waiters, NULL, "condition");
+	if (condition->waiters.head && condition->lock != lock)
+		return -EINVAL;
+	err = coil_lock_release(lock);
+	if (err)
+		return err;
+	condition->lock = lock;
+	err = coil_waitq_park_for(&condition->waiters, NULL, "condition");
+	lost = take_back(lock);
+	return lost ? lost : err;
+}
+
+int coil_condition_wait_until(struct coil_condition *condition, struct coil_lock *lock,
+			      bool (*predicate)(void *arg), void *arg)
+{
+	int err;
+
+	if (!is_owner(lock))
+		return -EPERM;
+	if (coil_check())
+		return coil_condition_wait(condition, lock);
+	while (!predicate(arg)) {
+		err = coil_condition_wait(condition, lock);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int coil_condition_notify(struct coil_condition *condition, size_t n)
+{
+	if (!coil_current_task())
+		return -EPERM;
+	/* Of a condition that nobody waits for the lock is not known, nor needed. */
+	if (condition->waiters.head && !is_owner(condition->lock))
+		return -EPERM;
+	while (n-- && coil_waitq_unpark(&condition->waiters))
+		;
+	return 0;
+}
+
+int coil_condition_notify_all(struct coil_condition *condition)
+{
+	return coil_condition_notify(condition, SIZE_MAX);
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Those who wait for a shared event are parked as a plain event's are, and one
+ * task beside them, the watcher, polls the eventfd.  Polls of their own would
+ * complete in reverse order on io_uring, and on epoll miss a set of their own
+ * loop that is cleared at once.
+ *
+ * There is a watcher while there are waiters.  What ties it to the event lies on
+ * its own stack; whoever takes the last waiter away, by waking it or by leaving,
+ * cuts the tie, and from then on nobody looks at the event any more: it may go,
+ * though some who were woken have yet to run.
+ */
+#include <coil/event.h>
+#include <coil/socket.h>
+#include <coil/task.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+struct coil_event_watcher {
+	struct coil_task *task;
+	struct coil_event *event;	/* NULL: it was dismissed */
+};
+
+static bool is_ready(int fd, short events)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = events };
+
+	return poll(&poll_fd, 1, 0) == 1 && poll_fd.revents & events;
+}
+
+/* Parks until the eventfd is set. */
+static int poll_alone(int fd)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	int n = coil_poll(&poll_fd, 1);
+
+	if (n < 0)
+		return n;
+	return poll_fd.revents & POLLIN ? 0 : -EBADF;
+}
+
+/*
+ * One event may be set by many threads, but waited for in one: only there may
+ * its waiters be looked at.
+ */
+static bool is_ours(const struct coil_event *event)
+{
+	return __atomic_load_n(&event->thread, __ATOMIC_RELAXED) ==
+	       (uintptr_t)pthread_self();
+}
+
+static bool claim(struct coil_event *event)
+{
+	uintptr_t nobody = 0;
+
+	return is_ours(event) ||
+	       __atomic_compare_exchange_n(&event->thread, &nobody,
+					   (uintptr_t)pthread_self(), false,
+					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+/* The last step: another thread may claim the event from here on. */
+static void disclaim(struct coil_event *event)
+{
+	__atomic_store_n(&event->thread, 0, __ATOMIC_RELEASE);
+}
+
+/* Wakes all; alone tells them that they have to look for themselves. */
+static void wake_all(struct coil_event *event, bool alone)
+{
+	void *told;
+
+	while (coil_waitq_unpark_with(&event->waiters, &told))
+		*(bool *)told = alone;
+}
+
+/*
+ * Somebody else may have cancelled it, as a loop that ends does, while a task
+ * that is shielded still waits.
+ */
+static int watch(void *arg)
+{
+	struct coil_event *event = arg;
+	struct coil_event_watcher self = { coil_current_task(), event };
+	int err;
+
+	event->watcher = &self;
+	err = poll_alone(event->fd);
+	if (self.event) {
+		event->watcher = NULL;
+		wake_all(event, err != 0);
+		disclaim(event);
+	}
+	return 0;
+}
+
+static void dismiss(struct coil_event *event)
+{
+	struct coil_event_watcher *watcher = event->watcher;
+
+	event->watcher = NULL;
+	watcher->event = NULL;
+	coil_cancel(watcher->task);
+	disclaim(event);
+}
+
+/* Eager, so that it ties itself to the event before anybody can end it. */
+static int start_watcher(struct coil_event *event)
+{
+	static const struct coil_task_options options = {
+		.name = "event", .eager = true,
+	};
+	struct coil_task *task = coil_create_task_with(&options, watch, event);
+	int err = task ? 0 : -errno;
+
+	if (err)
+		disclaim(event);
+	coil_detach(task);
+	return err;
+}
+
+static int wait_shared(struct coil_event *event)
+{
+	bool alone = false;
+	int fd = event->fd, err = coil_check();
+
+	/* This refuses, as a request is pending or there is no task. */
+	if (err)
+		return poll_alone(fd);
+	if (is_ready(fd, POLLIN))
+		return 0;
+	if (!claim(event))
+		return -EXDEV;
+	if (!event->watcher) {
+		event->set = false;
+		err = start_watcher(event);
+		if (err)
+			return err;
+		/* A callback of the loop's may have been quicker than we. */
+		if (event->set)
+			return 0;
+		if (!event->watcher)
+			return poll_alone(fd);
+	}
+	err = coil_waitq_park_for(&event->waiters, &alone, "event");
+	if (!err)
+		return alone ? poll_alone(fd) : 0;
+	if (!event->waiters.head && event->watcher)
+		dismiss(event);
+	return err;
+}
+
+int coil_event_wait(struct coil_event *event)
+{
+	if (event->shared)
+		return wait_shared(event);
+	if (event->set && !coil_check())
+		return 0;
+	return coil_waitq_park_for(&event->waiters, NULL, "event");
+}
+
+static int set_shared(struct coil_event *event)
+{
+	const uint64_t one = 1;
+
+	/* One that is full is set, and a write to it might block. */
+	if (!event->owned && !is_ready(event->fd, POLLOUT))
+		return is_ready(event->fd, POLLIN) ? 0 : -EBADF;
+	if (write(event->fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		return -errno;
+	if (!is_ours(event))
+		return 0;
+	event->set = true;
+	wake_all(event, false);
+	if (!event->waiters.head && event->watcher)
+		dismiss(event);
+	return 0;
+}
+
+int coil_event_set(struct coil_event *event)
+{
+	if (event->shared)
+		return set_shared(event);
+	coil_waitq_unpark_all(&event->waiters);
+	if (event->waiters.head)
+		return -EXDEV;
+	event->set = true;
+	return 0;
+}
+
+/* Reads without waiting, whatever the flags of somebody else's eventfd are. */
+static ssize_t take(int fd, uint64_t *count)
+{
+	struct iovec iov = { count, sizeof(*count) };
+	ssize_t n = preadv2(fd, &iov, 1, -1, RWF_NOWAIT);
+
+	if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
+		n = is_ready(fd, POLLIN) ? read(fd, count, sizeof(*count)) : 0;
+	return n;
+}
+
+int coil_event_clear(struct coil_event *event)
+{
+	uint64_t count = 0;
+	ssize_t n;
+
+	if (!event->shared) {
+		event->set = false;
+		return 0;
+	}
+	/* An EFD_SEMAPHORE counts down by one a read. */
+	do {
+		n = take(event->fd, &count);
+	} while (n > 0 && count == 1);
+	return n < 0 && errno != EAGAIN ? -errno : 0;
+}
+
+bool coil_event_is_set(const struct coil_event *event)
+{
+	return event->shared ? is_ready(event->fd, POLLIN) : event->set;
+}
+
+static int share(struct coil_event *event, int fd, bool owned)
+{
+	event->shared = true;
+	event->owned = owned;
+	event->fd = fd;
+	return 0;
+}
+
+static bool is_zero(const struct coil_event *event)
+{
+	return !event->set && !event->shared && !event->waiters.head;
+}
+
+int coil_event_open(struct coil_event *event)
+{
+	int fd;
+
+	if (!is_zero(event))
+		return -EINVAL;
+	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return fd < 0 ? -errno : share(event, fd, true);
+}
+
+/* Only an eventfd is no file of any type and yet takes a zero, to no effect. */
+static int check_eventfd(int fd)
+{
+	const uint64_t zero = 0;
+	struct stat status;
+
+	if (fstat(fd, &status))
+		return -errno;
+	if (status.st_mode & S_IFMT)
+		return -EINVAL;
+	return write(fd, &zero, sizeof(zero)) == sizeof(zero) ? 0 : -EINVAL;
+}
+
+int coil_event_from_fd(struct coil_event *event, int fd)
+{
+	int err;
+
+	if (!is_zero(event))
+		return -EINVAL;
+	err = check_eventfd(fd);
+	return err ? err : share(event, fd, false);
+}
+
+int coil_event_fd(const struct coil_event *event)
+{
+	return event->shared ? event->fd : -EINVAL;
+}
+
+int coil_event_close(struct coil_event *event)
+{
+	struct coil_event old = *event;
+
+	if (!event->shared)
+		return -EINVAL;
+	if (!claim(event))
+		return -EBUSY;
+	if (event->watcher)
+		return -EBUSY;
+	*event = (struct coil_event){0};
+	return old.owned ? coil_close(old.fd) : 0;
+}

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+# What tasks meet at: a new noun is a source and a header here, sorted.
+
+libcoil_all_la_SOURCES += \
+	%D%/barrier.c \
+	%D%/condition.c \
+	%D%/event.c \
+	%D%/lock.c \
+	%D%/queue.c \
+	%D%/rwlock.c \
+	%D%/semaphore.c
+
+coilinclude_HEADERS += \
+	include/coil/barrier.h \
+	include/coil/condition.h \
+	include/coil/event.h \
+	include/coil/lock.h \
+	include/coil/queue.h \
+	include/coil/rwlock.h \
+	include/coil/semaphore.h

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#include <coil/lock.h>
+#include <coil/task.h>
+#include <errno.h>
+
+int coil_lock_try_acquire(struct coil_lock *lock)
+{
+	struct coil_task *self = coil_current_task();
+
+	if (!self)
+		return -EPERM;
+	if (lock->owner)
+		return lock->owner == self ? -EDEADLK : -EAGAIN;
+	lock->owner = self;
+	return 0;
+}
+
+int coil_lock_acquire(struct coil_lock *lock)
+{
+	struct coil_task *self = coil_current_task();
+
+	if (!lock->owner && !coil_check()) {
+		lock->owner = self;
+		return 0;
+	}
+	if (self && lock->owner == self)
+		return -EDEADLK;
+	/*
+	 * A release makes us the owner before it wakes us: no barging, no retry.
+	 * With a request pending this does not park, it refuses.
+	 */
+	return coil_waitq_park_for(&lock->waiters, NULL, "lock");
+}
+
+int coil_lock_release(struct coil_lock *lock)
+{
+	struct coil_task *self = coil_current_task();
+	struct coil_task *next;
+
+	if (!self || lock->owner != self)
+		return -EPERM;
+	next = coil_waitq_unpark(&lock->waiters);
+	if (!next && lock->waiters.head)
+		return -EXDEV;
+	lock->owner = next;
+	return 0;
+}
+
+bool coil_lock_locked(const struct coil_lock *lock)
+{
+	return lock->owner != NULL;
+}

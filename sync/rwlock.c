@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include <coil/rwlock.h>
+#include <coil/task.h>
+#include <errno.h>
+
+/* What a waiter's data points to. */
+static char reading, writing;
+
+/* Hands the lock to the first waiters, as many as may have it together. */
+static int hand_over(struct coil_rwlock *lock)
+{
+	void *wants;
+
+	while ((wants = coil_waitq_peek(&lock->waiters))) {
+		struct coil_task *task;
+
+		if (lock->writer || (wants == &writing && lock->readers))
+			return 0;
+		task = coil_waitq_unpark(&lock->waiters);
+		if (!task)
+			return -EXDEV;
+		if (wants == &writing)
+			lock->writer = task;
+		else
+			lock->readers++;
+	}
+	return 0;
+}
+
+static int queue_up(struct coil_rwlock *lock, void *wants)
+{
+	struct coil_task *self = coil_current_task();
+	int err;
+
+	if (self && lock->writer == self)
+		return -EDEADLK;
+	err = coil_waitq_park_for(&lock->waiters, wants, "rwlock");
+	/* It may have been a writer who kept readers from joining readers. */
+	if (err)
+		hand_over(lock);
+	return err;
+}
+
+int coil_rwlock_read(struct coil_rwlock *lock)
+{
+	if (lock->writer || lock->waiters.head || coil_check())
+		return queue_up(lock, &reading);
+	lock->readers++;
+	return 0;
+}
+
+int coil_rwlock_write(struct coil_rwlock *lock)
+{
+	if (lock->writer || lock->readers || coil_check())
+		return queue_up(lock, &writing);
+	lock->writer = coil_current_task();
+	return 0;
+}
+
+int coil_rwlock_release(struct coil_rwlock *lock)
+{
+	struct coil_task *self = coil_current_task(), *writer = lock->writer;
+	size_t readers = lock->readers;
+	int err;
+
+	if (!self || (writer && writer != self) || (!writer && !readers))
+		return -EPERM;
+	if (writer)
+		lock->writer = NULL;
+	else
+		lock->readers--;
+	err = hand_over(lock);
+	if (err) {
+		lock->writer = writer;
+		lock->readers = readers;
+	}
+	return err;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include <coil/semaphore.h>
+#include <coil/task.h>
+#include <errno.h>
+#include <limits.h>
+
+int coil_semaphore_try_acquire(struct coil_semaphore *semaphore)
+{
+	if (semaphore->value < 0)
+		return -EINVAL;
+	if (!semaphore->value)
+		return -EAGAIN;
+	semaphore->value--;
+	return 0;
+}
+
+int coil_semaphore_acquire(struct coil_semaphore *semaphore)
+{
+	if (semaphore->value > 0 && !coil_check()) {
+		semaphore->value--;
+		return 0;
+	}
+	if (semaphore->value < 0)
+		return -EINVAL;
+	/* With a request pending this does not park, it refuses. */
+	return coil_waitq_park_for(&semaphore->waiters, NULL, "semaphore");
+}
+
+int coil_semaphore_release(struct coil_semaphore *semaphore)
+{
+	long most = semaphore->bounded ? semaphore->bound : LONG_MAX;
+
+	if (semaphore->value < 0)
+		return -EINVAL;
+	if (semaphore->value >= most)
+		return -ERANGE;
+	/* The permit is the first waiter's and never shows in value. */
+	if (coil_waitq_unpark(&semaphore->waiters))
+		return 0;
+	if (semaphore->waiters.head)
+		return -EXDEV;
+	semaphore->value++;
+	return 0;
+}
+
+bool coil_semaphore_locked(const struct coil_semaphore *semaphore)
+{
+	return semaphore->value <= 0;
+}

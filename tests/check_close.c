@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/* Closing an fd that other tasks wait on, and what close(2) itself waits for. */
+#include "tests/sockets.h"
+#include "tests/support.h"
+#include <coil/file.h>
+#include <coil/timeout.h>
+
+static ssize_t take_read(int fd)
+{
+	return coil_read(fd, taken, 1);
+}
+
+static ssize_t take_readv(int fd)
+{
+	struct iovec iov = { taken, 1 };
+
+	return coil_readv(fd, &iov, 1);
+}
+
+static ssize_t take_poll(int fd)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+
+	return coil_poll(&pollfd, 1);
+}
+
+static ssize_t give_write(int fd)
+{
+	return coil_write(fd, "x", 1);
+}
+
+static struct sockaddr_in target;
+
+static ssize_t connect_target(int fd)
+{
+	return coil_connect(fd, (struct sockaddr *)&target, sizeof(target));
+}
+
+/* Closes the fd of a call that is under way, which then ends. */
+static void ends_call(ssize_t (*fn)(int fd), int fd)
+{
+	struct call call = { .fn = fn, .fd = fd };
+	struct coil_task *task = start_call(&call);
+
+	ck_assert(!coil_done(task));
+	ck_assert_int_eq(coil_close(fd), 0);
+	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
+	coil_await(task);
+	ck_assert_int_eq(call.result, -ECANCELED);
+}
+
+COIL_TEST(close_ends_every_call_that_waits_on_the_fd)
+{
+	ssize_t (*const more[])(int) = { take_read, take_readv, take_poll };
+	int fds[2];
+
+	for (size_t i = 0; i < COUNT(takers) + COUNT(more); i++) {
+		unix_pair(fds, SOCK_STREAM | SOCK_NONBLOCK);
+		ends_call(i < COUNT(takers) ? takers[i] : more[i - COUNT(takers)], fds[0]);
+		coil_close(fds[1]);
+	}
+	for (size_t i = 0; i <= COUNT(givers); i++) {
+		unix_pair(fds, SOCK_STREAM | SOCK_NONBLOCK);
+		fill(fds[0], '.');
+		ends_call(i < COUNT(givers) ? givers[i] : give_write, fds[0]);
+		coil_close(fds[1]);
+	}
+}
+
+COIL_TEST(close_ends_accept_and_connect)
+{
+	int clients[CROWD];
+	int fd = listener(&target);
+
+	ends_call(take_connection, fd);
+	fd = crowded(&target, clients);
+	ends_call(connect_target, coil_socket(AF_INET, SOCK_STREAM, 0));
+	close_all(clients, CROWD);
+	coil_close(fd);
+}
+
+COIL_TEST(close_ends_a_reader_and_a_writer_at_once)
+{
+	struct call read = { .fn = take_recv }, write = { .fn = give_send };
+	struct coil_task *reader, *writer;
+	int fds[2];
+
+	unix_pair(fds, SOCK_STREAM | SOCK_NONBLOCK);
+	fill(fds[0], '.');
+	read.fd = write.fd = fds[0];
+	reader = start_call(&read);
+	writer = start_call(&write);
+	ck_assert_int_eq(coil_close(fds[0]), 0);
+	coil_await(reader);
+	coil_await(writer);
+	ck_assert_int_eq(read.result, -ECANCELED);
+	ck_assert_int_eq(write.result, -ECANCELED);
+	coil_close(fds[1]);
+}
+
+/* The number comes back at once; the old call must not reach the new file. */
+COIL_TEST(a_number_that_is_used_again_gets_no_operation_of_the_old_file)
+{
+	struct call call = { .fn = take_recv };
+	int fds[2], again[2];
+
+	for (int i = 0; i < 10; i++) {
+		struct coil_task *task;
+
+		unix_pair(fds, SOCK_STREAM | SOCK_NONBLOCK);
+		call.fd = fds[0];
+		task = i % 2 ? start_call(&call) : coil_create_task(make_call, &call);
+		/* With an even i it is about to be submitted, or not even that. */
+		if (!(i % 2))
+			ck_assert_int_eq(coil_yield(), 0);
+		ck_assert_int_eq(coil_close(fds[0]), 0);
+		unix_pair(again, SOCK_STREAM | SOCK_NONBLOCK);
+		ck_assert_int_eq(again[0], fds[0]);
+		ck_assert_int_eq(send(again[1], "x", 1, 0), 1);
+		coil_await(task);
+		ck_assert_int_eq(call.result, -ECANCELED);
+		ck_assert_int_eq(coil_recv(again[0], taken, 1, 0), 1);
+		close_all(again, 2);
+		coil_close(fds[1]);
+	}
+}
+
+COIL_TEST(close_spares_operations_on_a_dup)
+{
+	struct call call = { .fn = take_recv };
+	struct coil_task *task;
+	int fds[2], other;
+
+	unix_pair(fds, SOCK_STREAM | SOCK_NONBLOCK);
+	other = fcntl(fds[0], F_DUPFD_CLOEXEC, 0);
+	call.fd = other;
+	task = start_call(&call);
+	ck_assert_int_eq(coil_close(fds[0]), 0);
+	ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	ck_assert(!coil_done(task));
+	ck_assert_int_eq(send(fds[1], "x", 1, 0), 1);
+	coil_await(task);
+	ck_assert_int_eq(call.result, 1);
+	coil_close(other);
+	coil_close(fds[1]);
+}
+
+static ssize_t close_it(int fd)
+{
+	return coil_close(fd);
+}
+
+COIL_TEST(no_request_refuses_close)
+{
+	struct call wait = { .fn = take_recv }, call = { .fn = close_it };
+	struct coil_task *waiter, *closer;
+	int fds[2];
+
+	unix_pair(fds, SOCK_STREAM | SOCK_NONBLOCK);
+	wait.fd = call.fd = fds[0];
+	waiter = start_call(&wait);
+	closer = coil_create_task(make_call, &call);
+	coil_cancel(closer);
+	coil_await(closer);
+	coil_await(waiter);
+	ck_assert_int_eq(call.result, 0);
+	ck_assert_int_eq(wait.result, -ECANCELED);
+	coil_close(fds[1]);
+}
+
+COIL_TEST(the_peer_sees_the_end_when_a_socket_is_closed_amid_a_call)
+{
+	struct call call = { .fn = take_recv };
+	struct coil_task *task;
+	int fds[2];
+
+	tcp_pair(fds);
+	call.fd = fds[0];
+	task = start_call(&call);
+	coil_close(fds[0]);
+	ck_assert_int_eq(coil_recv(fds[1], taken, 1, 0), 0);
+	coil_await(task);
+	coil_close(fds[1]);
+}
+
+static int drain_later(void *arg)
+{
+	int fd = *(int *)arg;
+	char block[4096];
+	ssize_t n;
+
+	ck_assert_int_eq(coil_sleep(20 * COIL_MILLISECOND), 0);
+	while ((n = coil_recv(fd, block, sizeof(block), 0)) > 0)
+		;
+	return (int)n;
+}
+
+/* close(2) waits until the peer has taken all; the other tasks run meanwhile. */
+COIL_TEST(a_socket_that_lingers_is_closed_by_another_thread)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 10 };
+	struct coil_task *task;
+	int fds[2];
+
+	tcp_pair(fds);
+	ck_assert_int_eq(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &linger,
+				    sizeof(linger)), 0);
+	fill(fds[0], '.');
+	task = coil_create_task(drain_later, &fds[1]);
+	ck_assert_int_eq(coil_close(fds[0]), 0);
+	ck_assert_int_eq(fcntl(fds[0], F_GETFD), -1);
+	ck_assert_int_eq(coil_await(task), 0);
+	coil_close(fds[1]);
+}
+
+COIL_TEST(without_a_thread_it_is_closed_all_the_same)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 1 };
+	int fds[2];
+
+	tcp_pair(fds);
+	ck_assert_int_eq(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &linger,
+				    sizeof(linger)), 0);
+	support_fail_threads(true);
+	ck_assert_int_eq(coil_close(fds[0]), 0);
+	support_fail_threads(false);
+	ck_assert_int_eq(fcntl(fds[0], F_GETFD), -1);
+	coil_close(fds[1]);
+}
+
+COIL_TEST(pipes_and_files_are_closed_too)
+{
+	int ends[2], fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	ends_call(take_read, ends[0]);
+	ck_assert_int_eq(coil_close(ends[1]), 0);
+	ck_assert_int_eq(coil_close(fd), 0);
+	ck_assert_int_eq(coil_close(fd), -EBADF);
+}
+
+Suite *suite(void)
+{
+	Suite *close = suite_create("close");
+	TCase *tests = tcase_create("close");
+
+	tcase_add_test(tests, close_ends_every_call_that_waits_on_the_fd);
+	tcase_add_test(tests, close_ends_accept_and_connect);
+	tcase_add_test(tests, close_ends_a_reader_and_a_writer_at_once);
+	tcase_add_test(tests, a_number_that_is_used_again_gets_no_operation_of_the_old_file);
+	tcase_add_test(tests, close_spares_operations_on_a_dup);
+	tcase_add_test(tests, no_request_refuses_close);
+	tcase_add_test(tests, the_peer_sees_the_end_when_a_socket_is_closed_amid_a_call);
+	tcase_add_test(tests, a_socket_that_lingers_is_closed_by_another_thread);
+	tcase_add_test(tests, without_a_thread_it_is_closed_all_the_same);
+	tcase_add_test(tests, pipes_and_files_are_closed_too);
+	suite_add_tcase(close, tests);
+	return close;
+}

@@ -1,0 +1,870 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/sync.h"
+#include <coil/event.h>
+#include <coil/socket.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+
+struct waiter {
+	const char *name;
+	struct coil_event *event;
+	int err;	/* 1: it has not come back */
+	int times;
+};
+
+#define WAITER(n, e) { .name = (n), .event = (e), .err = 1 }
+
+static int wait_for(void *arg)
+{
+	struct waiter *waiter = arg;
+
+	waiter->err = coil_event_wait(waiter->event);
+	waiter->times++;
+	trace("%s%s", waiter->name, waiter->err ? "!" : "");
+	return waiter->err;
+}
+
+static int wait_event(void *event)
+{
+	return coil_event_wait(event);
+}
+
+/* Until the watcher, if there was one, has ended too. */
+static void alone(void)
+{
+	for (int i = 0; i < 1000 && coil_all_tasks(NULL, 0) > 1; i++)
+		ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	ck_assert_uint_eq(coil_all_tasks(NULL, 0), 1);
+}
+
+/*
+ * What plain and shared events have in common: each test runs for both.
+ */
+
+static int open_either(struct coil_event *event, bool shared)
+{
+	*event = (struct coil_event){0};
+	return shared ? coil_event_open(event) : 0;
+}
+
+static void close_either(struct coil_event *event)
+{
+	int expected = event->shared ? 0 : -EINVAL;
+
+	ck_assert_ptr_null(event->waiters.head);
+	ck_assert_ptr_null(event->watcher);
+	ck_assert_uint_eq(event->thread, 0);
+	ck_assert_int_eq(coil_event_close(event), expected);
+}
+
+#define EITHER(name)						\
+	static void name##_either(bool shared);			\
+	COIL_TEST(name)						\
+	{							\
+		name##_either(false);				\
+		alone();					\
+		name##_either(true);				\
+		alone();					\
+	}							\
+	static void name##_either(bool shared)
+
+EITHER(event_001_who_comes_after_the_set_passes_and_the_waiters_follow_in_order)
+{
+	struct coil_event event;
+	struct waiter waiters[] = {
+		WAITER("1", &event), WAITER("2", &event), WAITER("3", &event),
+	};
+	struct coil_task *tasks[3];
+
+	ck_assert_int_eq(open_either(&event, shared), 0);
+	tasks[0] = start(wait_for, &waiters[0]);
+	tasks[1] = start(wait_for, &waiters[1]);
+	settle();
+	traced("");
+	tasks[2] = start(wait_for, &waiters[2]);
+	ck_assert_int_eq(coil_event_set(&event), 0);
+	ck_assert_int_eq(coil_gather(tasks, 3, NULL), 0);
+	traced("3 1 2");
+	close_either(&event);
+}
+
+EITHER(event_002_a_wait_for_a_set_event_does_not_switch)
+{
+	struct coil_event event;
+	bool ran = false;
+	struct coil_task *other = start(note_run, &ran);
+
+	ck_assert_int_eq(open_either(&event, shared), 0);
+	ck_assert(!coil_event_is_set(&event));
+	ck_assert_int_eq(coil_event_set(&event), 0);
+	ck_assert_int_eq(coil_event_set(&event), 0);
+	ck_assert(coil_event_is_set(&event));
+	ck_assert_int_eq(coil_event_wait(&event), 0);
+	ck_assert(!ran);
+	ck_assert_int_eq(coil_event_clear(&event), 0);
+	ck_assert(!coil_event_is_set(&event));
+	ck_assert_int_eq(coil_event_clear(&event), 0);
+	ck_assert(!coil_event_is_set(&event));
+	ck_assert_int_eq(coil_await(other), 0);
+	close_either(&event);
+}
+
+EITHER(event_003_a_waiter_wakes_once_though_the_event_is_cleared_at_once)
+{
+	struct coil_event event;
+	struct waiter waiter = WAITER("w", &event);
+	struct coil_task *task;
+
+	ck_assert_int_eq(open_either(&event, shared), 0);
+	task = start(wait_for, &waiter);
+	ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	ck_assert_int_eq(waiter.times, 0);
+	ck_assert_int_eq(coil_event_set(&event), 0);
+	ck_assert_int_eq(coil_event_clear(&event), 0);
+	ck_assert_int_eq(coil_event_set(&event), 0);
+	ck_assert_int_eq(coil_event_set(&event), 0);
+	ck_assert_int_eq(coil_await(task), 0);
+	ck_assert_int_eq(waiter.times, 1);
+	close_either(&event);
+}
+
+EITHER(all_who_wait_are_woken_by_a_set_that_is_cleared_before_they_run)
+{
+	struct coil_event event;
+	struct waiter waiters[5] = {
+		WAITER("a", &event), WAITER("b", &event), WAITER("c", &event),
+		WAITER("d", &event), WAITER("e", &event),
+	};
+	struct coil_task *tasks[5];
+
+	ck_assert_int_eq(open_either(&event, shared), 0);
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 5; i++)
+			tasks[i] = start(wait_for, &waiters[i]);
+		ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+		ck_assert_int_eq(coil_event_set(&event), 0);
+		ck_assert_int_eq(coil_event_clear(&event), 0);
+		ck_assert_int_eq(coil_gather(tasks, 5, NULL), 0);
+		traced("a b c d e");
+	}
+	close_either(&event);
+}
+
+EITHER(event_005_a_cancelled_waiter_has_left_unless_the_set_came_first)
+{
+	struct coil_event event;
+	struct waiter early = WAITER("early", &event), late = WAITER("late", &event);
+	struct coil_task *a, *b;
+
+	ck_assert_int_eq(open_either(&event, shared), 0);
+	a = start(wait_for, &early);
+	b = start(wait_for, &late);
+	settle();
+	ck_assert(coil_cancel(a));
+	ck_assert_int_eq(coil_event_set(&event), 0);
+	ck_assert(coil_cancel(b));
+	ck_assert_ptr_null(event.waiters.head);
+	ck_assert_int_eq(coil_await(a), -ECANCELED);
+	ck_assert_int_eq(coil_await(b), 0);
+	ck_assert_int_eq(early.err, -ECANCELED);
+	ck_assert_int_eq(late.err, 0);
+	close_either(&event);
+}
+
+EITHER(the_last_waiter_that_leaves_leaves_nothing_behind)
+{
+	struct coil_event event;
+	struct waiter waiters[2] = { WAITER("a", &event), WAITER("b", &event) };
+	struct coil_task *a, *b;
+
+	ck_assert_int_eq(open_either(&event, shared), 0);
+	a = start(wait_for, &waiters[0]);
+	b = start(wait_for, &waiters[1]);
+	ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	ck_assert(coil_cancel(b));
+	ck_assert_int_eq(coil_await(b), -ECANCELED);
+	ck_assert(shared == (event.watcher != NULL));
+	ck_assert(coil_cancel(a));
+	ck_assert_int_eq(coil_await(a), -ECANCELED);
+	close_either(&event);
+}
+
+EITHER(a_wait_that_ran_out_of_time_can_be_begun_again)
+{
+	struct coil_event event;
+	int64_t begun = coil_now();
+	struct coil_task *task;
+
+	ck_assert_int_eq(open_either(&event, shared), 0);
+	for (int i = 0; i < 3; i++) {
+		COIL_TIMEOUT(2 * COIL_MILLISECOND)
+			ck_assert_int_eq(coil_event_wait(&event), -ETIMEDOUT);
+	}
+	passed(begun, 6 * COIL_MILLISECOND);
+	task = start(wait_event, &event);
+	settle();
+	ck_assert_int_eq(coil_event_set(&event), 0);
+	ck_assert_int_eq(coil_await(task), 0);
+	close_either(&event);
+}
+
+EITHER(a_pending_request_wins_though_the_event_is_set)
+{
+	struct coil_event event;
+
+	ck_assert_int_eq(open_either(&event, shared), 0);
+	ck_assert_int_eq(coil_event_set(&event), 0);
+	refuses(wait_event, &event);
+	ck_assert(coil_event_is_set(&event));
+	close_either(&event);
+}
+
+/* What is freed is the event; ASan, or the pattern, tells who still looks. */
+EITHER(an_event_may_go_as_soon_as_it_was_set)
+{
+	struct coil_event *event = malloc(sizeof(*event));
+	struct waiter a, b;
+	struct coil_task *tasks[2];
+	int fd;
+
+	ck_assert_ptr_nonnull(event);
+	ck_assert_int_eq(open_either(event, shared), 0);
+	fd = event->fd;
+	a = b = (struct waiter)WAITER("w", event);
+	tasks[0] = start(wait_for, &a);
+	tasks[1] = start(wait_for, &b);
+	ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	ck_assert_int_eq(coil_event_set(event), 0);
+	memset(event, 0xa5, sizeof(*event));
+	free(event);
+	ck_assert_int_eq(coil_gather(tasks, 2, NULL), 0);
+	if (shared)
+		ck_assert_int_eq(coil_close(fd), 0);
+}
+
+static int wait_on_own_stack(void *arg)
+{
+	struct coil_event event;
+	int err;
+
+	ck_assert_int_eq(open_either(&event, *(bool *)arg), 0);
+	err = coil_event_wait(&event);
+	close_either(&event);
+	memset(&event, 0xa5, sizeof(event));
+	return err;
+}
+
+EITHER(an_event_may_lie_on_the_stack_of_the_one_who_waits)
+{
+	struct coil_task *tasks[10];
+
+	for (int i = 0; i < 10; i++)
+		tasks[i] = start(wait_on_own_stack, &shared);
+	ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	for (int i = 0; i < 10; i++) {
+		ck_assert(coil_cancel(tasks[i]));
+		ck_assert_int_eq(coil_await(tasks[i]), -ECANCELED);
+		ck_assert_int_eq(coil_yield(), 0);
+	}
+}
+
+static void off_a_task(bool shared)
+{
+	struct coil_event event;
+
+	ck_assert_int_eq(open_either(&event, shared), 0);
+	ck_assert_int_eq(coil_event_wait(&event), -EPERM);
+	ck_assert_int_eq(coil_event_set(&event), 0);
+	ck_assert(coil_event_is_set(&event));
+	ck_assert_int_eq(coil_event_wait(&event), -EPERM);
+	ck_assert_int_eq(coil_event_clear(&event), 0);
+	ck_assert(!coil_event_is_set(&event));
+	close_either(&event);
+}
+
+START_TEST(off_a_task_an_event_can_be_set_but_not_waited_for)
+{
+	off_a_task(false);
+	off_a_task(true);
+}
+END_TEST
+
+COIL_TEST(tasks_of_two_loops_cannot_wait_for_one_plain_event)
+{
+	struct coil_event event = {0};
+	struct abroad abroad;
+
+	abroad_begin(&abroad, wait_event, &event);
+	ck_assert_int_eq(coil_event_wait(&event), -EXDEV);
+	ck_assert_int_eq(coil_event_set(&event), -EXDEV);
+	ck_assert(!coil_event_is_set(&event));
+	ck_assert_int_eq(abroad_end(&abroad), -ECANCELED);
+	ck_assert_int_eq(coil_event_set(&event), 0);
+}
+
+/*
+ * Shared events.
+ */
+
+COIL_TEST(one_that_is_not_zeroed_cannot_be_shared_nor_a_plain_one_closed)
+{
+	struct coil_event event = {0};
+	int fd;
+
+	ck_assert_int_eq(coil_event_close(&event), -EINVAL);
+	ck_assert_int_eq(coil_event_fd(&event), -EINVAL);
+	ck_assert_int_eq(coil_event_set(&event), 0);
+	ck_assert_int_eq(coil_event_open(&event), -EINVAL);
+	ck_assert_int_eq(coil_event_clear(&event), 0);
+	ck_assert_int_eq(coil_event_open(&event), 0);
+	fd = coil_event_fd(&event);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(coil_event_open(&event), -EINVAL);
+	ck_assert_int_eq(coil_event_from_fd(&event, fd), -EINVAL);
+	ck_assert_int_eq(coil_event_fd(&event), fd);
+	ck_assert(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	ck_assert(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	ck_assert_int_eq(coil_event_set(&event), 0);
+	ck_assert_int_eq(coil_event_close(&event), 0);
+	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
+	ck_assert(!coil_event_is_set(&event));
+	ck_assert_int_eq(coil_event_fd(&event), -EINVAL);
+}
+
+COIL_TEST(what_is_no_eventfd_is_refused_and_left_alone)
+{
+	struct coil_event event = {0};
+	int ends[2], fd;
+	char byte;
+
+	ck_assert_int_eq(coil_event_from_fd(&event, -1), -EBADF);
+	ck_assert_int_eq(pipe2(ends, O_NONBLOCK), 0);
+	ck_assert_int_eq(coil_event_from_fd(&event, ends[0]), -EINVAL);
+	ck_assert_int_eq(coil_event_from_fd(&event, ends[1]), -EINVAL);
+	ck_assert_int_eq(read(ends[0], &byte, 1), -1);
+	close(ends[0]);
+	close(ends[1]);
+	fd = timerfd_create(CLOCK_MONOTONIC, 0);
+	ck_assert_int_eq(coil_event_from_fd(&event, fd), -EINVAL);
+	close(fd);
+	fd = epoll_create1(0);
+	ck_assert_int_eq(coil_event_from_fd(&event, fd), -EINVAL);
+	close(fd);
+	ck_assert_int_eq(coil_event_open(&event), 0);
+	ck_assert_int_eq(coil_event_close(&event), 0);
+}
+
+/* A foreign eventfd is blocking more often than not. */
+COIL_TEST(an_eventfd_of_somebody_else_never_blocks_and_stays_open)
+{
+	struct coil_event event = {0};
+	const uint64_t most = UINT64_MAX - 1;
+	int fd = eventfd(0, 0);
+
+	ck_assert_int_eq(coil_event_from_fd(&event, fd), 0);
+	ck_assert_int_eq(coil_event_fd(&event), fd);
+	ck_assert(!coil_event_is_set(&event));
+	ck_assert_int_eq(coil_event_clear(&event), 0);
+	ck_assert_int_eq(write(fd, &most, sizeof(most)), sizeof(most));
+	ck_assert_int_eq(coil_event_set(&event), 0);
+	ck_assert_int_eq(coil_event_wait(&event), 0);
+	ck_assert_int_eq(coil_event_clear(&event), 0);
+	ck_assert(!coil_event_is_set(&event));
+	ck_assert_int_eq(coil_event_set(&event), 0);
+	ck_assert_int_eq(coil_event_close(&event), 0);
+	ck_assert(!(fcntl(fd, F_GETFL) & O_NONBLOCK));
+	close(fd);
+}
+
+COIL_TEST(an_eventfd_that_counts_down_is_cleared_whole)
+{
+	struct coil_event event = {0};
+	int fd = eventfd(7, EFD_SEMAPHORE | EFD_NONBLOCK);
+
+	ck_assert_int_eq(coil_event_from_fd(&event, fd), 0);
+	ck_assert(coil_event_is_set(&event));
+	ck_assert_int_eq(coil_event_clear(&event), 0);
+	ck_assert(!coil_event_is_set(&event));
+	ck_assert_int_eq(coil_event_close(&event), 0);
+	close(fd);
+}
+
+static int sleep_and_set(void *event)
+{
+	int err = coil_sleep(5 * COIL_MILLISECOND);
+
+	return err ? err : coil_event_set(event);
+}
+
+COIL_TEST(two_events_on_one_eventfd_are_one_flag)
+{
+	struct coil_event event = {0}, twin = {0};
+	struct coil_task *task;
+
+	ck_assert_int_eq(coil_event_open(&event), 0);
+	ck_assert_int_eq(coil_event_from_fd(&twin, coil_event_fd(&event)), 0);
+	task = start(sleep_and_set, &twin);
+	ck_assert_int_eq(coil_event_wait(&event), 0);
+	ck_assert(coil_event_is_set(&twin));
+	ck_assert_int_eq(coil_await(task), 0);
+	ck_assert_int_eq(coil_event_close(&twin), 0);
+	ck_assert_int_eq(coil_event_clear(&event), 0);
+	ck_assert_int_eq(coil_event_close(&event), 0);
+}
+
+COIL_TEST(a_write_from_elsewhere_wakes_all_in_order)
+{
+	struct coil_event event = {0};
+	struct waiter waiters[4] = {
+		WAITER("a", &event), WAITER("b", &event),
+		WAITER("c", &event), WAITER("d", &event),
+	};
+	struct coil_task *tasks[4];
+	const uint64_t one = 1;
+
+	ck_assert_int_eq(coil_event_open(&event), 0);
+	for (int i = 0; i < 4; i++)
+		tasks[i] = start(wait_for, &waiters[i]);
+	ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	ck_assert_int_eq(write(coil_event_fd(&event), &one, sizeof(one)), sizeof(one));
+	ck_assert_int_eq(coil_gather(tasks, 4, NULL), 0);
+	traced("a b c d");
+	close_either(&event);
+}
+
+COIL_TEST(a_shared_event_that_tasks_wait_for_cannot_be_closed)
+{
+	struct coil_event event = {0};
+	struct coil_task *task;
+
+	ck_assert_int_eq(coil_event_open(&event), 0);
+	task = start(wait_event, &event);
+	settle();
+	ck_assert_int_eq(coil_event_close(&event), -EBUSY);
+	ck_assert_int_eq(coil_event_set(&event), 0);
+	ck_assert_int_eq(coil_event_close(&event), 0);
+	ck_assert_int_eq(coil_await(task), 0);
+}
+
+COIL_TEST(who_waits_when_the_eventfd_is_closed_is_told)
+{
+	struct coil_event event = {0};
+	struct coil_task *tasks[2];
+	int results[2], fd = eventfd(0, EFD_NONBLOCK);
+
+	ck_assert_int_eq(coil_event_from_fd(&event, fd), 0);
+	tasks[0] = start(wait_event, &event);
+	tasks[1] = start(wait_event, &event);
+	ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	ck_assert_int_eq(coil_close(fd), 0);
+	ck_assert_int_eq(coil_gather(tasks, 2, results), 0);
+	ck_assert_int_eq(results[0], -EBADF);
+	ck_assert_int_eq(results[1], -EBADF);
+	ck_assert_int_eq(coil_event_set(&event), -EBADF);
+	ck_assert_int_eq(coil_event_clear(&event), -EBADF);
+	ck_assert(!coil_event_is_set(&event));
+	ck_assert_int_eq(coil_event_close(&event), 0);
+}
+
+COIL_TEST(a_wait_without_memory_is_enomem_and_can_be_tried_again)
+{
+	struct coil_event event = {0};
+	int err = -ENOMEM;
+
+	ck_assert_int_eq(coil_event_open(&event), 0);
+	for (unsigned long n = 1; err == -ENOMEM; n++) {
+		struct coil_task *task = start(wait_event, &event);
+
+		ck_assert_uint_lt(n, 100);
+		support_fail_allocation(n);
+		settle();
+		support_fail_allocation(0);
+		if (coil_done(task)) {
+			ck_assert_ptr_null(event.watcher);
+			ck_assert_ptr_null(event.waiters.head);
+		}
+		ck_assert_int_eq(coil_event_set(&event), 0);
+		err = coil_await(task);
+		ck_assert(err == 0 || err == -ENOMEM);
+		ck_assert_int_eq(coil_event_clear(&event), 0);
+	}
+	close_either(&event);
+}
+
+static int wait_shielded(void *arg)
+{
+	int err = -1;
+
+	COIL_SHIELD(COIL_FOREVER)
+		err = wait_for(arg);
+	return err;
+}
+
+COIL_TEST(a_shielded_waiter_is_woken_though_every_other_task_was_cancelled)
+{
+	struct coil_event event = {0};
+	struct waiter waiters[2] = { WAITER("a", &event), WAITER("b", &event) };
+	struct coil_task *tasks[2], *all[8];
+	size_t n;
+
+	ck_assert_int_eq(coil_event_open(&event), 0);
+	for (int i = 0; i < 2; i++)
+		tasks[i] = start(wait_shielded, &waiters[i]);
+	ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	n = coil_all_tasks(all, 8);
+	ck_assert_uint_eq(n, 4);
+	for (size_t i = 0; i < n; i++) {
+		if (all[i] != coil_current_task())
+			coil_cancel(all[i]);
+	}
+	ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	traced("");
+	ck_assert_int_eq(coil_event_set(&event), 0);
+	ck_assert_int_eq(coil_gather(tasks, 2, NULL), 0);
+	ck_assert_int_eq(waiters[0].err, 0);
+	ck_assert_int_eq(waiters[1].err, 0);
+	close_either(&event);
+}
+
+static struct coil_event last_event;
+static int last_result = 1;
+
+static int wait_at_the_end(void *arg)
+{
+	COIL_SHIELD(COIL_FOREVER)
+		last_result = coil_event_wait(&last_event);
+	return 0;
+}
+
+static int set_at_the_end(void *arg)
+{
+	COIL_SHIELD(COIL_FOREVER) {
+		ck_assert_int_eq(coil_sleep(10 * COIL_MILLISECOND), 0);
+		ck_assert_int_eq(coil_event_set(&last_event), 0);
+	}
+	return 0;
+}
+
+static int leave_two_behind(void *arg)
+{
+	coil_detach(start(wait_at_the_end, NULL));
+	coil_detach(start(set_at_the_end, NULL));
+	return coil_sleep(COIL_MILLISECOND);
+}
+
+START_TEST(a_shielded_waiter_is_woken_though_the_loop_is_ending)
+{
+	ck_assert_int_eq(coil_event_open(&last_event), 0);
+	support_run(leave_two_behind);
+	ck_assert_int_eq(last_result, 0);
+	ck_assert_int_eq(coil_event_close(&last_event), 0);
+}
+END_TEST
+
+static int leave_one_behind(void *event)
+{
+	coil_detach(start(wait_event, event));
+	return coil_sleep(COIL_MILLISECOND);
+}
+
+START_TEST(a_waiter_left_behind_ends_with_the_loop_and_the_event_serves_the_next)
+{
+	struct coil_event event = {0};
+
+	ck_assert_int_eq(coil_event_open(&event), 0);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(coil_run(leave_one_behind, &event), 0);
+		ck_assert_ptr_null(event.watcher);
+	}
+	close_either(&event);
+}
+END_TEST
+
+/*
+ * From other threads, processes and signal handlers.
+ */
+
+static void *set_from_a_thread(void *event)
+{
+	usleep(2000);
+	return INT(coil_event_set(event));
+}
+
+COIL_TEST(any_thread_may_set_a_shared_event)
+{
+	struct coil_event event = {0};
+	pthread_t thread;
+	void *result;
+
+	if (support_skip_on("sim", "threads"))
+		return;
+	ck_assert_int_eq(coil_event_open(&event), 0);
+	for (int i = 0; i < 20; i++) {
+		ck_assert_int_eq(pthread_create(&thread, NULL, set_from_a_thread, &event), 0);
+		ck_assert_int_eq(coil_event_wait(&event), 0);
+		ck_assert_int_eq(pthread_join(thread, &result), 0);
+		ck_assert_ptr_null(result);
+		ck_assert_int_eq(coil_event_clear(&event), 0);
+	}
+	close_either(&event);
+}
+
+/* Meanwhile the loop's own tasks come, go and set it, in a race with the other. */
+COIL_TEST(a_thread_that_sets_while_waiters_come_and_go_does_no_harm)
+{
+	struct coil_event event = {0};
+	pthread_t thread;
+
+	if (support_skip_on("sim", "threads"))
+		return;
+	ck_assert_int_eq(coil_event_open(&event), 0);
+	for (int i = 0; i < 200; i++) {
+		struct coil_task *task = start(wait_event, &event);
+
+		ck_assert_int_eq(pthread_create(&thread, NULL, set_from_a_thread, &event), 0);
+		for (int turns = i % 7; turns; turns--)
+			ck_assert_int_eq(coil_sleep(300 * COIL_MICROSECOND), 0);
+		if (i % 3 == 0)
+			coil_cancel(task);
+		else if (i % 3 == 1)
+			ck_assert_int_eq(coil_event_set(&event), 0);
+		(void)coil_await(task);
+		ck_assert_int_eq(pthread_join(thread, NULL), 0);
+		ck_assert_int_eq(coil_event_clear(&event), 0);
+	}
+	close_either(&event);
+}
+
+COIL_TEST(another_process_sets_it_by_a_write)
+{
+	struct coil_event event = {0};
+	const uint64_t one = 1;
+	pid_t pid;
+
+	if (support_skip_on("sim", "processes"))
+		return;
+	ck_assert_int_eq(coil_event_open(&event), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (!pid) {
+		usleep(2000);
+		_exit(write(coil_event_fd(&event), &one, sizeof(one)) != sizeof(one));
+	}
+	ck_assert_int_eq(coil_event_wait(&event), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	close_either(&event);
+}
+
+/* The child inherits what looks like waiters of its own. */
+COIL_TEST(a_forked_child_may_set_an_event_that_its_parent_waits_for)
+{
+	struct coil_event event = {0};
+	struct waiter waiter = WAITER("w", &event);
+	struct coil_task *task;
+	pid_t pid;
+	int status;
+
+	if (support_skip_on("sim", "processes"))
+		return;
+	ck_assert_int_eq(coil_event_open(&event), 0);
+	task = start(wait_for, &waiter);
+	ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (!pid)
+		_exit(coil_event_set(&event) ? 1 : event.waiters.head == NULL);
+	ck_assert_int_eq(coil_await(task), 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	close_either(&event);
+}
+
+static int signal_fd;
+
+static void write_on_signal(int number)
+{
+	const uint64_t one = 1;
+
+	(void)number;
+	(void)!write(signal_fd, &one, sizeof(one));
+}
+
+static int raise_later(void *arg)
+{
+	int err = coil_sleep(COIL_MILLISECOND);
+
+	raise(SIGUSR1);
+	return err;
+}
+
+COIL_TEST(a_signal_handler_sets_it_by_a_write)
+{
+	struct sigaction action = { .sa_handler = write_on_signal }, old;
+	struct coil_event event = {0};
+	struct coil_task *task;
+
+	if (support_skip_on("sim", "signals"))
+		return;
+	ck_assert_int_eq(coil_event_open(&event), 0);
+	signal_fd = coil_event_fd(&event);
+	ck_assert_int_eq(sigaction(SIGUSR1, &action, &old), 0);
+	task = start(raise_later, NULL);
+	ck_assert_int_eq(coil_event_wait(&event), 0);
+	ck_assert_int_eq(coil_await(task), 0);
+	ck_assert_int_eq(sigaction(SIGUSR1, &old, NULL), 0);
+	close_either(&event);
+}
+
+COIL_TEST(tasks_of_two_loops_wait_for_one_eventfd_but_not_with_one_struct)
+{
+	struct coil_event event = {0}, own = {0};
+	struct abroad abroad;
+
+	ck_assert_int_eq(coil_event_open(&event), 0);
+	abroad_begin(&abroad, wait_event, &event);
+	ck_assert_int_eq(coil_event_wait(&event), -EXDEV);
+	ck_assert_int_eq(coil_event_close(&event), -EBUSY);
+	ck_assert_int_eq(coil_event_from_fd(&own, coil_event_fd(&event)), 0);
+	COIL_TIMEOUT(COIL_MILLISECOND)
+		ck_assert_int_eq(coil_event_wait(&own), -ETIMEDOUT);
+	ck_assert_int_eq(coil_event_set(&event), 0);
+	ck_assert_int_eq(coil_event_wait(&event), 0);
+	ck_assert_int_eq(coil_event_wait(&own), 0);
+	(void)abroad_end(&abroad);
+	ck_assert_int_eq(coil_event_close(&own), 0);
+	close_either(&event);
+}
+
+/*
+ * At random: whoever waits when its own loop sets the event, and was not
+ * cancelled before, returns 0.
+ */
+
+enum { SWARM = 16, STEPS = 4000 };
+
+struct bee {
+	struct coil_event *event;
+	struct coil_task *task;
+	bool waiting;
+	bool owed;
+};
+
+static int buzz(void *arg)
+{
+	struct bee *bee = arg;
+	int err;
+
+	bee->waiting = true;
+	err = coil_event_wait(bee->event);
+	bee->waiting = false;
+	ck_assert(err == 0 || err == -ECANCELED);
+	ck_assert(!bee->owed || err == 0);
+	return err;
+}
+
+static void disturb(struct coil_event *event, struct bee bees[], uint64_t *state)
+{
+	struct bee *bee = &bees[roll(state, SWARM)];
+
+	switch (roll(state, 6)) {
+	case 0:
+		for (int i = 0; i < SWARM; i++)
+			bees[i].owed |= bees[i].waiting;
+		ck_assert_int_eq(coil_event_set(event), 0);
+		break;
+	case 1:
+		ck_assert_int_eq(coil_event_clear(event), 0);
+		break;
+	case 2:
+		if (bee->task && !bee->owed)
+			bee->waiting = !coil_cancel(bee->task) && bee->waiting;
+		break;
+	default:
+		ck_assert_int_eq(coil_yield(), 0);
+	}
+}
+
+EITHER(at_random_no_set_is_missed_by_those_who_wait)
+{
+	struct bee bees[SWARM] = {0};
+	uint64_t state = roll_begin();
+	struct coil_event event;
+
+	ck_assert_int_eq(open_either(&event, shared), 0);
+	for (int step = 0; step < STEPS; step++) {
+		struct bee *bee = &bees[roll(&state, SWARM)];
+
+		if (bee->task && coil_done(bee->task)) {
+			(void)coil_await(bee->task);
+			bee->task = NULL;
+		}
+		if (!bee->task) {
+			*bee = (struct bee){ .event = &event };
+			bee->task = start(buzz, bee);
+		}
+		disturb(&event, bees, &state);
+	}
+	for (int i = 0; i < SWARM; i++) {
+		if (bees[i].task) {
+			coil_cancel(bees[i].task);
+			(void)coil_await(bees[i].task);
+		}
+	}
+	close_either(&event);
+}
+
+static void add_common(TCase *tests)
+{
+	tcase_add_test(tests, event_001_who_comes_after_the_set_passes_and_the_waiters_follow_in_order);
+	tcase_add_test(tests, event_002_a_wait_for_a_set_event_does_not_switch);
+	tcase_add_test(tests, event_003_a_waiter_wakes_once_though_the_event_is_cleared_at_once);
+	tcase_add_test(tests, all_who_wait_are_woken_by_a_set_that_is_cleared_before_they_run);
+	tcase_add_test(tests, event_005_a_cancelled_waiter_has_left_unless_the_set_came_first);
+	tcase_add_test(tests, the_last_waiter_that_leaves_leaves_nothing_behind);
+	tcase_add_test(tests, a_wait_that_ran_out_of_time_can_be_begun_again);
+	tcase_add_test(tests, a_pending_request_wins_though_the_event_is_set);
+	tcase_add_test(tests, an_event_may_go_as_soon_as_it_was_set);
+	tcase_add_test(tests, an_event_may_lie_on_the_stack_of_the_one_who_waits);
+	tcase_add_test(tests, off_a_task_an_event_can_be_set_but_not_waited_for);
+	tcase_add_test(tests, tasks_of_two_loops_cannot_wait_for_one_plain_event);
+	tcase_add_test(tests, at_random_no_set_is_missed_by_those_who_wait);
+}
+
+static void add_shared(TCase *tests)
+{
+	tcase_add_test(tests, one_that_is_not_zeroed_cannot_be_shared_nor_a_plain_one_closed);
+	tcase_add_test(tests, what_is_no_eventfd_is_refused_and_left_alone);
+	tcase_add_test(tests, an_eventfd_of_somebody_else_never_blocks_and_stays_open);
+	tcase_add_test(tests, an_eventfd_that_counts_down_is_cleared_whole);
+	tcase_add_test(tests, two_events_on_one_eventfd_are_one_flag);
+	tcase_add_test(tests, a_write_from_elsewhere_wakes_all_in_order);
+	tcase_add_test(tests, a_shared_event_that_tasks_wait_for_cannot_be_closed);
+	tcase_add_test(tests, who_waits_when_the_eventfd_is_closed_is_told);
+	tcase_add_test(tests, a_wait_without_memory_is_enomem_and_can_be_tried_again);
+	tcase_add_test(tests, a_shielded_waiter_is_woken_though_every_other_task_was_cancelled);
+	tcase_add_test(tests, a_shielded_waiter_is_woken_though_the_loop_is_ending);
+	tcase_add_test(tests, a_waiter_left_behind_ends_with_the_loop_and_the_event_serves_the_next);
+	tcase_add_test(tests, any_thread_may_set_a_shared_event);
+	tcase_add_test(tests, a_thread_that_sets_while_waiters_come_and_go_does_no_harm);
+	tcase_add_test(tests, another_process_sets_it_by_a_write);
+	tcase_add_test(tests, a_forked_child_may_set_an_event_that_its_parent_waits_for);
+	tcase_add_test(tests, a_signal_handler_sets_it_by_a_write);
+	tcase_add_test(tests, tasks_of_two_loops_wait_for_one_eventfd_but_not_with_one_struct);
+}
+
+Suite *suite(void)
+{
+	Suite *whole = suite_create("event");
+	TCase *common = tcase_create("plain and shared");
+	TCase *shared = tcase_create("shared");
+
+	add_common(common);
+	add_shared(shared);
+	suite_add_tcase(whole, common);
+	suite_add_tcase(whole, shared);
+	return whole;
+}
