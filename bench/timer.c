@@ -11,59 +11,83 @@
 #include <liburing.h>
 #include <string.h>
 
+enum { LATE_STEP = 10000, LATE_STEPS = 1000000 };
+
 struct sleeps {
-	struct coil_event gate;
 	struct coil_future done;
 	size_t n, entered, left;
 	int64_t start;
-	int64_t *late;
+	double cpu;
+	unsigned *late;		/* how many were late by so many LATE_STEPs; the last: more */
+	size_t early;
 	unsigned seed;
 };
 
 static int sleeper(void *arg)
 {
 	struct sleeps *sleeps = arg;
-	size_t i = sleeps->entered++;
 	int64_t when = (int64_t)(rand_r(&sleeps->seed) % 1000000) * COIL_MICROSECOND;
+	int64_t late;
 
-	if (coil_event_wait(&sleeps->gate))
-		abort();
+	sleeps->entered++;
+	coil_yield();
+	if (!sleeps->start) {
+		sleeps->start = coil_now() + 2 * COIL_SECOND;
+		sleeps->cpu = bench_cpu();
+	}
 	when += sleeps->start;
 	coil_sleep_until(when);
-	sleeps->late[i] = coil_now() - when;
+	late = coil_now() - when;
+	sleeps->early += late < 0;
+	late /= LATE_STEP;
+	sleeps->late[late < 0 ? 0 : late < LATE_STEPS ? late : LATE_STEPS - 1]++;
 	if (!--sleeps->left)
 		coil_future_set(&sleeps->done, 0);
 	return 0;
 }
 
-static int compare_late(const void *a, const void *b)
+/* The lateness in ms that a share of the sleeps does not exceed. */
+static double late_ms(const struct sleeps *sleeps, double share)
 {
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+	size_t step = 0, seen = sleeps->late[0];
 
-	return (x > y) - (x < y);
+	while ((double)seen < share * (double)sleeps->n && step + 1 < LATE_STEPS)
+		seen += sleeps->late[++step];
+	return (double)(step + 1) * LATE_STEP / 1e6;
 }
 
-/* CPU nanoseconds a sleep; the latenesses are left sorted. */
+static int warm_up(void *arg)
+{
+	(void)arg;
+	return coil_yield();
+}
+
+/* Touches n stacks, and leaves them in the pool. */
+static void warm_pool(size_t n)
+{
+	struct coil_group group = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		if (coil_group_create_task(&group, warm_up, NULL))
+			abort();
+	}
+	if (coil_group_wait(&group))
+		abort();
+}
+
+/* CPU nanoseconds a sleep. */
 static double run_sleeps(struct sleeps *sleeps)
 {
-	double cpu;
-
 	sleeps->entered = 0;
+	sleeps->start = 0;
 	sleeps->left = sleeps->n;
 	sleeps->done = (struct coil_future){0};
 	for (size_t i = 0; i < sleeps->n; i++)
 		coil_detach(coil_create_task(sleeper, sleeps));
-	while (sleeps->entered < sleeps->n)
-		coil_yield();
-	sleeps->start = coil_now() + 2 * COIL_SECOND;
-	cpu = bench_cpu();
-	coil_event_set(&sleeps->gate);
 	if (coil_future_wait(&sleeps->done))
 		abort();
-	cpu = (bench_cpu() - cpu) / (double)sleeps->n;
-	coil_event_clear(&sleeps->gate);
-	qsort(sleeps->late, sleeps->n, sizeof(*sleeps->late), compare_late);
-	return cpu;
+	sleeps->cpu = (bench_cpu() - sleeps->cpu) / (double)sleeps->n;
+	return sleeps->cpu;
 }
 
 /* One timeout each, submitted and reaped in batches on the ring coil uses. */
@@ -115,18 +139,16 @@ static int app(void *arg)
 	struct sleeps sleeps = { .n = counts[0], .seed = 1 };
 	double cpu, raw;
 
-	sleeps.late = calloc(sleeps.n, sizeof(*sleeps.late));
+	sleeps.late = calloc(LATE_STEPS, sizeof(*sleeps.late));
 	if (!sleeps.late)
 		return -1;
-	run_sleeps(&sleeps);
+	warm_pool(sleeps.n);
 	cpu = run_sleeps(&sleeps);
 	raw = bare_timeouts((unsigned)counts[1]);
 	printf("%zu sleeps, %zu bare timeouts\n", counts[0], counts[1]);
 	bench_print("CPU a sleep", cpu, "ns", "timeout SQE each", raw);
-	printf("late: p50 %.3f ms, p99 %.3f ms, most %.3f ms; early: %s\n",
-	       (double)sleeps.late[sleeps.n / 2] / 1e6,
-	       (double)sleeps.late[sleeps.n * 99 / 100] / 1e6,
-	       (double)sleeps.late[sleeps.n - 1] / 1e6, sleeps.late[0] < 0 ? "yes" : "none");
+	printf("late: p50 %.2f ms, p99 %.2f ms, all %.2f ms; early: %zu\n", late_ms(&sleeps, 0.5),
+	       late_ms(&sleeps, 0.99), late_ms(&sleeps, 1.0), sleeps.early);
 	free(sleeps.late);
 	return 0;
 }

@@ -177,24 +177,32 @@ static bool grow(struct engine *engine, size_t need)
 	return true;
 }
 
+/* A wait began on fd: its registration is to be proved once. */
+static void list(struct coil_loop *loop, int fd)
+{
+	struct engine *engine = loop->engine;
+
+	if (loop->fds[fd].flags & LISTED)
+		return;
+	loop->fds[fd].flags |= LISTED;
+	if (!engine->listed_count)
+		engine->checked = loop->now;
+	engine->listed[engine->listed_count++] = fd;
+}
+
 /* Sees to it that events of fd will come. */
 static int arm(struct coil_loop *loop, int fd, uint32_t events)
 {
 	struct engine *engine = loop->engine;
-	struct fd *entry = coil__loop_fd(loop, fd);
-	int err = 0;
+	const struct fd *entry = coil__loop_fd(loop, fd);
 
 	if (!entry)
 		return -ENOMEM;
 	if (unlikely((size_t)fd >= engine->capacity) && !grow(engine, (size_t)fd + 1))
 		return -ENOMEM;
-	if (!entry->events || events & ~entry->events)
-		err = control(loop, fd, entry->events | events);
-	if (!err && !(entry->flags & LISTED)) {
-		entry->flags |= LISTED;
-		engine->listed[engine->listed_count++] = fd;
-	}
-	return err;
+	if (entry->events && !(events & ~entry->events))
+		return 0;
+	return control(loop, fd, entry->events | events);
 }
 
 /*
@@ -255,6 +263,8 @@ static void wait_for_event(struct coil_loop *loop, struct op *op, int from)
 		op->state = WAITING;
 		queue_insert(&engine->waiters[fd], op, from == fd ? engine->cursor : NULL);
 		engine->waiting++;
+		if (from != fd)
+			list(loop, fd);
 	}
 }
 
@@ -441,7 +451,6 @@ static void try_those_without_events(struct coil_loop *loop)
 	}
 }
 
-/* How long to sleep.  A look costs the same as some ten switches of tasks. */
 static int64_t time_to_sleep(const struct coil_loop *loop, int64_t deadline)
 {
 	const struct engine *engine = loop->engine;
@@ -478,7 +487,10 @@ static int wait_for_events(struct engine *engine, struct epoll_event *events, in
 	return epoll_wait(engine->epoll_fd, events, EVENTS, (int)ms);
 }
 
-/* While tasks are ready the kernel is not asked every time. */
+/*
+ * While tasks are ready the kernel is not asked every time: to ask costs as much
+ * as some ten switches between tasks.
+ */
 static bool worth_a_look(struct coil_loop *loop)
 {
 	struct engine *engine = loop->engine;
@@ -506,7 +518,8 @@ static void epoll_poll(struct coil_loop *loop, int64_t deadline)
 		if (events[i].data.fd != engine->wake_fd)
 			fire(loop, events[i].data.fd, events[i].events);
 	}
-	if (engine->again.first && (!n || coil__clock(loop) >= engine->again_at))
+	if (engine->again.first &&
+	    ((!n && ns) || coil__clock(loop) >= engine->again_at))
 		try_those_without_events(loop);
 	if (engine->listed_count &&
 	    ((!n && ns >= IDLE_NS) || loop->now - engine->checked >= CHECK_NS))

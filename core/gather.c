@@ -128,7 +128,7 @@ int coil_shield(struct coil_task *task)
 	if (err)
 		return err;
 	if (task->done)
-		return consume(task);
+		return own_reason(self, consume(task));
 	if (self->pending) {
 		coil_detach(task);
 		return coil__refuse(self);
@@ -137,7 +137,7 @@ int coil_shield(struct coil_task *task)
 		coil_detach(task);
 		return coil__scope_deliver(self);
 	}
-	return consume(task);
+	return own_reason(self, consume(task));
 }
 
 int coil_wait_for(struct coil_task *task, int64_t ns)
@@ -164,11 +164,11 @@ void coil_detach(struct coil_task *task)
 	    task->consumer || task->detached)
 		return;
 	if (task->done) {
-		if (task->result < 0 && task->result != -ECANCELED)
+		if (task->result < 0 && task->result != -ECANCELED && !task->told)
 			coil__report(task, task->result);
 	} else {
 		task->detached = true;
-		if (task->loop->ending)
+		if (task->loop->ending && !task->group)
 			coil_cancel(task);
 	}
 	coil__task_unref(task);
@@ -467,7 +467,7 @@ static size_t earliest(struct coil_task *tasks[], size_t first, size_t n)
 	size_t least = n;
 
 	for (size_t i = first; i < n; i++) {
-		if (tasks[i]->done && (least == n || tasks[i]->ended < tasks[least]->ended))
+		if (tasks[i]->done && (least == n || tasks[i]->since < tasks[least]->since))
 			least = i;
 	}
 	return least;

@@ -44,6 +44,7 @@ void coil__group_ended(struct coil_task *task)
 
 	unlink_child(group, task);
 	if (result < 0 && result != -ECANCELED) {
+		task->told = true;
 		if (!group->independent)
 			coil_group_fail(group, result);
 		else if (!task->consumer)

@@ -21,6 +21,9 @@ enum {
 	STACK_SANITIZED = 256 * 1024,
 };
 
+/* Timers that fall due within this of a wake-up are left to the next: see below. */
+#define GATHER (50 * COIL_MICROSECOND)
+
 /* Off a loop there is one task, which nothing can be asked of. */
 struct coil_loop coil__nowhere = {
 	.current = &coil__nowhere.root,
@@ -205,49 +208,29 @@ static void run_remotes(struct coil_loop *loop)
 	}
 }
 
-struct fired {
-	void *owner;
-	enum timer_kind kind;
-};
-
-static void fire(struct coil_loop *loop, const struct fired *fired)
-{
-	if (fired->kind == TIMER_TASK) {
-		struct coil_task *task = fired->owner;
-
-		task->timer = 0;
-		coil__ready(task, 0);
-	} else {
-		coil__scope_due(loop, fired->owner);
-	}
-}
-
 /*
- * No more than run in a pass: else, when many are due, each is fetched now, and
- * again when its turn comes.  But equal deadlines stay together, as a result must
- * be there before the expiry of that moment is applied.  Two steps, so that the
- * owners' pages are fetched side by side.
+ * No more than run in a pass, so that what is fetched now is still at hand when its
+ * turn comes.  But equal deadlines stay together, as a result must be there before
+ * the expiry of that moment is applied.  A sleeper is not so much as looked at: a
+ * million of them are a million misses of the TLB (coil_sleep_until does the rest).
  */
 static void fire_timers(struct coil_loop *loop)
 {
-	struct fired fired[16];
-	int64_t last = INT64_MIN;
-	size_t n, total = 0;
+	int64_t when, last = INT64_MIN;
+	enum timer_kind kind;
 
-	do {
-		for (n = 0; n < sizeof(fired) / sizeof(*fired); n++) {
-			int64_t when = coil__timers_next(&loop->timers);
+	for (int n = 0; (when = coil__timers_next(&loop->timers)) <= loop->now; n++) {
+		void *owner;
 
-			if (when > loop->now || (total >= BUDGET && when != last))
-				break;
-			last = when;
-			total++;
-			fired[n].owner = coil__timer_pop(&loop->timers, &fired[n].kind);
-			__builtin_prefetch(fired[n].owner, 1);
-		}
-		for (size_t i = 0; i < n; i++)
-			fire(loop, &fired[i]);
-	} while (n == sizeof(fired) / sizeof(*fired));
+		if (n >= BUDGET && when != last)
+			break;
+		last = when;
+		owner = coil__timer_pop(&loop->timers, &kind);
+		if (kind == TIMER_TASK)
+			coil__ready_push(loop, owner);
+		else
+			coil__scope_due(loop, owner);
+	}
 }
 
 /* The mark is root itself, behind all that is ready now. */
@@ -316,12 +299,25 @@ static void cancel_unowned(struct coil_loop *loop)
 	}
 }
 
+/*
+ * The nearest deadline; but a loop that has just slept does not wake for timers
+ * again so soon, that a wake-up may serve several.  One timer alone is punctual.
+ */
+static int64_t next_deadline(const struct coil_loop *loop)
+{
+	int64_t next = coil__timers_next(&loop->timers);
+
+	if (next < loop->slept + GATHER && !loop->clock)
+		return loop->slept + GATHER;
+	return next;
+}
+
 static void look_around(struct coil_loop *loop)
 {
 	int64_t deadline = 0, trim;
 
 	if (!coil__ready_count(loop)) {
-		deadline = coil__timers_next(&loop->timers);
+		deadline = next_deadline(loop);
 		trim = coil__stacks_trim(&loop->stacks, loop->now);
 		if (trim < deadline)
 			deadline = trim;
@@ -331,6 +327,8 @@ static void look_around(struct coil_loop *loop)
 	loop->backend->poll(loop, deadline);
 	run_remotes(loop);
 	loop->now = coil__clock(loop);
+	if (deadline)
+		loop->slept = loop->now;
 }
 
 static void pass(struct coil_loop *loop)
@@ -357,6 +355,8 @@ void coil__loop_run(struct coil_loop *loop)
 			report_stuck(loop);
 			loop->stuck = true;
 			cancel_all(loop);
+			/* Those who do not hear it leave the loop as stuck as it was. */
+			continue;
 		}
 		pass(loop);
 	}

@@ -49,6 +49,7 @@ struct coil_loop {
 	void *cxx;			/* __cxa_get_globals(), in a C++ program */
 
 	int64_t now;			/* the time, as of the last look at the clock */
+	int64_t slept;			/* when it last came back from a sleep in the kernel */
 	const int64_t *clock;		/* a simulated clock; NULL: the real one */
 	const struct backend *backend;
 	void *engine;			/* the backend's own */
@@ -62,7 +63,7 @@ struct coil_loop {
 	struct coil_task *cancels_last;
 	size_t task_count;		/* of tasks that have not ended */
 	uint64_t task_number;
-	uint64_t ended_count;
+	int64_t ended_count;
 	size_t ops;			/* in flight, but for the loop's own */
 	size_t jobs;			/* that the pool has */
 	size_t watched;			/* shared things that outsiders may still wake */

@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <poll.h>
-#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -15,13 +15,13 @@
 
 enum {
 	MOST = 0x7ffff000,	/* bytes that the kernel moves in one call */
-	AT_ONCE = 1 << 20,	/* bytes of a file that are read while the loop waits */
-	WINDOW = 64,		/* buffers of an array that is not sent from its start */
+	AT_ONCE = 1 << 20,	/* bytes of a file to be read while all wait */
+	WINDOW = 64,		/* buffers of a part of an array of them */
 	RETRY_MS = 5,
 };
 
 /* In sqe.user_data, above the bytes that were moved so far. */
-#define STARTED (UINT64_C(1) << 32)	/* connect: under way; accept: O_NONBLOCK is set */
+#define STARTED (UINT64_C(1) << 32)	/* connect: so; accept: O_NONBLOCK is */
 #define BLOCKS (UINT64_C(1) << 33)	/* a file that is not in memory */
 #define BLIND (UINT64_C(1) << 34)	/* no readiness will tell */
 #define INPUT (UINT64_C(1) << 35)	/* a splice waits for its input */
@@ -102,8 +102,8 @@ static bool nonblocking(int fd)
 
 /*
  * Whether fd is read from a disk, however long that takes; then its size, too.
- * What lies in /proc is a regular file, but is made up as it is read, and some of
- * it can be waited for.
+ * What lies in /proc is a regular file, but is made up as it is read, and some
+ * of it can be waited for.
  */
 static bool on_disk(int fd, off_t *size)
 {
@@ -124,28 +124,40 @@ static bool on_disk(int fd, off_t *size)
 
 static bool is_write(const struct op *op)
 {
-	return op->sqe.opcode == IORING_OP_WRITE || op->sqe.opcode == IORING_OP_WRITEV;
+	return op->sqe.opcode == IORING_OP_WRITE ||
+	       op->sqe.opcode == IORING_OP_WRITEV;
+}
+
+static bool is_vector(const struct op *op)
+{
+	return op->sqe.opcode == IORING_OP_READV ||
+	       op->sqe.opcode == IORING_OP_WRITEV;
+}
+
+/* Of buffers, clamped. */
+static size_t sum(const struct iovec *iov, size_t count)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < count && len < MOST; i++)
+		len += clamp(iov[i].iov_len);
+	return clamp(len);
 }
 
 static size_t length(const struct op *op)
 {
-	const struct iovec *iov = ptr(op->sqe.addr);
-	size_t len = 0;
-
-	if (op->sqe.opcode == IORING_OP_READ || op->sqe.opcode == IORING_OP_WRITE)
-		return clamp(op->sqe.len);
-	for (unsigned i = 0; i < op->sqe.len && len < MOST; i++)
-		len += iov[i].iov_len < MOST ? iov[i].iov_len : MOST;
-	return clamp(len);
+	if (is_vector(op))
+		return sum(ptr(op->sqe.addr), op->sqe.len);
+	return clamp(op->sqe.len);
 }
 
-/* What comes after the first skip bytes of iov, at most that many bytes of it. */
-static int window(struct iovec *to, const struct iovec *iov, unsigned count,
+/* What comes after the first skip bytes of iov, at most that many bytes. */
+static int window(struct iovec *to, const struct iovec *iov, size_t count,
 		  size_t skip, size_t most)
 {
 	int n = 0;
 
-	for (unsigned i = 0; i < count && n < WINDOW && most; i++) {
+	for (size_t i = 0; i < count && n < WINDOW && most; i++) {
 		size_t len = iov[i].iov_len;
 
 		if (skip >= len) {
@@ -173,12 +185,12 @@ static ssize_t move(const struct op *op, int flags, size_t most)
 	size_t done = so_far(op);
 	off_t at = sqe->off == UINT64_MAX ? -1 : (off_t)(sqe->off + done);
 
-	if (sqe->opcode == IORING_OP_READ || sqe->opcode == IORING_OP_WRITE) {
+	if (!is_vector(op)) {
 		iov = &one;
 		count = 1;
 	}
 	if (done || most < MOST) {
-		count = window(some, iov, (unsigned)count, done, most);
+		count = window(some, iov, (size_t)count, done, most);
 		iov = some;
 	}
 	if (is_write(op))
@@ -206,14 +218,14 @@ static int try_odd(struct op *op)
 	if (!nonblocking(op->sqe.fd)) {
 		if (!ready(op->sqe.fd, out ? POLLOUT : POLLIN))
 			return -EAGAIN;
-		/* A pipe that polls ready has room for so much, and blocks for more. */
+		/* A pipe that is ready has room for so much, perhaps no more. */
 		if (out)
 			most = 4096;
 	}
 	return result(move(op, (int)op->sqe.rw_flags, most));
 }
 
-/* Whether a file has more for a read, or room for a write, that came out short. */
+/* Whether a read, or a write, of a file came short of what it could do. */
 static bool cut_short(const struct op *op, ssize_t n)
 {
 	off_t size, at = (off_t)op->sqe.off + n;
@@ -231,7 +243,7 @@ static int try_move(struct op *op)
 	off_t size;
 	ssize_t n;
 
-	/* A file in memory is answered at once, if that does not take too long. */
+	/* What is in memory is had at once, if it is not too much. */
 	if (!nowait && length(op) > AT_ONCE && on_disk(op->sqe.fd, &size))
 		return leave_to_pool(op);
 	n = move(op, (int)op->sqe.rw_flags | RWF_NOWAIT, MOST);
@@ -250,6 +262,12 @@ static int try_move(struct op *op)
  * Sockets.
  */
 
+static bool is_message(const struct op *op)
+{
+	return op->sqe.opcode == IORING_OP_RECVMSG ||
+	       op->sqe.opcode == IORING_OP_SENDMSG;
+}
+
 static bool is_stream(int fd)
 {
 	int type;
@@ -259,31 +277,67 @@ static bool is_stream(int fd)
 	       (type == SOCK_STREAM || type == SOCK_SEQPACKET);
 }
 
-/*
- * A datagram to a named peer whose queue is full: the socket itself has room and
- * polls ready.
- */
-static int refused_by_peer(struct op *op, bool named)
+/* What is left of a message whose first bytes have been moved. */
+static struct msghdr *rest_of(struct msghdr *msg, size_t done,
+			      struct msghdr *rest, struct iovec *some)
 {
-	if (named && ready(op->sqe.fd, POLLOUT))
-		remember(op, BLIND);
-	return -EAGAIN;
+	if (!done)
+		return msg;
+	memset(rest, 0, sizeof(*rest));
+	rest->msg_iov = some;
+	rest->msg_iovlen = (size_t)window(some, msg->msg_iov, msg->msg_iovlen,
+					  done, MOST);
+	return rest;
 }
 
 static ssize_t transfer(const struct op *op, size_t done)
 {
 	const struct io_uring_sqe *sqe = &op->sqe;
+	int flags = (int)sqe->msg_flags | MSG_DONTWAIT;
 	char *at = (char *)ptr(sqe->addr) + done;
 	size_t len = clamp(sqe->len) - done;
-	int flags = (int)sqe->msg_flags | MSG_DONTWAIT;
+	struct iovec some[WINDOW];
+	struct msghdr rest;
 
-	if (sqe->opcode == IORING_OP_RECV)
+	switch (sqe->opcode) {
+	case IORING_OP_RECV:
 		return RETRY(recv(sqe->fd, at, len, flags));
-	return RETRY(sendto(sqe->fd, at, len, flags | MSG_NOSIGNAL, ptr(sqe->addr2),
-			    sqe->addr_len));
+	case IORING_OP_SEND:
+		return RETRY(sendto(sqe->fd, at, len, flags | MSG_NOSIGNAL,
+				    ptr(sqe->addr2), sqe->addr_len));
+	case IORING_OP_RECVMSG:
+		return RETRY(recvmsg(sqe->fd, rest_of(ptr(sqe->addr), done,
+						      &rest, some), flags));
+	default:
+		return RETRY(sendmsg(sqe->fd, rest_of(ptr(sqe->addr), done,
+						      &rest, some),
+				     flags | MSG_NOSIGNAL));
+	}
 }
 
-/* MSG_DONTWAIT takes the meaning from MSG_WAITALL, so that is done here. */
+static size_t transfer_length(const struct op *op)
+{
+	const struct msghdr *msg = ptr(op->sqe.addr);
+
+	if (is_message(op))
+		return sum(msg->msg_iov, msg->msg_iovlen);
+	return clamp(op->sqe.len);
+}
+
+static bool sends_to_a_name(const struct op *op)
+{
+	const struct msghdr *msg = ptr(op->sqe.addr);
+
+	if (op->sqe.opcode == IORING_OP_SENDMSG)
+		return msg->msg_name != NULL;
+	return op->sqe.opcode == IORING_OP_SEND && op->sqe.addr2;
+}
+
+/*
+ * MSG_DONTWAIT takes the meaning from MSG_WAITALL, so that is done here.  A
+ * datagram to a peer that the socket is not connected to may be refused because
+ * that one's queue is full, while the socket has room and polls ready.
+ */
 static int try_transfer(struct op *op)
 {
 	const struct io_uring_sqe *sqe = &op->sqe;
@@ -292,28 +346,16 @@ static int try_transfer(struct op *op)
 	for (;;) {
 		ssize_t n = transfer(op, so_far(op));
 
-		if (n < 0 && errno == EAGAIN && !coil__perform_nowait(op))
-			return refused_by_peer(op, sqe->opcode == IORING_OP_SEND && sqe->addr2);
-		if (n <= 0 || !all || so_far(op) + (size_t)n == clamp(sqe->len) ||
-		    !is_stream(sqe->fd))
+		if (n < 0 && errno == EAGAIN && !coil__perform_nowait(op)) {
+			if (sends_to_a_name(op) && ready(sqe->fd, POLLOUT))
+				remember(op, BLIND);
+			return -EAGAIN;
+		}
+		if (n <= 0 || !all || !is_stream(sqe->fd) ||
+		    so_far(op) + (size_t)n >= transfer_length(op))
 			return moved(op, n);
 		op->sqe.user_data += (uint64_t)n;
 	}
-}
-
-static int try_message(struct op *op)
-{
-	const struct io_uring_sqe *sqe = &op->sqe;
-	struct msghdr *msg = ptr(sqe->addr);
-	int flags = (int)sqe->msg_flags | MSG_DONTWAIT;
-	ssize_t n;
-
-	if (sqe->opcode == IORING_OP_RECVMSG)
-		return result(RETRY(recvmsg(sqe->fd, msg, flags)));
-	n = RETRY(sendmsg(sqe->fd, msg, flags | MSG_NOSIGNAL));
-	if (n < 0 && errno == EAGAIN)
-		return refused_by_peer(op, msg->msg_name != NULL);
-	return result(n);
 }
 
 /*
@@ -351,6 +393,11 @@ static int try_accept(struct op *op)
 				    (int)sqe->accept_flags)));
 }
 
+static int call_connect(const struct op *op)
+{
+	return connect(op->sqe.fd, ptr(op->sqe.addr), (socklen_t)op->sqe.off);
+}
+
 /* The second call of connect(2) says how the first went. */
 static int continue_connect(struct op *op)
 {
@@ -361,9 +408,11 @@ static int continue_connect(struct op *op)
 		return -errno;
 	if (err)
 		return -err;
-	if (!connect(op->sqe.fd, ptr(op->sqe.addr), (socklen_t)op->sqe.off) || errno == EISCONN)
+	if (!call_connect(op) || errno == EISCONN)
 		return 0;
-	return errno == EALREADY || errno == EINPROGRESS || errno == EINTR ? -EAGAIN : -errno;
+	if (errno == EALREADY || errno == EINPROGRESS || errno == EINTR)
+		return -EAGAIN;
+	return -errno;
 }
 
 /*
@@ -381,7 +430,7 @@ static int try_connect(struct op *op)
 		return leave_to_pool(op);
 	if (err)
 		return err;
-	if (!connect(op->sqe.fd, ptr(op->sqe.addr), (socklen_t)op->sqe.off))
+	if (!call_connect(op))
 		return 0;
 	if (errno == EINPROGRESS || errno == EINTR)
 		remember(op, STARTED);
@@ -464,9 +513,11 @@ static ssize_t call_with_path(const struct io_uring_sqe *sqe)
 
 	switch (sqe->opcode) {
 	case IORING_OP_OPENAT:
-		return openat(sqe->fd, path, (int)sqe->open_flags, (mode_t)sqe->len);
+		return openat(sqe->fd, path, (int)sqe->open_flags,
+			      (mode_t)sqe->len);
 	case IORING_OP_STATX:
-		return statx(sqe->fd, path, (int)sqe->statx_flags, sqe->len, ptr(sqe->off));
+		return statx(sqe->fd, path, (int)sqe->statx_flags, sqe->len,
+			     ptr(sqe->off));
 	case IORING_OP_UNLINKAT:
 		return unlinkat(sqe->fd, path, (int)sqe->unlink_flags);
 	case IORING_OP_MKDIRAT:
@@ -474,9 +525,11 @@ static ssize_t call_with_path(const struct io_uring_sqe *sqe)
 	case IORING_OP_SYMLINKAT:
 		return symlinkat(path, sqe->fd, other);
 	case IORING_OP_LINKAT:
-		return linkat(sqe->fd, path, (int)sqe->len, other, (int)sqe->hardlink_flags);
+		return linkat(sqe->fd, path, (int)sqe->len, other,
+			      (int)sqe->hardlink_flags);
 	case IORING_OP_RENAMEAT:
-		return renameat2(sqe->fd, path, (int)sqe->len, other, sqe->rename_flags);
+		return renameat2(sqe->fd, path, (int)sqe->len, other,
+				 sqe->rename_flags);
 	default:
 		errno = EOPNOTSUPP;
 		return -1;
@@ -500,14 +553,15 @@ static int call(const struct io_uring_sqe *sqe)
 			return result(RETRY(fdatasync(sqe->fd)));
 		return result(RETRY(fsync(sqe->fd)));
 	case IORING_OP_FALLOCATE:
-		return result(RETRY(fallocate(sqe->fd, (int)sqe->len, (off_t)sqe->off,
+		return result(RETRY(fallocate(sqe->fd, (int)sqe->len,
+					      (off_t)sqe->off,
 					      (off_t)sqe->addr)));
 	default:
 		return result(RETRY(call_with_path(sqe)));
 	}
 }
 
-/* Only a socket that is told to linger waits in close(2), or a file's last words. */
+/* close(2) waits for a socket that lingers, and for what a file was told. */
 static bool close_blocks(int fd)
 {
 	struct linger linger;
@@ -568,7 +622,8 @@ int coil__perform_fd(const struct op *op)
 short coil__perform_events(const struct op *op)
 {
 	const struct io_uring_sqe *sqe = &op->sqe;
-	bool receives = sqe->opcode == IORING_OP_RECV || sqe->opcode == IORING_OP_RECVMSG;
+	bool receives = sqe->opcode == IORING_OP_RECV ||
+			sqe->opcode == IORING_OP_RECVMSG;
 
 	if (remembers(op, BLIND))
 		return 0;
@@ -615,10 +670,9 @@ int coil__perform_try(struct op *op)
 		return try_move(op);
 	case IORING_OP_RECV:
 	case IORING_OP_SEND:
-		return try_transfer(op);
 	case IORING_OP_RECVMSG:
 	case IORING_OP_SENDMSG:
-		return try_message(op);
+		return try_transfer(op);
 	case IORING_OP_ACCEPT:
 		return try_accept(op);
 	case IORING_OP_CONNECT:
@@ -633,7 +687,7 @@ int coil__perform_try(struct op *op)
 	}
 }
 
-/* The other end of a splice may have been emptied meanwhile: back to the loop. */
+/* An end of a splice may not be ready any more: back to the loop. */
 static int block_splice(struct op *op)
 {
 	int n = result(RETRY(splice_ends(op, clamp(op->sqe.len))));
@@ -652,7 +706,7 @@ static int block(struct op *op)
 	case IORING_OP_WRITEV:
 		return moved(op, move(op, (int)op->sqe.rw_flags, MOST));
 	case IORING_OP_CONNECT:
-		return result(connect(op->sqe.fd, ptr(op->sqe.addr), (socklen_t)op->sqe.off));
+		return result(call_connect(op));
 	case IORING_OP_SPLICE:
 	case IORING_OP_TEE:
 		return block_splice(op);
@@ -674,6 +728,7 @@ int coil__perform_block(struct op *op)
 			return res;
 		pollfd.fd = coil__perform_fd(op);
 		pollfd.events = coil__perform_events(op);
-		poll(&pollfd, pollfd.events != 0, pollfd.events ? -1 : RETRY_MS);
+		poll(&pollfd, pollfd.events != 0,
+		     pollfd.events ? -1 : RETRY_MS);
 	}
 }

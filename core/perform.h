@@ -7,15 +7,13 @@
  * what the uring engine does for an opcode that its ring lacks or is refused.
  *
  * What is remembered of an op between two tries lies in its sqe.user_data, which
- * must be 0 when the op starts and which an engine may change in its own copy of
- * the sqe only.
+ * must be 0 when the op starts; an engine changes it in a copy of its own only.
  */
 
 #include "core/op.h"
-#include "core/pool.h"
 #include <stdbool.h>
 
-/* How an op waits.  A try that says -EAGAIN may have found out more: ask again. */
+/* How an op waits.  After a try that said -EAGAIN more is known: ask again. */
 enum perform_class {
 	PERFORM_READY_IN,	/* until the fd can be read */
 	PERFORM_READY_OUT,	/* until it can be written */
@@ -28,7 +26,7 @@ enum perform_class coil__perform_class(const struct op *op);
 
 /*
  * The fd to wait for and the events, as poll(2) has them, after a try that said
- * -EAGAIN.  No events: no readiness will tell, try again some milliseconds later.
+ * -EAGAIN.  No events: nothing will tell, try again some milliseconds later.
  */
 int coil__perform_fd(const struct op *op);
 short coil__perform_events(const struct op *op);
@@ -48,14 +46,7 @@ bool coil__perform_nowait(const struct op *op);
  */
 int coil__perform_block(struct op *op);
 
-/* What an op that was cancelled between two tries has to say: bytes, or -ECANCELED. */
+/* What one that was cancelled after a try has to say: bytes, or -ECANCELED. */
 int coil__perform_cancelled(const struct op *op);
-
-/* One op on its way through the pool. */
-struct perform_job {
-	struct job job;
-	struct op *op;
-	int res;
-};
 
 #endif

@@ -14,17 +14,18 @@ enum {
 
 struct pool {
 	pthread_mutex_t lock;
-	pthread_cond_t work;		/* there is a job, or it is time to end */
+	pthread_cond_t work;		/* there is a job, or an end */
 	struct list queue;
 	size_t queued;
-	size_t idle;			/* threads that wait, or were just woken */
+	size_t idle;			/* threads that wait for one */
 	bool ending;
-	size_t count;			/* of threads; the loop's own thread alone changes it */
+	size_t count;			/* of threads; the loop's thread's alone */
 	pthread_t threads[THREADS];
 };
 
 /* Signals are for the program's own threads. */
-static int start_thread(pthread_t *thread, bool detached, void *(*fn)(void *), void *arg)
+static int start_thread(pthread_t *thread, bool detached_too,
+			void *(*fn)(void *), void *arg)
 {
 	pthread_attr_t attr;
 	sigset_t all, mask;
@@ -32,7 +33,7 @@ static int start_thread(pthread_t *thread, bool detached, void *(*fn)(void *), v
 
 	if (err)
 		return -err;
-	if (detached)
+	if (detached_too)
 		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &mask);
@@ -162,16 +163,27 @@ void coil__pool_close(struct coil_loop *loop)
  * Ops.
  */
 
+struct perform_job {
+	struct job job;
+	struct op *op;
+	int res;
+};
+
+static struct perform_job *perform_of(struct job *job)
+{
+	return container_of(job, struct perform_job, job);
+}
+
 static void perform_work(struct job *job)
 {
-	struct perform_job *perform = container_of(job, struct perform_job, job);
+	struct perform_job *perform = perform_of(job);
 
 	perform->res = coil__perform_block(perform->op);
 }
 
 static void perform_done(struct coil_loop *loop, struct job *job)
 {
-	struct perform_job *perform = container_of(job, struct perform_job, job);
+	struct perform_job *perform = perform_of(job);
 	struct op *op = perform->op;
 	int res = perform->res;
 
@@ -280,7 +292,7 @@ static bool send_back(struct detached *job)
 
 static void *run_detached(void *arg)
 {
-	struct detached *job = arg;
+	struct detached *job = arg, *next;
 	struct link *link;
 	bool sent;
 
@@ -289,14 +301,15 @@ static void *run_detached(void *arg)
 		pthread_mutex_lock(&detached.lock);
 		sent = send_back(job);
 		link = list_pop(&detached.queue);
-		if (link)
-			container_of(link, struct detached, link)->state = DETACHED_RUNNING;
+		next = link ? container_of(link, struct detached, link) : NULL;
+		if (next)
+			next->state = DETACHED_RUNNING;
 		else
 			detached.running--;
 		pthread_mutex_unlock(&detached.lock);
 		if (!sent)
 			job->release(job);
-		job = link ? container_of(link, struct detached, link) : NULL;
+		job = next;
 	} while (job);
 	return NULL;
 }

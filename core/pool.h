@@ -12,10 +12,13 @@
 #include "core/loop.h"
 #include <stdbool.h>
 
-/* Something to do.  It is the pool's until done runs, or until it was removed. */
+/*
+ * Something to do: work on a thread, then done on the loop's own.  It is the
+ * pool's until done runs, or until it was removed.
+ */
 struct job {
-	void (*work)(struct job *job);				/* on a thread */
-	void (*done)(struct coil_loop *loop, struct job *job);	/* on the loop's, after it */
+	void (*work)(struct job *job);
+	void (*done)(struct coil_loop *loop, struct job *job);
 
 	/* The pool's. */
 	struct coil_loop *loop;
@@ -45,14 +48,15 @@ bool coil__pool_cancel(struct coil_loop *loop, struct op *op);
 
 /*
  * A job that can be abandoned, as nobody can say how long it takes.  Each has a
- * thread of its own, but only so many at a time in the process, the others wait;
- * neither the loop, once it was abandoned, nor exit(3) waits for it.  It owns
- * what it works on.
+ * thread of its own, but only so many at a time in the process; the others wait.
+ * Neither the loop, once it was abandoned, nor exit(3) waits for it.  It owns
+ * what it works on: if it was abandoned release runs instead of done, on any
+ * thread.
  */
 struct detached {
-	void (*work)(struct detached *job);				/* on a thread */
-	void (*done)(struct coil_loop *loop, struct detached *job);	/* on the loop's, after it */
-	void (*release)(struct detached *job);				/* instead of done, on any */
+	void (*work)(struct detached *job);
+	void (*done)(struct coil_loop *loop, struct detached *job);
+	void (*release)(struct detached *job);
 
 	/* The pool's. */
 	struct coil_loop *loop;		/* NULL: abandoned */

@@ -76,6 +76,9 @@ static int run_main(struct coil_loop *loop, const struct coil_options *options,
 	loop->main = coil__task_new(loop, &main, fn, arg);
 	if (loop->main) {
 		coil__task_start(loop->main, false);
+		/* A signal that was pending before came when there was no main yet. */
+		if (loop->stopped)
+			coil_cancel(loop->main);
 		coil__loop_run(loop);
 		loop->main->told = true;
 	}
@@ -111,8 +114,9 @@ int coil_run_with(const struct coil_options *options, int (*fn)(void *arg), void
 	coil__fork_register(loop);
 	err = run_main(loop, options, fn, arg);
 	coil__fork_unregister(loop);
-	coil__loop_close(loop);
+	/* The error handler may yet be called, where nothing can be started any more. */
 	coil__loop = &coil__nowhere;
+	coil__loop_close(loop);
 	coil__overflow_end(&overflow);
 	sigpipe_restore(&sigpipe);
 	return err;

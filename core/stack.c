@@ -45,16 +45,10 @@ int coil__stacks_open(struct stacks *stacks, size_t size)
 	return 0;
 }
 
-static void forget(struct stack *stack)
-{
-	sanitize_stack_old(&stack->sanitized);
-	stack->entered = false;
-}
-
 void coil__stacks_close(struct stacks *stacks)
 {
 	for (uint32_t i = 0; i < stacks->warm_count; i++)
-		forget(stacks->table[stacks->spare[i]]);
+		sanitize_stack_old(&stacks->table[stacks->spare[i]]->sanitized);
 	while (stacks->slabs) {
 		struct slab *slab = stacks->slabs;
 
@@ -64,7 +58,7 @@ void coil__stacks_close(struct stacks *stacks)
 	}
 	free(stacks->table);
 	free(stacks->spare);
-	free(stacks->used);
+	free(stacks->state);
 	memset(stacks, 0, sizeof(*stacks));
 }
 
@@ -108,7 +102,7 @@ static int grow(struct stacks *stacks, uint32_t more)
 	uint32_t count = stacks->count + more, cold = stacks->cold_count;
 
 	if (!resize(&stacks->table, count, sizeof(*stacks->table)) ||
-	    !resize(&stacks->used, count, sizeof(*stacks->used)) ||
+	    !resize(&stacks->state, count, sizeof(*stacks->state)) ||
 	    !resize(&stacks->spare, count, sizeof(*stacks->spare)))
 		return -ENOMEM;
 	memmove(stacks->spare + count - cold, stacks->spare + stacks->count - cold,
@@ -152,11 +146,11 @@ static struct stack *lay_out(char *bottom, size_t size, uint32_t number)
 	char *top = bottom + size - (size_t)(number % COLOURS) * LINE;
 	struct stack *stack = (struct stack *)top - 1;
 
-	*stack = (struct stack){ .bottom = bottom, .top = bottom + size, .number = number };
+	*stack = (struct stack){ .bottom = bottom, .top = bottom + size };
 	return stack;
 }
 
-static struct stack *take_own(struct stacks *stacks, size_t size)
+static struct stack *take_own(struct stacks *stacks, size_t size, struct taken *taken)
 {
 	struct stack *stack;
 	char *bottom;
@@ -166,7 +160,7 @@ static struct stack *take_own(struct stacks *stacks, size_t size)
 	size = with_guard(stacks, size);
 	/* By its size it is known where it goes when its task has ended. */
 	if (size == stacks->size)
-		return coil__stack_take(stacks, 0);
+		return coil__stack_take(stacks, 0, taken);
 	bottom = map(size);
 	if (!bottom)
 		return NULL;
@@ -174,6 +168,7 @@ static struct stack *take_own(struct stacks *stacks, size_t size)
 		munmap(bottom, size);
 		return NULL;
 	}
+	taken->own = true;
 	stack = lay_out(bottom, size, 0);
 	list_push(&stacks->own, &stack->own);
 	return stack;
@@ -192,6 +187,7 @@ static bool carve(struct stacks *stacks)
 	if (guard(stacks, bottom))
 		return false;
 	stacks->table[number] = lay_out(bottom, stacks->size, number);
+	stacks->state[number] = 0;
 	stacks->carved++;
 	return true;
 }
@@ -205,12 +201,13 @@ static void revive(struct stacks *stacks, uint32_t number)
 	lay_out((char *)top - stacks->size, stacks->size, number);
 }
 
-struct stack *coil__stack_take(struct stacks *stacks, size_t size)
+struct stack *coil__stack_take(struct stacks *stacks, size_t size, struct taken *taken)
 {
 	uint32_t number;
 
+	*taken = (struct taken){0};
 	if (unlikely(size))
-		return take_own(stacks, size);
+		return take_own(stacks, size, taken);
 	if (likely(stacks->warm_count)) {
 		if (--stacks->warm_count < stacks->warm_low)
 			stacks->warm_low = stacks->warm_count;
@@ -223,7 +220,9 @@ struct stack *coil__stack_take(struct stacks *stacks, size_t size)
 		if (!carve(stacks))
 			return NULL;
 	}
-	stacks->used[number] = true;
+	taken->number = number;
+	taken->entered = stacks->state[number] & STACK_ENTERED;
+	stacks->state[number] = STACK_USED;
 	return stacks->table[number];
 }
 
@@ -234,7 +233,7 @@ struct stack *coil__stacks_each(const struct stacks *stacks, struct stack_cursor
 	while (cursor->number < stacks->carved) {
 		uint32_t number = cursor->number++;
 
-		if (stacks->used[number])
+		if (stacks->state[number] & STACK_USED)
 			return stacks->table[number];
 	}
 	if (!cursor->in_own)
@@ -252,7 +251,7 @@ void coil__stack_unmap(struct stacks *stacks, struct stack *stack)
 	size_t size = (size_t)(stack->top - stack->bottom);
 
 	list_remove(&stacks->own, &stack->own);
-	forget(stack);
+	sanitize_stack_old(&stack->sanitized);
 	munmap(bottom, size);
 }
 
@@ -261,9 +260,10 @@ static void give_back(struct stacks *stacks, uint32_t number)
 	struct stack *stack = stacks->table[number];
 	char *from = coil__stack_limit(stacks, stack);
 
-	forget(stack);
+	sanitize_stack_old(&stack->sanitized);
 	/* Locked memory stays: then nothing is gained, and nothing lost. */
 	(void)madvise(from, (size_t)(stack->top - from), MADV_DONTNEED);
+	stacks->state[number] = 0;
 	stacks->spare[stacks->count - ++stacks->cold_count] = number;
 }
 

@@ -18,11 +18,15 @@
 struct stack {
 	char *bottom;		/* of the mapping, its guard included */
 	char *top;		/* one past the mapping */
-	uint32_t number;	/* its place in the pool's table */
-	bool entered;		/* a context stands on it that can be entered again */
 	struct link own;	/* on the list of those that are not the pool's size */
 	struct sanitized sanitized;
 } __attribute__((aligned(64)));
+
+/* Kept apart from the stacks, so that a look at it is no look at their pages. */
+enum stack_state {
+	STACK_USED = 1,		/* taken and not yet returned */
+	STACK_ENTERED = 2,	/* a context stands on it that can be entered again */
+};
 
 struct slab {
 	struct slab *next;
@@ -34,7 +38,7 @@ struct stacks {
 	size_t size;		/* of one, guard included; a whole number of pages */
 	size_t page;
 	struct stack **table;	/* every stack of every slab, by number */
-	bool *used;		/* by number: taken and not yet returned */
+	unsigned char *state;	/* by number: enum stack_state */
 	uint32_t *spare;	/* numbers: of warm ones, from the start up, */
 	uint32_t warm_count;	/* ... the last put being the first taken, */
 	uint32_t cold_count;	/* ... and of those given back, from the end down */
@@ -47,6 +51,13 @@ struct stacks {
 	bool mprotect;		/* the kernel has no guard regions for us */
 };
 
+/* What is known of a stack that was taken without a look at it. */
+struct taken {
+	uint32_t number;
+	bool entered;		/* a context stands on it, of a task that ended there */
+	bool own;		/* not of the pool's size */
+};
+
 int coil__stacks_open(struct stacks *stacks, size_t size);
 void coil__stacks_close(struct stacks *stacks);
 
@@ -55,18 +66,16 @@ void coil__stacks_close(struct stacks *stacks);
  * lies where the task ends; a cache line's
  * bounds are its bounds, and the task's.
  */
-struct stack *coil__stack_take(struct stacks *stacks, size_t size);
+struct stack *coil__stack_take(struct stacks *stacks, size_t size, struct taken *taken);
 
-static inline bool coil__stack_pooled(const struct stacks *stacks, const struct stack *stack)
+/*
+ * Back to the pool, if it is of the pool's size.  The caller may still stand on it,
+ * until it next switches.
+ */
+static inline void coil__stack_keep(struct stacks *stacks, uint32_t number, bool entered)
 {
-	return (size_t)(stack->top - stack->bottom) == stacks->size;
-}
-
-/* Back to the pool.  The caller may still stand on it, until it next switches. */
-static inline void coil__stack_keep(struct stacks *stacks, struct stack *stack)
-{
-	stacks->used[stack->number] = false;
-	stacks->spare[stacks->warm_count++] = stack->number;
+	stacks->state[number] = entered ? STACK_ENTERED : 0;
+	stacks->spare[stacks->warm_count++] = number;
 }
 
 /*

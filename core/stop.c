@@ -31,14 +31,16 @@ static void arrived(struct op *op, int res, unsigned flags)
 		if (stop->loop->main)
 			coil_cancel(stop->loop->main);
 	}
-	if (!op->cancelled)
+	if (!op->cancelled && (res >= 0 || res == -EINTR))
 		read_next(stop);
 }
 
 static void read_next(struct stop *stop)
 {
 	stop->op = (struct op){ .complete = arrived, .background = true };
-	io_uring_prep_read(&stop->op.sqe, stop->fd, &stop->info, sizeof(stop->info), 0);
+	/* No offset: pread(2) of what cannot seek is an error. */
+	io_uring_prep_read(&stop->op.sqe, stop->fd, &stop->info, sizeof(stop->info),
+			   (uint64_t)-1);
 	if (coil__op_start(stop->loop, &stop->op))
 		stop->op.done = true;
 }

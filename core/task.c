@@ -66,15 +66,8 @@ static inline void switch_to(struct coil_loop *loop, struct coil_task *self,
 /*
  * The ready list is a ring of pointers, not a list through the tasks, so that what
  * is to run soon can be fetched while others run: with many tasks each is a miss of
- * the TLB and of several cache lines.  The top of a stack lies below its task.
+ * the TLB and of several cache lines.
  */
-static inline void fetch(const struct coil_task *task)
-{
-	__builtin_prefetch(task, 1);
-	__builtin_prefetch((const char *)task - 64, 1);
-	__builtin_prefetch((const char *)task - 128, 1);
-}
-
 enum { FETCH_AHEAD = 4 };
 
 static inline struct coil_task *pick(struct coil_loop *loop)
@@ -84,7 +77,7 @@ static inline struct coil_task *pick(struct coil_loop *loop)
 	if (unlikely(!n) || unlikely(--loop->budget <= 0))
 		return &loop->root;
 	if (n > FETCH_AHEAD)
-		fetch(loop->ready[(loop->ready_head + FETCH_AHEAD) & loop->ready_mask]);
+		coil__task_fetch(loop->ready[(loop->ready_head + FETCH_AHEAD) & loop->ready_mask]);
 	return loop->ready[loop->ready_head++ & loop->ready_mask];
 }
 
@@ -208,7 +201,7 @@ static void finish(struct coil_task *self, int result)
 		coil__die(self, "returns in the child of a fork: end that by _exit or exec");
 	self->result = result;
 	self->done = true;
-	self->ended = ++loop->ended_count;
+	self->since = ++loop->ended_count;
 	loop->task_count--;
 	while ((watch = self->watches)) {
 		coil__unwatch(watch);
@@ -216,11 +209,11 @@ static void finish(struct coil_task *self, int result)
 	}
 	if (self->consumer)
 		self->consumer->ended(self->consumer, self);
-	else if (self->detached && result < 0 && result != -ECANCELED)
+	else if (self->detached && !self->group && result < 0 && result != -ECANCELED)
 		coil__report(self, result);
 	if (self->group)
 		coil__group_ended(self);
-	if (SANITIZED || !coil__stack_pooled(&loop->stacks, &self->stack)) {
+	if (SANITIZED || self->own_stack) {
 		loop->corpse = self;
 		next = &loop->root;
 	} else {
@@ -291,10 +284,11 @@ struct coil_task *coil__task_new(struct coil_loop *loop, const struct coil_task_
 {
 	struct coil_task *task;
 	struct stack *stack;
+	struct taken taken;
 
 	if (unlikely(grow_ready(loop)))
 		return NULL;
-	stack = coil__stack_take(&loop->stacks, options ? options->stack_size : 0);
+	stack = coil__stack_take(&loop->stacks, options ? options->stack_size : 0, &taken);
 	if (!stack)
 		return NULL;
 	task = container_of(stack, struct coil_task, stack);
@@ -305,12 +299,13 @@ struct coil_task *coil__task_new(struct coil_loop *loop, const struct coil_task_
 	task->refs = 2;
 	task->innermost = &task->scope;
 	task->number = ++loop->task_number;
-	if (!stack->entered) {
+	task->stack_number = taken.number;
+	task->own_stack = taken.own;
+	if (unlikely(!taken.entered)) {
 		char *limit = coil__stack_limit(&loop->stacks, stack);
 
 		sanitize_stack_new(&stack->sanitized, limit, (char *)task);
 		task->context = coil__make_fcontext(task, (size_t)((char *)task - limit), entry);
-		stack->entered = true;
 	}
 	context_inherit(task->context);
 	task->fp_flags = context_flags(task->context);
@@ -375,14 +370,12 @@ void coil__task_free(struct coil_task *task)
 
 	free(task->name);
 	task->name = NULL;
-	if (SANITIZED) {
+	if (SANITIZED)
 		sanitize_stack_old(&task->stack.sanitized);
-		task->stack.entered = false;
-	}
-	if (coil__stack_pooled(&loop->stacks, &task->stack))
-		coil__stack_keep(&loop->stacks, &task->stack);
-	else
+	if (task->own_stack)
 		coil__stack_unmap(&loop->stacks, &task->stack);
+	else
+		coil__stack_keep(&loop->stacks, task->stack_number, !SANITIZED);
 }
 
 void coil__task_unref(struct coil_task *task)

@@ -4,7 +4,7 @@
 
 /*
  * A task lies on the top of its own stack.  The first cache line is what a switch
- * touches, the second what birth and death touch besides.
+ * touches; birth touches the first three, death the first two and the last.
  */
 
 #include "core/list.h"
@@ -40,12 +40,13 @@ struct coil_task {
 	int pending;			/* what a parking call returns now; 0: it parks */
 	int wake;			/* what the one who readied it had to say */
 	uint32_t fp_flags;		/* see core/context.h */
-	unsigned refused;		/* parking calls in a row that a request refused */
+	uint32_t stack_number;		/* in the pool */
 	const struct wait *wait;	/* NULL: running, ready or ended */
 	void *object;			/* what the wait is about */
 	struct coil_scope *innermost;
+	int64_t since;			/* when it parked, as of the last pass; once it has
+					 * ended, the how-manieth of its loop to do so */
 
-	int64_t since;			/* when it parked, as of the last pass */
 	int (*fn)(void *arg);
 	void *arg;
 	int result;
@@ -54,17 +55,19 @@ struct coil_task {
 	bool done;
 	bool detached;
 	bool told;			/* its result was read: nobody else need hear of it */
+	bool own_stack;			/* not of the pool's size */
 	struct watch *consumer;		/* who awaits it, alone */
 	struct watch *watches;		/* who else is told */
-
 	struct coil_group *group;
+	char *name;			/* NULL: made of the number when asked for */
+
+	struct coil_scope scope;
+	uint64_t number;
+
+	unsigned refused;		/* parking calls in a row that a request refused */
 	struct coil_task *sibling_next;
 	struct coil_task *sibling_prev;
-	uint64_t number;
-	uint64_t ended;			/* the how-manieth of its loop to end */
-	struct coil_scope scope;
 	struct coil_task *cancel_next;	/* of those that are yet to be told */
-	char *name;			/* NULL: made of the number when asked for */
 	const void *mark;		/* counts a task once: see gather.c */
 	struct { void *caught; unsigned count; } cxx;	/* of __cxa_get_globals() */
 	void *fake;			/* ASan's frames of this stack while it rests */
@@ -104,6 +107,17 @@ struct coil_loop;
 void coil__run_ready(struct coil_loop *loop);
 
 int coil__task_check_options(const struct coil_task_options *options);
+/* The lines that waking and running a task touches; its stack's top lies below it. */
+static inline void coil__task_fetch(const struct coil_task *task)
+{
+	const char *line = (const char *)task;
+
+	__builtin_prefetch(line, 1);
+	__builtin_prefetch(line + 64, 1);
+	__builtin_prefetch(line - 64, 1);
+	__builtin_prefetch(line - 128, 1);
+}
+
 /* Every task whose stack is taken, ended ones with a handle included. */
 static inline struct coil_task *coil__tasks_each(const struct stacks *stacks,
 						 struct stack_cursor *cursor)

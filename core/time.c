@@ -20,45 +20,61 @@ int64_t coil_now(void)
 	return coil__clock(coil__loop);
 }
 
+/* One whose timer has fired is on the ready list, though it looks parked. */
 static void interrupt(struct coil_task *task)
 {
-	if (task->timer)
-		coil__timer_remove(&task->loop->timers, task->timer);
-	task->timer = 0;
+	struct timers *timers = &task->loop->timers;
+
+	if (task->timer) {
+		if (!coil__timer_is(timers, task->timer, task))
+			return;
+		coil__timer_remove(timers, task->timer);
+	}
 	coil__ready(task, WAKE_REQUEST);
 }
 
 static const struct wait sleeping = { "sleep", interrupt };
 
-int coil_sleep_until(int64_t when)
+static int sleep_until(struct coil_task *self, int64_t when)
 {
-	struct coil_task *self = coil__self();
 	struct coil_loop *loop = self->loop;
+	int wake;
 
-	if (unlikely(self->pending))
-		return coil__refuse(self);
+	self->timer = 0;
 	if (when != COIL_FOREVER) {
-		if (when <= coil__clock(loop)) {
-			coil__turn(self);
-			return 0;
-		}
 		self->timer = coil__timer_add(&loop->timers, when, TIMER_TASK, self);
 		if (!self->timer)
 			return -ENOMEM;
 	}
-	if (unlikely(coil__park(self, &sleeping, self) == WAKE_REQUEST))
-		return coil__scope_deliver(self);
-	return 0;
+	/* The loop pushes a sleeper on the ready list and touches nothing of it. */
+	self->wake = 0;
+	wake = coil__park(self, &sleeping, self);
+	self->wait = NULL;
+	return unlikely(wake == WAKE_REQUEST) ? coil__scope_deliver(self) : 0;
+}
+
+int coil_sleep_until(int64_t when)
+{
+	struct coil_task *self = coil__self();
+
+	if (unlikely(self->pending))
+		return coil__refuse(self);
+	if (when <= coil__clock(self->loop)) {
+		coil__turn(self);
+		return 0;
+	}
+	return sleep_until(self, when);
 }
 
 int coil_sleep(int64_t ns)
 {
 	struct coil_task *self = coil__self();
-	struct coil_loop *loop = self->loop;
 
 	if (ns <= 0)
 		return coil_yield();
 	if (unlikely(self->pending))
 		return coil__refuse(self);
-	return coil_sleep_until(coil__deadline(coil__clock(loop), ns));
+	if (ns == COIL_FOREVER)
+		return sleep_until(self, COIL_FOREVER);
+	return sleep_until(self, coil__deadline(coil__clock(self->loop), ns));
 }

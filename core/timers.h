@@ -3,10 +3,14 @@
 #define COIL_CORE_TIMERS_H
 
 /*
- * Deadlines in order: a 4-ary heap.  The heap and the places of its entries lie
- * in two arrays of their own and never in the owners, which are far apart in
- * memory: moving an entry touches no task's page.  Equal deadlines keep the
- * order in which they were added.
+ * Deadlines in order: a 4-ary heap in an array of its own, apart from the owners,
+ * which are far apart in memory: moving an entry touches no task's page.  Equal
+ * deadlines keep the order in which they were added.
+ *
+ * Nobody knows where in the heap an entry is, as keeping track would cost a write
+ * to a second place at every move.  A timer that is removed gives up its place in
+ * the table of owners, and its entry stays until it comes to the top, or until half
+ * of all entries are such, when they are swept out.
  */
 
 #include <stddef.h>
@@ -19,20 +23,21 @@ enum timer_kind {
 
 struct timer {
 	int64_t when;
-	uint32_t order;
+	uint32_t order;		/* the how-manieth; also tells a place's new owner's entry */
 	uint32_t place;
 };
 
 struct timer_place {
 	void *owner;		/* NULL: free */
-	uint32_t at;		/* its index in the heap; if free, the next free place */
+	uint32_t order;		/* of the entry that speaks of it; if free, the next free */
 	uint32_t kind;
 };
 
 struct timers {
 	struct timer *heap;
 	struct timer_place *places;	/* the first is never used: 0 means none */
-	uint32_t count;
+	uint32_t entries;		/* in the heap */
+	uint32_t count;			/* of them, those that have an owner */
 	uint32_t capacity;
 	uint32_t free;
 	uint32_t fresh;			/* places beyond this were never used */
@@ -48,6 +53,13 @@ void coil__timer_remove(struct timers *timers, uint32_t place);
 /* Removes the first deadline, of which there is one, and returns its owner. */
 void *coil__timer_pop(struct timers *timers, enum timer_kind *kind);
 
+/* Whether place still is owner's, that is has neither fired nor been removed. */
+static inline int coil__timer_is(const struct timers *timers, uint32_t place, const void *owner)
+{
+	return timers->places[place].owner == owner;
+}
+
+/* The entry on top always has an owner, if any has. */
 static inline int64_t coil__timers_next(const struct timers *timers)
 {
 	return timers->count ? timers->heap[0].when : INT64_MAX;

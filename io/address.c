@@ -97,9 +97,9 @@ static int parse_fd(struct address *address, const char *text)
 /* The port is a number, or the name of a service, to be looked up. */
 static int parse_service(struct address *address, const char *text)
 {
-	if (is_digit(*text) && number(text, UINT16_MAX) < 0)
+	if (number(text, UINT16_MAX) < 0 && !is_letter(*text))
 		return -EINVAL;
-	if (!*text || !only(text, "-_+."))
+	if (!only(text, "-_+."))
 		return -EINVAL;
 	if (strlen(text) >= sizeof(address->service))
 		return -ENAMETOOLONG;
@@ -398,8 +398,8 @@ int coil__address_resolve(struct address *address)
 		hints.ai_family = AF_INET;
 	err = coil_getaddrinfo(name ? address->host : NULL, address->service, &hints,
 			       &found);
-	if (err)
-		return as_errno(err);
+	if (err || !found)
+		return err ? as_errno(err) : -ENOENT;
 	if (name) {
 		address->list = address->found = found;
 		return 0;
