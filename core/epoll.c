@@ -4,11 +4,11 @@
  * until epoll says that its fd is ready, and is tried again.
  *
  * Registrations are edge-triggered and stay.  An op waits only after a call of
- * its own said EAGAIN, so whatever makes the fd ready comes later, and is an edge;
- * and an event lets all the ops that wait for it try until one says EAGAIN again.
- * So nothing is missed, and an fd that waits for the same as last time costs no
- * epoll_ctl(2).  What was once asked for is not taken back, but for events that
- * nobody waits for: when several came in a row the fd is silenced.
+ * its own said EAGAIN, so what makes the fd ready comes later and is an edge; and
+ * an event lets all ops that wait for it try, until one says EAGAIN again.  So
+ * nothing is missed, and to wait for the same as last time costs no epoll_ctl(2).
+ * What was asked for once is not taken back, but for events that nobody waits
+ * for: after several in a row the fd is silenced.
  *
  * What the kernel registers is not an fd but an open file under an fd's number,
  * and it forgets that when the file's last fd is closed.  Two things follow.
@@ -21,20 +21,20 @@
  *
  * Stale entries.  fd->events says that the number is registered, but the program
  * closed it by close(2), and now it means another file, which is not: an op
- * would wait for ever.  Where coil made the new file, coil__fd_made() has cleared
- * the entry.  For all others, registrations are made anew while ops wait on them:
- * EPOLL_CTL_MOD either succeeds, which proves that the open file of that number
- * is registered now (and stays so while the ops wait, as the fd is theirs), and
+ * would wait for ever.  Where coil made the new file coil__fd_made() has cleared
+ * the entry.  For the rest, fds are registered anew while ops wait on them:
+ * EPOLL_CTL_MOD succeeds, which proves that the open file of that number is
+ * registered now (and it stays so while the ops wait, as the fd is theirs), and
  * reports it if it is ready; or it says ENOENT, and the file is added; or EBADF,
- * and the ops are tried, which tells them.  One such proof is enough for a wait,
- * and most waits are over soon; so the fds on which a wait began are listed, and
- * the list is gone through when the loop has slept for 100 ms, and once a second
- * when it never sleeps so long.  A stale entry so costs 100 ms or a second, and an
- * idle fd one system call.
+ * and the ops are tried, which tells them.  One proof is enough for a wait, and
+ * most waits are short; so the fds on which one began are listed, and the list
+ * is gone through when the loop has slept for 100 ms, and every second when it
+ * never sleeps so long.  That is what a stale entry costs, and an idle fd costs
+ * one system call.
  *
  * Some waits have no event: see coil__perform_events().  They are tried again
- * every few milliseconds.  Regular files answer EPERM to epoll_ctl, and go, as all
- * that can only block, to the pool.
+ * every few milliseconds.  Regular files answer EPERM to epoll_ctl, and go to
+ * the pool, as does all that can only block.
  */
 #include "core/epoll.h"
 #include "core/backend.h"
@@ -54,10 +54,11 @@
 
 enum {
 	EVENTS = 128,		/* taken in one look */
-	SHOTS = 64,		/* accepted in a row before others have their turn */
-	DEPTH = 4,		/* completions within each other */
+	SHOTS = 64,		/* accepted in a row before others have a turn */
+	DEPTH = 8,		/* completions within each other */
 	UNATTENDED = 8,		/* events in a row that silence an fd */
-	SKIPS = 16,		/* looks that busy loops leave out ... */
+	PROOFS = 1024,		/* in a row */
+	SKIPS = 16,		/* looks that a busy loop leaves out ... */
 };
 
 #define LOOK_NS (50 * COIL_MICROSECOND)	/* ... in at most this time */
@@ -86,7 +87,7 @@ struct engine {
 	int wake_fd;
 	bool coarse;			/* no epoll_pwait2(2): milliseconds */
 	struct queue *waiters;		/* by fd */
-	int *listed;			/* fds whose registration is to be proved */
+	int *listed;			/* fds that are to be proved */
 	size_t capacity;		/* of both */
 	size_t listed_count;
 	size_t waiting;			/* ops in all queues */
@@ -126,6 +127,12 @@ static void queue_remove(struct queue *queue, struct op *op)
 		queue->last = op->prev;
 }
 
+/* As poll(2) has them; epoll has the same. */
+static uint32_t events_of(const struct op *op)
+{
+	return (uint16_t)coil__perform_events(op);
+}
+
 /*
  * Registrations.
  */
@@ -133,7 +140,9 @@ static void queue_remove(struct queue *queue, struct op *op)
 static int control(struct coil_loop *loop, int fd, uint32_t events)
 {
 	struct engine *engine = loop->engine;
-	struct epoll_event event = { .events = events | EPOLLET, .data.fd = fd };
+	struct epoll_event event = {
+		.events = events | EPOLLET, .data.fd = fd,
+	};
 	struct fd *entry = &loop->fds[fd];
 	int verb = entry->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 	int err = epoll_ctl(engine->epoll_fd, verb, fd, &event);
@@ -172,7 +181,8 @@ static bool grow(struct engine *engine, size_t need)
 	if (!listed)
 		return false;
 	engine->listed = listed;
-	memset(waiters + engine->capacity, 0, (capacity - engine->capacity) * sizeof(*waiters));
+	memset(waiters + engine->capacity, 0,
+	       (capacity - engine->capacity) * sizeof(*waiters));
 	engine->capacity = capacity;
 	return true;
 }
@@ -198,7 +208,8 @@ static int arm(struct coil_loop *loop, int fd, uint32_t events)
 
 	if (!entry)
 		return -ENOMEM;
-	if (unlikely((size_t)fd >= engine->capacity) && !grow(engine, (size_t)fd + 1))
+	if (unlikely((size_t)fd >= engine->capacity) &&
+	    !grow(engine, (size_t)fd + 1))
 		return -ENOMEM;
 	if (entry->events && !(events & ~entry->events))
 		return 0;
@@ -209,11 +220,13 @@ static int arm(struct coil_loop *loop, int fd, uint32_t events)
  * An op's way.
  */
 
-static void finish(struct coil_loop *loop, struct op *op, int res, unsigned flags)
+static void finish(struct coil_loop *loop, struct op *op, int res,
+		   unsigned flags)
 {
 	unsigned char opcode = op->sqe.opcode;
 
-	if (res >= 0 && (opcode == IORING_OP_ACCEPT || opcode == IORING_OP_SOCKET))
+	if (res >= 0 &&
+	    (opcode == IORING_OP_ACCEPT || opcode == IORING_OP_SOCKET))
 		coil__fd_made(loop, res);
 	coil__op_complete(loop, op, res, flags);
 }
@@ -241,7 +254,7 @@ static void try_again(struct engine *engine, struct op *op, int64_t when)
 static void wait_for_event(struct coil_loop *loop, struct op *op, int from)
 {
 	struct engine *engine = loop->engine;
-	uint16_t events = (uint16_t)coil__perform_events(op);
+	uint32_t events = events_of(op);
 	int fd = coil__perform_fd(op);
 	int err;
 
@@ -261,7 +274,8 @@ static void wait_for_event(struct coil_loop *loop, struct op *op, int from)
 		finish(loop, op, err, 0);
 	} else {
 		op->state = WAITING;
-		queue_insert(&engine->waiters[fd], op, from == fd ? engine->cursor : NULL);
+		queue_insert(&engine->waiters[fd], op,
+			     from == fd ? engine->cursor : NULL);
 		engine->waiting++;
 		if (from != fd)
 			list(loop, fd);
@@ -288,7 +302,8 @@ static bool is_multishot(const struct op *op)
 {
 	if (op->sqe.opcode == IORING_OP_ACCEPT)
 		return op->sqe.ioprio & IORING_ACCEPT_MULTISHOT;
-	return op->sqe.opcode == IORING_OP_POLL_ADD && op->sqe.len & IORING_POLL_ADD_MULTI;
+	return op->sqe.opcode == IORING_OP_POLL_ADD &&
+	       op->sqe.len & IORING_POLL_ADD_MULTI;
 }
 
 /*
@@ -340,7 +355,7 @@ static void epoll_submit(struct coil_loop *loop, struct op *op)
 	op->state = TRIED;
 	if (op->sqe.opcode == IORING_OP_CLOSE)
 		coil__fd_closed(loop, op->sqe.fd);
-	/* One whose owner starts the next from its completion: not without end. */
+	/* Its owner may start the next from its completion, and so on. */
 	if (engine->depth == DEPTH) {
 		try_again(engine, op, 0);
 		return;
@@ -380,15 +395,16 @@ static void unattended(struct coil_loop *loop, int fd)
 {
 	struct fd *entry = &loop->fds[fd];
 
-	if (entry->events & ~EPOLLET && (++entry->flags & ~LISTED) >= UNATTENDED) {
+	if (entry->events & ~EPOLLET &&
+	    (++entry->flags & ~LISTED) >= UNATTENDED) {
 		entry->flags &= LISTED;
 		control(loop, fd, 0);
 	}
 }
 
 /*
- * Lets those who wait for such events try, first to last, until there is no more
- * of what they wait for.  A poll takes nothing away from the others.
+ * Lets those who wait for such events try, first to last, until there is no
+ * more of what they wait for.  A poll takes nothing away from the others.
  */
 static void fire(struct coil_loop *loop, int fd, uint32_t events)
 {
@@ -403,7 +419,7 @@ static void fire(struct coil_loop *loop, int fd, uint32_t events)
 	loop->fds[fd].flags &= LISTED;
 	for (; op; op = engine->cursor) {
 		bool polls = op->sqe.opcode == IORING_OP_POLL_ADD;
-		uint32_t wanted = (uint16_t)coil__perform_events(op) | EPOLLERR | EPOLLHUP;
+		uint32_t wanted = events_of(op) | EPOLLERR | EPOLLHUP;
 
 		engine->cursor = op->next;
 		if (!(wanted & (polls ? events : left)))
@@ -419,7 +435,7 @@ static uint32_t wanted_of(const struct engine *engine, int fd)
 	uint32_t events = 0;
 
 	for (const struct op *op = engine->waiters[fd].first; op; op = op->next)
-		events |= (uint16_t)coil__perform_events(op);
+		events |= events_of(op);
 	return events;
 }
 
@@ -428,14 +444,17 @@ static void prove(struct coil_loop *loop)
 {
 	struct engine *engine = loop->engine;
 
-	for (size_t n = engine->listed_count; n; n--) {
+	for (int n = 0; engine->listed_count && n < PROOFS; n++) {
 		int fd = engine->listed[--engine->listed_count];
 
 		loop->fds[fd].flags &= ~LISTED;
-		if (engine->waiters[fd].first && control(loop, fd, wanted_of(engine, fd)))
+		if (engine->waiters[fd].first &&
+		    control(loop, fd, wanted_of(engine, fd)))
 			fire(loop, fd, EPOLLERR | EPOLLHUP);
 	}
-	engine->checked = loop->now;
+	/* The rest have their turn later. */
+	if (!engine->listed_count)
+		engine->checked = loop->now;
 }
 
 static void try_those_without_events(struct coil_loop *loop)
@@ -464,7 +483,8 @@ static int64_t time_to_sleep(const struct coil_loop *loop, int64_t deadline)
 	return ns > 0 ? ns : 0;
 }
 
-static int wait_for_events(struct engine *engine, struct epoll_event *events, int64_t ns)
+static int wait_for_events(struct engine *engine, struct epoll_event *events,
+			   int64_t ns)
 {
 	int64_t ms = ns / COIL_MILLISECOND + (ns % COIL_MILLISECOND != 0);
 #ifdef SYS_epoll_pwait2
@@ -472,8 +492,8 @@ static int wait_for_events(struct engine *engine, struct epoll_event *events, in
 	long n;
 
 	if (ns > 0 && ns < COIL_FOREVER && !engine->coarse) {
-		n = syscall(SYS_epoll_pwait2, engine->epoll_fd, events, EVENTS, &timeout,
-			    NULL, 0);
+		n = syscall(SYS_epoll_pwait2, engine->epoll_fd, events, EVENTS,
+			    &timeout, NULL, 0);
 		/* Some filters say EPERM of a call that they do not know. */
 		if (n >= 0 || (errno != ENOSYS && errno != EPERM))
 			return (int)n;
@@ -488,7 +508,7 @@ static int wait_for_events(struct engine *engine, struct epoll_event *events, in
 }
 
 /*
- * While tasks are ready the kernel is not asked every time: to ask costs as much
+ * While tasks are ready the kernel is not asked every time: that costs as much
  * as some ten switches between tasks.
  */
 static bool worth_a_look(struct coil_loop *loop)
@@ -497,7 +517,8 @@ static bool worth_a_look(struct coil_loop *loop)
 
 	if (!engine->waiting && !engine->again.first)
 		return false;
-	return loop->now - engine->looked >= LOOK_NS || ++engine->skipped >= SKIPS;
+	return loop->now - engine->looked >= LOOK_NS ||
+	       ++engine->skipped >= SKIPS;
 }
 
 static void epoll_poll(struct coil_loop *loop, int64_t deadline)
@@ -512,6 +533,8 @@ static void epoll_poll(struct coil_loop *loop, int64_t deadline)
 	if (deadline)
 		ns = time_to_sleep(loop, deadline);
 	n = wait_for_events(engine, events, ns);
+	if (unlikely(n < 0 && errno != EINTR))
+		coil__die(loop->main, "cannot go on: the loop's epoll fd was closed");
 	engine->looked = loop->now;
 	engine->skipped = 0;
 	for (int i = 0; i < n; i++) {
@@ -555,7 +578,8 @@ static int open_fds(struct engine *engine, char *reason, size_t size)
 	if (engine->wake_fd >= 0) {
 		call = "epoll_ctl";
 		event.data.fd = engine->wake_fd;
-		if (!epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, engine->wake_fd, &event))
+		if (!epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, engine->wake_fd,
+			       &event))
 			return 0;
 	}
 	err = -errno;
@@ -574,7 +598,8 @@ static void free_engine(struct engine *engine)
 	free(engine);
 }
 
-static int epoll_open(struct coil_loop *loop, const struct coil_options *options,
+static int epoll_open(struct coil_loop *loop,
+		      const struct coil_options *options,
 		      char *reason, size_t size)
 {
 	struct engine *engine = calloc(1, sizeof(*engine));

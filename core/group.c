@@ -37,6 +37,36 @@ void coil_group_cancel(struct coil_group *group)
 		coil__scope_request(&group->scope, SCOPE_CANCELLED);
 }
 
+void coil_group_cancel_after(struct coil_group *group, int64_t grace_ns)
+{
+	struct coil_scope *scope = &group->scope;
+
+	if (!scope->task || scope->flags & SCOPE_CANCELLED)
+		return;
+	scope->flags |= SCOPE_ENDING;
+	if (grace_ns <= 0 ||
+	    coil__scope_arm(scope, coil__deadline(coil__clock(scope->task->loop), grace_ns)))
+		coil_group_cancel(group);
+}
+
+/* From the innermost scope outwards, and on through the owners of its groups. */
+bool coil_group_ending(void)
+{
+	const struct coil_task *task = coil_current_task();
+	const struct coil_scope *scope = task ? task->innermost : NULL;
+
+	while (scope) {
+		if (scope->flags & SCOPE_GROUP && scope->flags & (SCOPE_ENDING | SCOPE_CANCELLED))
+			return true;
+		if (scope->outer) {
+			scope = scope->outer;
+			continue;
+		}
+		scope = scope->task->group ? &scope->task->group->scope : NULL;
+	}
+	return false;
+}
+
 void coil__group_ended(struct coil_task *task)
 {
 	struct coil_group *group = task->group;
@@ -66,6 +96,8 @@ static int check(struct coil_group *group, int (*fn)(void *arg))
 	if (group->scope.task) {
 		if (group->scope.task->loop != loop)
 			return -EXDEV;
+		if (group->scope.flags & SCOPE_ENDING)
+			return -ECANCELED;
 		return coil__scope_pending(&group->scope) ? -ECANCELED : 0;
 	}
 	if (self == &loop->root)

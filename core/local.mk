@@ -19,11 +19,15 @@ libcoil_all_la_SOURCES += \
 	%D%/stack.c \
 	%D%/stop.c \
 	%D%/task.c \
+	%D%/thread.c \
+	%D%/threadsafe.c \
 	%D%/time.c \
 	%D%/timeout.c \
 	%D%/timers.c \
 	%D%/uring.c \
+	%D%/var.c \
 	%D%/waitq.c \
+	%D%/workers.c \
 	%D%/backend.h \
 	%D%/context.h \
 	%D%/cxx.h \
@@ -41,6 +45,7 @@ libcoil_all_la_SOURCES += \
 	%D%/task.h \
 	%D%/timers.h \
 	%D%/uring_abi.h \
+	%D%/var.h \
 	%D%/waitq.h
 
 coilinclude_HEADERS += \
@@ -50,6 +55,7 @@ coilinclude_HEADERS += \
 	include/coil/run.h \
 	include/coil/scope.h \
 	include/coil/task.h \
+	include/coil/thread.h \
 	include/coil/time.h \
 	include/coil/timeout.h \
 	include/coil/waitq.h

@@ -112,6 +112,23 @@ int coil__loop_open(struct coil_loop **result, const struct coil_options *option
 	return 0;
 }
 
+static void run_remotes(struct coil_loop *loop)
+{
+	struct remote *remote, *next;
+
+	if (!atomic_load_explicit(&loop->woken, memory_order_acquire))
+		return;
+	pthread_mutex_lock(&loop->lock);
+	atomic_store(&loop->woken, false);
+	remote = loop->remotes;
+	loop->remotes = NULL;
+	pthread_mutex_unlock(&loop->lock);
+	for (; remote; remote = next) {
+		next = remote->next;
+		remote->run(loop, remote);
+	}
+}
+
 /* Tasks that ended and that nobody asked for their results. */
 static void drop_unasked(struct coil_loop *loop)
 {
@@ -140,6 +157,8 @@ void coil__loop_close(struct coil_loop *loop)
 	pthread_mutex_lock(&loop->lock);
 	loop->ended = true;
 	pthread_mutex_unlock(&loop->lock);
+	/* What was taken is sure to run: there may be some that came at the last moment. */
+	run_remotes(loop);
 	loop->backend->close(loop);
 	coil__timers_close(&loop->timers);
 	coil__stacks_close(&loop->stacks);
@@ -189,23 +208,6 @@ int coil__loop_post(struct coil_loop *loop, struct remote *remote)
 		loop->backend->wake(loop);
 	pthread_mutex_unlock(&loop->lock);
 	return 0;
-}
-
-static void run_remotes(struct coil_loop *loop)
-{
-	struct remote *remote, *next;
-
-	if (!atomic_load_explicit(&loop->woken, memory_order_acquire))
-		return;
-	pthread_mutex_lock(&loop->lock);
-	atomic_store(&loop->woken, false);
-	remote = loop->remotes;
-	loop->remotes = NULL;
-	pthread_mutex_unlock(&loop->lock);
-	for (; remote; remote = next) {
-		next = remote->next;
-		remote->run(loop, remote);
-	}
 }
 
 /*

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -640,6 +641,9 @@ short coil__perform_events(const struct op *op)
 
 bool coil__perform_nowait(const struct op *op)
 {
+	/* SPLICE_F_NONBLOCK is about pipes: a file may take its time. */
+	if (remembers(op, BLOCKS))
+		return false;
 	switch (op->sqe.opcode) {
 	case IORING_OP_READ:
 	case IORING_OP_READV:
@@ -692,7 +696,7 @@ static int block_splice(struct op *op)
 {
 	int n = result(RETRY(splice_ends(op, clamp(op->sqe.len))));
 
-	if (n == -EAGAIN && !coil__perform_nowait(op))
+	if (n == -EAGAIN && !(op->sqe.splice_flags & SPLICE_F_NONBLOCK))
 		op->sqe.user_data &= ~BLOCKS;
 	return n;
 }

@@ -24,7 +24,7 @@ struct pool {
 };
 
 /* Signals are for the program's own threads. */
-static int start_thread(pthread_t *thread, bool detached_too,
+static int start_thread(pthread_t *thread, int state,
 			void *(*fn)(void *), void *arg)
 {
 	pthread_attr_t attr;
@@ -33,8 +33,7 @@ static int start_thread(pthread_t *thread, bool detached_too,
 
 	if (err)
 		return -err;
-	if (detached_too)
-		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setdetachstate(&attr, state);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &mask);
 	err = pthread_create(thread, &attr, fn, arg);
@@ -116,7 +115,8 @@ int coil__pool_submit(struct coil_loop *loop, struct job *job)
 	pthread_mutex_unlock(&pool->lock);
 	loop->jobs++;
 	if (short_of_threads &&
-	    !start_thread(&pool->threads[pool->count], false, run_jobs, pool))
+	    !start_thread(&pool->threads[pool->count], PTHREAD_CREATE_JOINABLE,
+			  run_jobs, pool))
 		pool->count++;
 	/* With one thread or more it will get its turn. */
 	if (pool->count || !coil__pool_remove(loop, job))
@@ -326,7 +326,8 @@ int coil__pool_detached(struct coil_loop *loop, struct detached *job)
 	pthread_mutex_lock(&detached.lock);
 	job->state = DETACHED_RUNNING;
 	if (detached.running < DETACHED)
-		err = start_thread(&thread, true, run_detached, job);
+		err = start_thread(&thread, PTHREAD_CREATE_DETACHED,
+				   run_detached, job);
 	if (err || detached.running >= DETACHED) {
 		/* One of those that run will take it. */
 		if (detached.running) {

@@ -230,6 +230,10 @@ void coil__scope_apply_due(struct coil_loop *loop)
 		if (!loop->due)
 			loop->due_last = NULL;
 		scope->due = NULL;
+		if (scope->flags & SCOPE_ENDING) {
+			coil__scope_request(scope, SCOPE_CANCELLED);
+			continue;
+		}
 		scope->flags |= SCOPE_EXPIRED;
 		coil__scope_request(scope, SCOPE_DUE);
 	}

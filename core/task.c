@@ -25,6 +25,7 @@
 #include "core/task.h"
 #include "core/context.h"
 #include "core/loop.h"
+#include "core/var.h"
 #include <coil/time.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -207,6 +208,8 @@ static void finish(struct coil_task *self, int result)
 		coil__unwatch(watch);
 		watch->ended(watch, self);
 	}
+	if (unlikely(self->has_waiters))
+		coil_waitq_unpark_all(&self->waiters);
 	if (self->consumer)
 		self->consumer->ended(self->consumer, self);
 	else if (self->detached && !self->group && result < 0 && result != -ECANCELED)
@@ -242,7 +245,7 @@ static inline void reset(struct coil_task *task)
 	task->refused = 0;
 	task->wait = NULL;
 	task->timer = 0;
-	task->done = task->detached = task->told = false;
+	task->done = task->detached = task->told = task->has_waiters = false;
 	task->consumer = NULL;
 	task->watches = NULL;
 	task->group = NULL;
@@ -250,6 +253,7 @@ static inline void reset(struct coil_task *task)
 		.task = task, .deadline = INT64_MAX, .flags = SCOPE_OPEN,
 	};
 	task->name = NULL;
+	task->vars = NULL;
 	task->cxx.caught = NULL;
 	task->cxx.count = 0;
 	task->fake = NULL;
@@ -314,6 +318,8 @@ struct coil_task *coil__task_new(struct coil_loop *loop, const struct coil_task_
 		coil__task_free(task);
 		return NULL;
 	}
+	if (unlikely(loop->current->vars != NULL))
+		task->vars = coil__vars_ref(loop->current->vars);
 	loop->task_count++;
 	return task;
 }
@@ -349,6 +355,10 @@ struct coil_task *coil_create_task_with(const struct coil_task_options *options,
 		errno = EINVAL;
 		return NULL;
 	}
+	if (unlikely(loop->ended)) {
+		errno = ESHUTDOWN;
+		return NULL;
+	}
 	task = coil__task_new(loop, options, fn, arg);
 	if (unlikely(!task)) {
 		errno = ENOMEM;
@@ -370,6 +380,7 @@ void coil__task_free(struct coil_task *task)
 
 	free(task->name);
 	task->name = NULL;
+	coil__vars_unref(task->vars);
 	if (SANITIZED)
 		sanitize_stack_old(&task->stack.sanitized);
 	if (task->own_stack)
@@ -425,6 +436,14 @@ int coil_result(const struct coil_task *task)
 bool coil_cancelled(const struct coil_task *task)
 {
 	return task && task->done && task->result == -ECANCELED;
+}
+
+struct coil_waitq *coil_task_waiters(struct coil_task *task)
+{
+	if (!task->has_waiters)
+		task->waiters = (struct coil_waitq){0};
+	task->has_waiters = true;
+	return &task->waiters;
 }
 
 int coil_check(void)

@@ -34,6 +34,8 @@ struct watch {
 	struct coil_task *of;
 };
 
+struct vars;
+
 struct coil_task {
 	void *context;			/* where to enter it */
 	struct coil_loop *loop;
@@ -52,10 +54,11 @@ struct coil_task {
 	int result;
 	uint32_t timer;			/* of a sleep */
 	unsigned refs;			/* handles, and one while it runs */
-	bool done;
-	bool detached;
-	bool told;			/* its result was read: nobody else need hear of it */
-	bool own_stack;			/* not of the pool's size */
+	bool done : 1;
+	bool detached : 1;
+	bool told : 1;			/* its result was read: nobody else need hear of it */
+	bool own_stack : 1;		/* not of the pool's size */
+	bool has_waiters : 1;		/* somebody may wait in waiters */
 	struct watch *consumer;		/* who awaits it, alone */
 	struct watch *watches;		/* who else is told */
 	struct coil_group *group;
@@ -64,11 +67,13 @@ struct coil_task {
 	struct coil_scope scope;
 	uint64_t number;
 
+	struct coil_waitq waiters;	/* see coil_task_waiters */
 	unsigned refused;		/* parking calls in a row that a request refused */
 	struct coil_task *sibling_next;
 	struct coil_task *sibling_prev;
 	struct coil_task *cancel_next;	/* of those that are yet to be told */
 	const void *mark;		/* counts a task once: see gather.c */
+	struct vars *vars;		/* its own, or shared with its creator: var.c */
 	struct { void *caught; unsigned count; } cxx;	/* of __cxa_get_globals() */
 	void *fake;			/* ASan's frames of this stack while it rests */
 

@@ -205,12 +205,13 @@ static void tag_sqe(struct io_uring_sqe *sqe, enum tag tag)
 }
 
 /*
- * A filter may refuse an opcode on its completion only.  Without these four
- * there is no loop, so each is tried: a poll and a timeout that do not end, a
- * move of the timeout, and a cancel of both.
+ * A filter may refuse an opcode on its completion only.  Without these five
+ * there is no loop, so each is tried: a poll, a read and a timeout that do not
+ * end, a move of the timeout, and a cancel of all three.
  */
 static int try_essentials(struct uring *uring, char *reason, size_t size)
 {
+	static const enum tag endless[] = { TAG_TEST, TAG_WAKE, TAG_TIMEOUT };
 	struct __kernel_timespec far = { .tv_sec = 1 << 30 };
 	struct io_uring_cqe *cqe;
 	struct io_uring_sqe *sqe;
@@ -219,20 +220,23 @@ static int try_essentials(struct uring *uring, char *reason, size_t size)
 	sqe = own_sqe(uring, TAG_TEST);
 	io_uring_prep_poll_add(sqe, uring->wake_fd, POLLIN);
 	tag_sqe(sqe, TAG_TEST);
+	sqe = own_sqe(uring, TAG_WAKE);
+	io_uring_prep_read(sqe, uring->wake_fd, &uring->wake_value, sizeof(uring->wake_value), 0);
+	tag_sqe(sqe, TAG_WAKE);
 	sqe = own_sqe(uring, TAG_TIMEOUT);
 	io_uring_prep_timeout(sqe, &far, 0, 0);
 	tag_sqe(sqe, TAG_TIMEOUT);
 	sqe = own_sqe(uring, TAG_MOVE);
 	io_uring_prep_timeout_update(sqe, &far, TAG_TIMEOUT, 0);
 	tag_sqe(sqe, TAG_MOVE);
-	sqe = own_sqe(uring, TAG_IGNORE);
-	io_uring_prep_cancel64(sqe, TAG_TEST, 0);
-	tag_sqe(sqe, TAG_IGNORE);
-	sqe = own_sqe(uring, TAG_IGNORE);
-	io_uring_prep_cancel64(sqe, TAG_TIMEOUT, 0);
-	tag_sqe(sqe, TAG_IGNORE);
-	err = io_uring_submit_and_wait(&uring->ring, 5);
-	for (int i = 0; i < 5 && err >= 0; i++) {
+	for (size_t i = 0; i < sizeof(endless) / sizeof(*endless); i++) {
+		sqe = own_sqe(uring, TAG_IGNORE);
+		io_uring_prep_cancel64(sqe, endless[i], 0);
+		tag_sqe(sqe, TAG_IGNORE);
+	}
+	/* One at a time: if the cancels are refused the others never come. */
+	err = io_uring_submit(&uring->ring);
+	for (int i = 0; i < 7 && err >= 0; i++) {
 		int res;
 
 		err = io_uring_wait_cqe(&uring->ring, &cqe);
@@ -502,6 +506,9 @@ static void complete(struct uring *uring, struct op *op, int res, unsigned flags
 		mine = !(flags & IORING_CQE_F_MORE) && !op->cancelled &&
 		       !(res == -EAGAIN && coil__perform_nowait(op)) &&
 		       coil__perform_class(op) != PERFORM_UNKNOWN;
+	/* Refused, and nobody wants it done otherwise any more. */
+	if (!polled && op->cancelled)
+		res = -ECANCELED;
 	if (mine)
 		otherwise(uring, op);
 	else

@@ -5,6 +5,7 @@
 #include "core/waitq.h"
 #include <coil/waitq.h>
 #include <errno.h>
+#include <stdlib.h>
 
 static void add(struct coil_waitq *waitq, struct coil_waiter *waiter)
 {
@@ -31,9 +32,19 @@ void coil__waiter_remove(struct coil_waiter *waiter)
 		waitq->tail = waiter->prev;
 }
 
+static void leave(struct coil_waiter *waiter)
+{
+	if (likely(!waiter->set)) {
+		coil__waiter_remove(waiter);
+		return;
+	}
+	for (size_t i = 0; i < waiter->set_size; i++)
+		coil__waiter_remove(&waiter->set[i]);
+}
+
 static void interrupt(struct coil_task *task)
 {
-	coil__waiter_remove(task->object);
+	leave(task->object);
 	coil__ready(task, WAKE_REQUEST);
 }
 
@@ -90,6 +101,45 @@ int coil_waitq_park_shielded(struct coil_waitq *waitq, void *data, const char *w
 	return park(self, waitq, data, what, &shielded);
 }
 
+static int park_any(struct coil_task *self, struct coil_waitq *const waitqs[],
+		    void *const data[], struct coil_waiter set[], size_t n, const char *what)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (waitqs[i]->head && waitqs[i]->head->task->loop != self->loop)
+			return -EXDEV;
+	}
+	for (size_t i = 0; i < n; i++) {
+		set[i] = (struct coil_waiter){
+			.waitq = waitqs[i], .task = self, .data = data ? data[i] : NULL,
+			.what = what, .set = set, .set_size = n,
+		};
+		add(waitqs[i], &set[i]);
+	}
+	return coil__park(self, &heard, &set[0]);
+}
+
+int coil_waitq_park_any(struct coil_waitq *const waitqs[], void *const data[], size_t n,
+			const char *what)
+{
+	struct coil_task *self = coil__self();
+	struct coil_waiter few[8], *set = few;
+	int which;
+
+	if (self->pending)
+		return coil__refuse(self);
+	if (!n || n > INT32_MAX || !waitqs)
+		return -EINVAL;
+	if (n > sizeof(few) / sizeof(*few)) {
+		set = calloc(n, sizeof(*set));
+		if (!set)
+			return -ENOMEM;
+	}
+	which = park_any(self, waitqs, data, set, n, what);
+	if (set != few)
+		free(set);
+	return which == WAKE_REQUEST ? coil__scope_deliver(self) : which;
+}
+
 struct coil_task *coil_waitq_unpark_with(struct coil_waitq *waitq, void **data)
 {
 	struct coil_waiter *waiter = waitq->head;
@@ -104,8 +154,8 @@ struct coil_task *coil_waitq_unpark_with(struct coil_waitq *waitq, void **data)
 	}
 	if (data)
 		*data = waiter->data;
-	coil__waiter_remove(waiter);
-	coil__ready(task, 0);
+	leave(waiter);
+	coil__ready(task, waiter->set ? (int)(waiter - waiter->set) : 0);
 	return task;
 }
 

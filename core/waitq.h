@@ -12,6 +12,8 @@ struct coil_waiter {
 	struct coil_task *task;
 	void *data;
 	const char *what;
+	struct coil_waiter *set;	/* the first of those that wait as one */
+	size_t set_size;
 };
 
 /* Takes it off its queue. */

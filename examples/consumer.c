@@ -22,6 +22,7 @@ enum { WINDOW_LEAST = 4096 };
 struct consumed consumed;
 
 static struct coil_queue queue;
+static struct coil_lock entrance;	/* to the queue: one connection at a time */
 static struct coil_event finished;
 static uint64_t window;			/* a power of two */
 
@@ -33,8 +34,8 @@ struct source {
 	struct source *next;
 	uint32_t number, producers;
 	uint64_t items;
-	bool connected;
-	uint64_t arrived;		/* turns below were put into the queue */
+	unsigned connections;		/* a new one may come before the old is seen to end */
+	uint64_t arrived;		/* turns below were put there */
 	uint64_t consumed;		/* ... were consumed, all of them */
 	struct coil_event moved;	/* one of the two, or the end came */
 	uint64_t *last;			/* turn that each consumer expects at least */
@@ -202,19 +203,28 @@ static int acknowledge(void *arg)
  * Receiving.
  */
 
-/* One who starts in the middle may be one who was here before. */
+/* One who starts in the middle was here before, if one like it was. */
 static struct source *find_source(uint32_t number, uint32_t producers, uint64_t items,
 				  uint64_t from)
 {
 	struct source *source;
 
 	for (source = sources; source; source = source->next) {
-		if (!source->connected && source->number == number &&
-		    source->producers == producers && source->items == items &&
-		    (from || number + source->consumed * producers < items))
+		bool broken = !source->connections &&
+			      number + source->arrived * producers < items;
+
+		if (source->number == number && source->producers == producers &&
+		    source->items == items && (from || broken))
 			return source;
 	}
 	return NULL;
+}
+
+static void free_source(struct source *source)
+{
+	free(source->last);
+	free(source->done);
+	free(source);
 }
 
 static struct source *new_source(uint32_t number, uint32_t producers, uint64_t items,
@@ -231,6 +241,10 @@ static struct source *new_source(uint32_t number, uint32_t producers, uint64_t i
 	source->consumed = source->arrived;
 	source->last = calloc(options.consumers, sizeof(*source->last));
 	source->done = calloc(window, sizeof(*source->done));
+	if (!source->last || !source->done) {
+		free_source(source);
+		return NULL;
+	}
 	source->next = sources;
 	sources = source;
 	consumed.skipped += source->arrived;
@@ -243,9 +257,7 @@ static void free_sources(void)
 		struct source *source = sources;
 
 		sources = source->next;
-		free(source->last);
-		free(source->done);
-		free(source);
+		free_source(source);
 	}
 }
 
@@ -267,13 +279,13 @@ static int take_hello(struct connection *c, const unsigned char *body, uint32_t 
 	source = find_source(number, producers, items, from);
 	if (!source)
 		source = new_source(number, producers, items, from);
-	if (!source || !source->last || !source->done)
+	if (!source)
 		return -ENOMEM;
 	c->next = first_item(from, number, producers);
 	if (c->next / producers > source->arrived)
 		return bad(c, "it resumes at item %" PRIu64 ", but %" PRIu64 " has not come",
 			   c->next, number + source->arrived * producers);
-	source->connected = true;
+	source->connections++;
 	c->source = c->chunk->source = source;
 	if (!consumed.goal)
 		consumed.goal = items;
@@ -311,6 +323,7 @@ static int take_item(struct connection *c, uint32_t at, uint32_t size)
 	if (err)
 		return err;
 	c->next += source->producers;
+	/* On an earlier connection, or one that was not seen to end. */
 	if (turn < source->arrived) {
 		consumed.repeated++;
 		return 0;
@@ -330,6 +343,7 @@ static int take_item(struct connection *c, uint32_t at, uint32_t size)
 	return err;
 }
 
+/* All that are complete. */
 static int take_frames(struct connection *c)
 {
 	int err = 0;
@@ -393,7 +407,12 @@ static int receive(struct connection *c)
 		if (!n)
 			break;
 		c->end += (size_t)n;
+		/* A lock is handed on in order: so everybody has a turn. */
+		err = coil_lock_acquire(&entrance);
+		if (err)
+			return err;
 		err = take_frames(c);
+		coil_lock_release(&entrance);
 		if (err)
 			return err;
 	}
@@ -411,7 +430,8 @@ static void report(const struct connection *c, int err)
 	const struct source *source = c->source;
 	uint64_t next;
 
-	if (err == -ECANCELED || err == -EPROTO)
+	/* Of our own producers, they know best. */
+	if (err == -ECANCELED || err == -EPROTO || (source && options.produces))
 		return;
 	if (!source) {
 		complain("connection %u: %s", c->number, strerror(-err));
@@ -440,7 +460,7 @@ static int serve(void *arg)
 		err = acks;
 	report(c, err);
 	if (c->source)
-		c->source->connected = false;
+		c->source->connections--;
 	coil_close(c->fd);
 	release(c->chunk);
 	free(c);
@@ -494,9 +514,11 @@ static int consume_in(struct door *door, struct consumer *consumers)
 	if (!err)
 		err = coil_event_wait(&finished);
 	consumed.ended = coil_now();
+	if (!consumed.started)
+		consumed.started = consumed.ended;
 	coil_group_cancel(&door->group);
 	left = coil_group_wait(&door->group);
-	return err ? err : left;
+	return left ? left : err;
 }
 
 int consume_all(void *listener)

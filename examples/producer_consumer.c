@@ -228,41 +228,63 @@ void complain(const char *format, ...)
 	fputc('\n', stderr);
 }
 
-static void draw(uint64_t done, uint64_t all, double rate)
-{
-	static const char blocks[] = "########################################";
-	int width = (int)sizeof(blocks) - 1, filled;
-
-	if (all <= LINES_MOST)
-		return;
-	filled = (int)((double)done / (double)all * width);
-	fprintf(stderr, "\r[%.*s%*s] %3d%%  %.0f items/s\033[K", filled, blocks,
-		width - filled, "", (int)((double)done / (double)all * 100), rate);
-	bar_shown = true;
-}
-
 static uint64_t count(void)
 {
 	return options.consumes ? consumed.items : produced.acknowledged;
 }
 
+/* What count() should come to; 0 while the first producer has not said so. */
+static uint64_t wanted(void)
+{
+	uint64_t left_out = options.consumes ? consumed.skipped : options.from;
+
+	return consumed.goal > left_out ? consumed.goal - left_out : 0;
+}
+
+static double rate(uint64_t items, int64_t ns)
+{
+	return ns > 0 ? (double)items * COIL_SECOND / (double)ns : 0;
+}
+
+static double average(void)
+{
+	if (options.consumes)
+		return rate(consumed.items, consumed.ended - consumed.started);
+	return rate(produced.acknowledged, produced.ended - produced.started);
+}
+
+static void draw(double items_per_second)
+{
+	static const char blocks[] = "########################################";
+	const int width = (int)sizeof(blocks) - 1;
+	double part;
+
+	if (wanted() <= LINES_MOST)
+		return;
+	part = (double)count() / (double)wanted();
+	if (part > 1)
+		part = 1;
+	fprintf(stderr, "\r[%.*s%*s] %3d%%  %.0f items/s\033[K", (int)(part * width), blocks,
+		width - (int)(part * width), "", (int)(part * 100), items_per_second);
+	bar_shown = true;
+}
+
 static int show_progress(void *arg)
 {
-	const int64_t pause = COIL_SECOND / 5;
+	int64_t then = coil_now(), now;
 	uint64_t before = 0;
 	int err;
 
-	do {
-		uint64_t left_out = options.consumes ? consumed.skipped : options.from;
-
-		err = coil_sleep(pause);
-		if (count() != before || !err)
-			draw(count(), consumed.goal - left_out,
-			     (double)(count() - before) * COIL_SECOND / pause);
+	while (!(err = coil_sleep(COIL_SECOND / 5))) {
+		now = coil_now();
+		draw(rate(count() - before, now - then));
 		before = count();
-	} while (!err);
+		then = now;
+	}
+	draw(average());
 	if (bar_shown)
 		fputc('\n', stderr);
+	bar_shown = false;
 	return err;
 }
 
@@ -272,10 +294,8 @@ static int show_progress(void *arg)
 
 static void say_rate(uint64_t items, uint64_t bytes, int64_t ns)
 {
-	double seconds = (double)ns / COIL_SECOND;
-
-	printf("%" PRIu64 " bytes in %.3f s, %.0f items/s\n", bytes, seconds,
-	       ns > 0 ? (double)items / seconds : 0);
+	printf("%" PRIu64 " bytes in %.3f s, %.0f items/s\n", bytes,
+	       (double)ns / COIL_SECOND, rate(items, ns));
 }
 
 static bool sum_up_produced(bool stopped)
@@ -294,20 +314,16 @@ static bool sum_up_produced(bool stopped)
 /* When stopped, what was not consumed was not acknowledged: it is not lost. */
 static bool sum_up_consumed(bool stopped)
 {
-	uint64_t wanted = consumed.goal, lost;
+	uint64_t lost = 0;
 
-	wanted -= wanted < consumed.skipped ? wanted : consumed.skipped;
-	lost = stopped || wanted < consumed.items ? 0 : wanted - consumed.items;
-	printf("consumed %" PRIu64, consumed.items);
-	if (wanted)
-		printf(" of %" PRIu64, wanted);
-	printf(" items; ");
-	say_rate(consumed.items, consumed.bytes,
-		 consumed.started ? consumed.ended - consumed.started : 0);
+	if (!stopped && consumed.items < wanted())
+		lost = wanted() - consumed.items;
+	printf("consumed %" PRIu64 " of %" PRIu64 " items; ", consumed.items, wanted());
+	say_rate(consumed.items, consumed.bytes, consumed.ended - consumed.started);
 	printf("lost %" PRIu64 ", duplicated %" PRIu64 ", reordered %" PRIu64, lost,
 	       consumed.duplicated, consumed.reordered);
 	if (consumed.repeated)
-		printf("; %" PRIu64 " came again and were dropped", consumed.repeated);
+		printf("; %" PRIu64 " that came again were dropped", consumed.repeated);
 	putchar('\n');
 	return !lost && !consumed.duplicated && !consumed.reordered;
 }
@@ -410,8 +426,10 @@ static int run_sides(void)
 	char name[128];
 	int fd, err;
 
-	if (!options.consumes)
-		return produce_all();
+	if (!options.consumes) {
+		err = produce_all();
+		return err == -EINVAL ? 2 : err;
+	}
 	fd = listen_at(name, sizeof(name));
 	if (fd < 0)
 		return fd == -EINVAL ? 2 : 1;

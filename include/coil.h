@@ -20,6 +20,7 @@
 #include <coil/semaphore.h>
 #include <coil/socket.h>
 #include <coil/task.h>
+#include <coil/thread.h>
 #include <coil/time.h>
 #include <coil/timeout.h>
 #include <coil/waitq.h>

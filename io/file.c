@@ -7,6 +7,7 @@
 #include <coil/time.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -33,7 +34,7 @@ static int check(int fd, const void *buf, size_t len)
 
 static int check_vector(int fd, const struct iovec *iov, int n)
 {
-	if (fd >= 0 && n < 0)
+	if (fd >= 0 && (n < 0 || n > IOV_MAX))
 		return -EINVAL;
 	return check(fd, iov, (size_t)n);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/timerfd.h>
 
 struct waiter {
@@ -190,6 +191,7 @@ EITHER(the_last_waiter_that_leaves_leaves_nothing_behind)
 	ck_assert(shared == (event.watcher != NULL));
 	ck_assert(coil_cancel(a));
 	ck_assert_int_eq(coil_await(a), -ECANCELED);
+	alone();
 	close_either(&event);
 }
 
@@ -335,6 +337,21 @@ COIL_TEST(one_that_is_not_zeroed_cannot_be_shared_nor_a_plain_one_closed)
 	ck_assert_int_eq(coil_event_fd(&event), -EINVAL);
 }
 
+COIL_TEST(without_an_fd_to_be_had_it_stays_plain)
+{
+	struct coil_event event = {0};
+	struct rlimit old, none;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = (struct rlimit){ .rlim_max = old.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ck_assert_int_eq(coil_event_open(&event), -EMFILE);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+	ck_assert_int_eq(coil_event_fd(&event), -EINVAL);
+	ck_assert_int_eq(coil_event_open(&event), 0);
+	ck_assert_int_eq(coil_event_close(&event), 0);
+}
+
 COIL_TEST(what_is_no_eventfd_is_refused_and_left_alone)
 {
 	struct coil_event event = {0};
@@ -436,6 +453,35 @@ COIL_TEST(a_write_from_elsewhere_wakes_all_in_order)
 	close_either(&event);
 }
 
+static int wait_and_clear(void *arg)
+{
+	struct waiter *waiter = arg;
+	int err = wait_for(arg);
+
+	ck_assert_int_eq(coil_event_clear(waiter->event), 0);
+	return err;
+}
+
+COIL_TEST(the_first_to_wake_may_clear_it_and_the_others_are_woken_all_the_same)
+{
+	struct coil_event event = {0};
+	struct waiter waiters[3] = {
+		WAITER("a", &event), WAITER("b", &event), WAITER("c", &event),
+	};
+	struct coil_task *tasks[3];
+	const uint64_t one = 1;
+
+	ck_assert_int_eq(coil_event_open(&event), 0);
+	for (int i = 0; i < 3; i++)
+		tasks[i] = start(wait_and_clear, &waiters[i]);
+	settle();
+	ck_assert_int_eq(write(coil_event_fd(&event), &one, sizeof(one)), sizeof(one));
+	ck_assert_int_eq(coil_gather(tasks, 3, NULL), 0);
+	traced("a b c");
+	ck_assert(!coil_event_is_set(&event));
+	close_either(&event);
+}
+
 COIL_TEST(a_shared_event_that_tasks_wait_for_cannot_be_closed)
 {
 	struct coil_event event = {0};
@@ -486,6 +532,7 @@ COIL_TEST(a_wait_without_memory_is_enomem_and_can_be_tried_again)
 		if (coil_done(task)) {
 			ck_assert_ptr_null(event.watcher);
 			ck_assert_ptr_null(event.waiters.head);
+			ck_assert_uint_eq(event.thread, 0);
 		}
 		ck_assert_int_eq(coil_event_set(&event), 0);
 		err = coil_await(task);
@@ -837,11 +884,13 @@ static void add_common(TCase *tests)
 static void add_shared(TCase *tests)
 {
 	tcase_add_test(tests, one_that_is_not_zeroed_cannot_be_shared_nor_a_plain_one_closed);
+	tcase_add_test(tests, without_an_fd_to_be_had_it_stays_plain);
 	tcase_add_test(tests, what_is_no_eventfd_is_refused_and_left_alone);
 	tcase_add_test(tests, an_eventfd_of_somebody_else_never_blocks_and_stays_open);
 	tcase_add_test(tests, an_eventfd_that_counts_down_is_cleared_whole);
 	tcase_add_test(tests, two_events_on_one_eventfd_are_one_flag);
 	tcase_add_test(tests, a_write_from_elsewhere_wakes_all_in_order);
+	tcase_add_test(tests, the_first_to_wake_may_clear_it_and_the_others_are_woken_all_the_same);
 	tcase_add_test(tests, a_shared_event_that_tasks_wait_for_cannot_be_closed);
 	tcase_add_test(tests, who_waits_when_the_eventfd_is_closed_is_told);
 	tcase_add_test(tests, a_wait_without_memory_is_enomem_and_can_be_tried_again);

@@ -248,10 +248,11 @@ COIL_TEST(group_012_children_that_have_ended_are_not_held)
 		add(&group, nap, &naps[i]);
 		if (group.size > held)
 			held = group.size;
-		/* Until this one has slept for a third of its time, at least. */
 		ck_assert_int_eq(coil_sleep(MS), 0);
 	}
-	ck_assert_uint_lt(held, 5);
+	/* By a real clock a child may be late. */
+	if (support_simulated())
+		ck_assert_uint_lt(held, 5);
 	ck_assert_int_eq(coil_sleep(3 * MS), 0);
 	while (group.size)
 		ck_assert_int_eq(coil_sleep(MS), 0);
@@ -582,17 +583,37 @@ COIL_TEST(in_an_independent_group_a_failure_is_reported_and_spares_the_rest)
 	ck_assert_int_eq(other.err, -ECANCELED);
 }
 
-COIL_TEST(a_second_handle_can_be_detached_and_the_failure_still_counts_once)
+COIL_TEST(a_failure_that_the_group_returns_is_not_reported_as_well)
 {
 	struct coil_group group = {0};
-	struct coil_task *task;
+	struct coil_task *early, *late;
 
 	coil_set_error_handler(note_error, NULL);
 	ck_assert_int_eq(coil_group_create_task_with(&group, NULL, fail_if_not_asked, NULL,
-						     &task), 0);
-	coil_detach(task);
+						     &early), 0);
+	ck_assert_int_eq(coil_group_create_task_with(&group, NULL, fail_if_not_asked, NULL,
+						     &late), 0);
+	coil_detach(early);
 	ck_assert_int_eq(coil_group_wait(&group), -EIO);
+	coil_detach(late);
 	ck_assert_int_eq(told.calls, 0);
+}
+
+COIL_TEST(in_an_independent_group_a_detached_failure_is_reported_once)
+{
+	struct coil_group group = { .independent = true };
+	struct coil_task *early, *late;
+
+	coil_set_error_handler(note_error, NULL);
+	ck_assert_int_eq(coil_group_create_task_with(&group, NULL, fail_if_not_asked, NULL,
+						     &early), 0);
+	ck_assert_int_eq(coil_group_create_task_with(&group, NULL, fail_if_not_asked, NULL,
+						     &late), 0);
+	coil_detach(early);
+	ck_assert_int_eq(coil_group_wait(&group), 0);
+	ck_assert_int_eq(told.calls, 2);
+	coil_detach(late);
+	ck_assert_int_eq(told.calls, 2);
 }
 
 /*
@@ -671,7 +692,8 @@ Suite *suite(void)
 	tcase_add_test(tests, a_deadline_inside_a_group_spares_its_children);
 	tcase_add_test(tests, a_group_inside_a_shield_does_not_hear_of_a_cancel_outside);
 	tcase_add_test(tests, in_an_independent_group_a_failure_is_reported_and_spares_the_rest);
-	tcase_add_test(tests, a_second_handle_can_be_detached_and_the_failure_still_counts_once);
+	tcase_add_test(tests, a_failure_that_the_group_returns_is_not_reported_as_well);
+	tcase_add_test(tests, in_an_independent_group_a_detached_failure_is_reported_once);
 	tcase_add_test(tests, the_end_of_the_block_waits);
 	tcase_add_test(tests, break_return_and_goto_cancel_and_wait);
 	suite_add_tcase(whole, tests);

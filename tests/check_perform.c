@@ -3,20 +3,14 @@
 #include "tests/ops.h"
 #include "tests/sockets.h"
 #include <coil/timeout.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pty.h>
-#include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/inotify.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
+#include <time.h>
 
 static void say(int fd, const char *text)
 {
@@ -114,9 +108,9 @@ COIL_TEST(a_multishot_accept_goes_on_until_it_is_cancelled)
 	until(own.count == 100);
 	ck_assert(own.more);
 	coil__op_cancel(coil__loop, &own.op);
+	until(!own.more);
 	ck_assert_int_eq(own.count, 101);
 	ck_assert_int_eq(own.last, -ECANCELED);
-	ck_assert(!own.more);
 	for (int i = 0; i < 100; i++)
 		coil_close(own.results[i]);
 	close_all(peers, 100);
@@ -140,9 +134,9 @@ COIL_TEST(a_multishot_accept_can_be_cancelled_by_its_own_completion)
 	for (int i = 0; i < 3; i++)
 		peers[i] = client(&addr);
 	until(!own.more);
-	ck_assert_int_eq(own.count, 2);
 	ck_assert_int_eq(own.last, -ECANCELED);
-	coil_close(own.results[0]);
+	for (int i = 0; i < own.count - 1; i++)
+		coil_close(own.results[i]);
 	close_all(peers, 3);
 	coil_close(server);
 }
@@ -164,6 +158,7 @@ COIL_TEST(a_multishot_poll_tells_of_every_change)
 		ck_assert_int_eq(own.count, i);
 	}
 	coil__op_cancel(coil__loop, &own.op);
+	until(!own.more);
 	ck_assert_int_eq(own.last, -ECANCELED);
 	close_all(fds, 2);
 }
@@ -195,6 +190,7 @@ COIL_TEST(bytes_that_came_before_a_cancel_are_not_lost)
 	ck_assert_int_eq(coil_sleep(5 * COIL_MILLISECOND), 0);
 	ck_assert_int_eq(own.count, 0);
 	coil__op_cancel(coil__loop, &own.op);
+	until(own.count == 1);
 	ck_assert_int_eq(own.last, 3);
 	ck_assert(!memcmp(buf, "abc", 3));
 	close_all(fds, 2);
@@ -220,13 +216,34 @@ COIL_TEST(waitall_waits_for_all_of_a_stream_and_for_one_datagram)
 	until(own.count == 1);
 	ck_assert_int_eq(own.last, 6);
 	ck_assert(!memcmp(buf, "abcdef", 6));
-	ck_assert_int_eq(op_recv(fds[0], buf, 8, MSG_WAITALL | MSG_PEEK), 1);
 	close(fds[1]);
 	ck_assert_int_eq(op_recv(fds[0], buf, 8, MSG_WAITALL), 1);
 	coil_close(fds[0]);
 	unix_pair(fds, SOCK_DGRAM);
 	say(fds[1], "abc");
 	ck_assert_int_eq(op_recv(fds[0], buf, 8, MSG_WAITALL), 3);
+	close_all(fds, 2);
+}
+
+COIL_TEST(waitall_waits_for_all_of_a_message_in_parts)
+{
+	struct own_op own = {0};
+	char a[2], b[3], c[4];
+	struct iovec iov[3] = { { a, 2 }, { b, 3 }, { c, 4 } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 3 };
+	int fds[2];
+
+	unix_pair(fds, SOCK_STREAM);
+	io_uring_prep_recvmsg(&own.op.sqe, fds[0], &msg, MSG_WAITALL);
+	begin(&own);
+	for (int i = 0; i < 3; i++) {
+		say(fds[1], &"abc\0def\0ghi"[4 * i]);
+		ck_assert_int_eq(own.count, 0);
+		ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	}
+	until(own.count == 1);
+	ck_assert_int_eq(own.last, 9);
+	ck_assert(!memcmp(a, "ab", 2) && !memcmp(b, "cde", 3) && !memcmp(c, "fghi", 4));
 	close_all(fds, 2);
 }
 
@@ -311,7 +328,8 @@ COIL_TEST(inotify_is_read_without_blocking)
 /* Fills the other end, a page at a time where more would block. */
 static void writes_without_blocking(int ends[2])
 {
-	static char block[65536];
+	/* Does not divide what a pipe holds. */
+	static char block[20000];
 	struct own_op own = {0};
 	ssize_t n;
 
@@ -352,7 +370,7 @@ COIL_TEST(a_blocking_pipe_socket_and_fifo_are_written_without_blocking)
 	writes_without_blocking(ends);
 }
 
-COIL_TEST(accept_makes_a_blocking_listener_nonblocking)
+COIL_TEST(a_blocking_listener_is_accepted_from_without_blocking)
 {
 	struct sockaddr_in addr;
 	struct asker asker;
@@ -360,7 +378,7 @@ COIL_TEST(accept_makes_a_blocking_listener_nonblocking)
 
 	ck_assert_int_eq(listen(server, 4), 0);
 	ask(&asker, ask_accept, server);
-	ck_assert(is_nonblocking(server));
+	ck_assert(is_nonblocking(server) || !strcmp(support_engine(), "uring"));
 	peer = client(&addr);
 	answered(&asker);
 	coil_close(asker.res);
@@ -402,7 +420,6 @@ COIL_TEST(a_refused_connection_says_so_and_another_succeeds)
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	ck_assert_int_eq(run_op(connect, fd, (struct sockaddr *)&addr, sizeof(addr)),
 			 -ECONNREFUSED);
-	ck_assert(is_nonblocking(fd));
 	coil_close(fd);
 	ck_assert_int_eq(listen(server, 4), 0);
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -443,28 +460,27 @@ static int unix_named(int type, struct sockaddr_un *addr, socklen_t *len)
 
 COIL_TEST(a_unix_connection_waits_for_room_in_the_queue)
 {
-	struct own_op own[4] = { 0 };
+	struct own_op own[4] = {0};
 	struct sockaddr_un addr;
 	socklen_t len;
-	int server = unix_named(SOCK_STREAM, &addr, &len), fds[4], done = 0;
+	int server = unix_named(SOCK_STREAM, &addr, &len), fds[4];
 
 	ck_assert_int_eq(listen(server, 0), 0);
 	for (int i = 0; i < 4; i++) {
 		fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		io_uring_prep_connect(&own[i].op.sqe, fds[i], (struct sockaddr *)&addr, len);
 		begin(&own[i]);
-		done += own[i].count;
+		ck_assert_int_eq(coil_sleep(20 * COIL_MILLISECOND), 0);
+		ck_assert_int_eq(own[i].count, !i);
 	}
-	ck_assert_int_eq(done, 1);
-	ck_assert_int_eq(coil_sleep(20 * COIL_MILLISECOND), 0);
-	ck_assert_int_eq(own[1].count, 0);
 	coil__op_cancel(coil__loop, &own[2].op);
-	ck_assert_int_eq(own[2].last, -ECANCELED);
-	for (int i = 0; i < 4; i++) {
-		int fd = i < 3 ? run_op(accept, server, NULL, NULL, SOCK_CLOEXEC) : -1;
+	until(own[2].count);
+	ck_assert(own[2].last == -ECANCELED || own[2].last == -EINTR);
+	for (int i = 0; i < 3; i++) {
+		int fd = run_op(accept, server, NULL, NULL, SOCK_CLOEXEC);
 
-		if (fd >= 0)
-			coil_close(fd);
+		ck_assert_int_ge(fd, 0);
+		coil_close(fd);
 	}
 	until(own[1].count && own[3].count);
 	ck_assert_int_eq(own[1].last, 0);
@@ -480,9 +496,11 @@ static void sends_when_the_receiver_has_room(bool connected)
 	socklen_t len;
 	int server = unix_named(SOCK_DGRAM, &addr, &len);
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	char byte = 'x', buf[8];
+	int other = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char byte = 'x', buf[4096];
 	struct iovec iov = { &byte, 1 };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int64_t began, cpu;
 
 	if (connected) {
 		ck_assert_int_eq(connect(fd, (struct sockaddr *)&addr, len), 0);
@@ -490,15 +508,21 @@ static void sends_when_the_receiver_has_room(bool connected)
 		msg.msg_name = &addr;
 		msg.msg_namelen = len;
 	}
-	while (sendmsg(fd, &msg, MSG_DONTWAIT) == 1)
-		;
+	/* Others have filled it: room there gives fd no event. */
+	ck_assert_int_eq(connect(other, (struct sockaddr *)&addr, len), 0);
+	fill(other, 'x');
 	io_uring_prep_sendmsg(&own.op.sqe, fd, &msg, 0);
 	begin(&own);
-	ck_assert_int_eq(coil_sleep(10 * COIL_MILLISECOND), 0);
+	cpu = cpu_time();
+	ck_assert_int_eq(coil_sleep(50 * COIL_MILLISECOND), 0);
 	ck_assert_int_eq(own.count, 0);
-	ck_assert_int_eq(recv(server, buf, sizeof(buf), MSG_DONTWAIT), 1);
+	ck_assert_int_lt(cpu_time() - cpu, 25 * COIL_MILLISECOND * support_patience());
+	ck_assert_int_gt(recv(server, buf, sizeof(buf), MSG_DONTWAIT), 0);
+	began = coil_now();
 	until(own.count == 1);
 	ck_assert_int_eq(own.last, 1);
+	ck_assert_int_lt(coil_now() - began, 60 * COIL_MILLISECOND * support_patience());
+	close(other);
 	coil_close(fd);
 	coil_close(server);
 }
@@ -510,198 +534,8 @@ COIL_TEST(a_datagram_waits_for_a_receiver_whose_queue_is_full)
 }
 
 /*
- * Files.
+ * What may be missing.
  */
-
-static int temporary_file(void)
-{
-	char path[] = "/tmp/coil-file-XXXXXX";
-	int fd = mkostemp(path, O_CLOEXEC);
-
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(unlink(path), 0);
-	return fd;
-}
-
-COIL_TEST(a_file_is_written_and_read_where_it_should_be)
-{
-	char buf[16] = "";
-	struct iovec iov[2] = { { buf, 3 }, { buf + 3, 8 } };
-	int fd = temporary_file();
-
-	ck_assert_int_eq(op_write(fd, "hello", 5), 5);
-	ck_assert_int_eq(op_write(fd, " world", 6), 6);
-	ck_assert_int_eq(run_op(write, fd, "J", 1, 0), 1);
-	ck_assert_int_eq(run_op(read, fd, buf, 16, 6), 5);
-	ck_assert(!memcmp(buf, "world", 5));
-	ck_assert_int_eq(op_read(fd, buf, 16), 0);
-	ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
-	ck_assert_int_eq(run_op(readv, fd, iov, 2, UINT64_MAX), 11);
-	ck_assert(!memcmp(buf, "Jello world", 11));
-	ck_assert_int_eq(run_op(fsync, fd, 0), 0);
-	ck_assert_int_eq(run_op(fallocate, fd, 0, 0, 100), 0);
-	ck_assert_int_eq(run_op(read, fd, buf, 16, 99), 1);
-	coil_close(fd);
-}
-
-/* Whatever lies in memory: read whole, also across what does not. */
-COIL_TEST(a_file_that_is_not_in_memory_is_read_whole)
-{
-	enum { SIZE = 3 << 20 };
-	char *data = malloc(SIZE), *back = malloc(SIZE);
-	struct iovec iov[3] = {
-		{ back, 100000 }, { back + 100000, 1 }, { back + 100001, SIZE - 100001 },
-	};
-	int fd = temporary_file();
-
-	for (int i = 0; i < SIZE; i++)
-		data[i] = (char)(i * 7 + i / 4096);
-	for (int i = 0; i < SIZE;) {
-		int n = run_op(write, fd, data + i, (unsigned)(SIZE - i), (unsigned)i);
-
-		ck_assert_int_gt(n, 0);
-		i += n;
-	}
-	ck_assert_int_eq(run_op(fsync, fd, IORING_FSYNC_DATASYNC), 0);
-	for (int round = 0; round < 2; round++) {
-		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-		/* A part of it is. */
-		ck_assert_int_eq(run_op(read, fd, back, 65536, 0), 65536);
-		memset(back, 0, SIZE);
-		if (round)
-			ck_assert_int_eq(run_op(read, fd, back, SIZE, 0), SIZE);
-		else
-			ck_assert_int_eq(run_op(readv, fd, iov, 3, UINT64_MAX), SIZE);
-		ck_assert(!memcmp(data, back, SIZE));
-	}
-	free(data);
-	free(back);
-	coil_close(fd);
-}
-
-COIL_TEST(a_directory_cannot_be_read_and_proc_can)
-{
-	char buf[64];
-	int fd = open("/tmp", O_RDONLY | O_CLOEXEC);
-
-	ck_assert_int_eq(op_read(fd, buf, sizeof(buf)), -EISDIR);
-	coil_close(fd);
-	fd = run_op(openat, AT_FDCWD, "/proc/self/stat", O_RDONLY | O_CLOEXEC, 0);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_gt(op_read(fd, buf, sizeof(buf)), 0);
-	coil_close(fd);
-	fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
-	ck_assert_int_eq(op_read(fd, buf, sizeof(buf)), sizeof(buf));
-	coil_close(fd);
-}
-
-COIL_TEST(paths_are_made_renamed_linked_and_removed)
-{
-	char path[] = "/tmp/coil-dir-XXXXXX";
-	struct statx stat;
-	int dir, fd;
-
-	ck_assert_ptr_nonnull(mkdtemp(path));
-	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ck_assert_int_eq(run_op(mkdirat, dir, "d", 0700), 0);
-	ck_assert_int_eq(run_op(mkdirat, dir, "d", 0700), -EEXIST);
-	fd = run_op(openat, dir, "d/f", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(op_write(fd, "abc", 3), 3);
-	ck_assert_int_eq(run_op(close, fd), 0);
-	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
-	ck_assert_int_eq(run_op(renameat, dir, "d/f", dir, "g", 0), 0);
-	ck_assert_int_eq(run_op(linkat, dir, "g", dir, "h", 0), 0);
-	ck_assert_int_eq(run_op(symlinkat, "h", dir, "s"), 0);
-	ck_assert_int_eq(run_op(statx, dir, "s", 0, STATX_SIZE | STATX_NLINK, &stat), 0);
-	ck_assert_uint_eq(stat.stx_size, 3);
-	ck_assert_uint_eq(stat.stx_nlink, 2);
-	ck_assert_int_eq(run_op(unlinkat, dir, "s", 0), 0);
-	ck_assert_int_eq(run_op(unlinkat, dir, "h", 0), 0);
-	ck_assert_int_eq(run_op(unlinkat, dir, "g", 0), 0);
-	ck_assert_int_eq(run_op(unlinkat, dir, "d", AT_REMOVEDIR), 0);
-	coil_close(dir);
-	ck_assert_int_eq(run_op(unlinkat, AT_FDCWD, path, AT_REMOVEDIR), 0);
-	ck_assert_int_eq(run_op(openat, AT_FDCWD, path, O_RDONLY, 0), -ENOENT);
-}
-
-COIL_TEST(sockets_are_made_shut_and_closed_by_ops)
-{
-	int fd = run_op(socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, 0), fds[2];
-
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(run_op(shutdown, fd, SHUT_RDWR), -ENOTCONN);
-	ck_assert_int_eq(run_op(close, fd), 0);
-	ck_assert_int_eq(run_op(close, fd), -EBADF);
-	unix_pair(fds, SOCK_STREAM);
-	ck_assert_int_eq(run_op(shutdown, fds[1], SHUT_WR), 0);
-	ck_assert_int_eq(op_recv(fds[0], &fd, sizeof(fd), 0), 0);
-	close_all(fds, 2);
-}
-
-/*
- * Splicing.
- */
-
-COIL_TEST(a_splice_waits_for_the_end_that_is_not_ready)
-{
-	struct own_op own = {0};
-	char buf[64];
-	int in[2], out[2];
-
-	ck_assert_int_eq(pipe(in), 0);
-	unix_pair(out, SOCK_STREAM);
-	fill(out[0], 'x');
-	io_uring_prep_splice(&own.op.sqe, in[0], -1, out[0], -1, 64, 0);
-	begin(&own);
-	ck_assert_int_eq(coil_sleep(5 * COIL_MILLISECOND), 0);
-	ck_assert_int_eq(own.count, 0);
-	say(in[1], "spliced");
-	ck_assert_int_eq(coil_sleep(5 * COIL_MILLISECOND), 0);
-	ck_assert_int_eq(own.count, 0);
-	ck_assert_uint_gt(drain(out[1]), 0);
-	until(own.count == 1);
-	ck_assert_int_eq(own.last, 7);
-	ck_assert_int_eq(recv(out[1], buf, sizeof(buf), MSG_DONTWAIT), 7);
-	ck_assert(!memcmp(buf, "spliced", 7));
-	close_all(in, 2);
-	close_all(out, 2);
-}
-
-COIL_TEST(a_splice_from_an_empty_pipe_to_a_file_does_not_hold_a_thread)
-{
-	struct own_op own = {0};
-	char buf[16];
-	int fd = temporary_file(), in[2];
-
-	ck_assert_int_eq(pipe(in), 0);
-	io_uring_prep_splice(&own.op.sqe, in[0], -1, fd, 2, 64, 0);
-	begin(&own);
-	ck_assert_int_eq(coil_sleep(5 * COIL_MILLISECOND), 0);
-	ck_assert_uint_eq(coil__loop->jobs, 0);
-	say(in[1], "file");
-	until(own.count == 1);
-	ck_assert_int_eq(own.last, 4);
-	ck_assert_int_eq(run_op(read, fd, buf, sizeof(buf), 2), 4);
-	ck_assert(!memcmp(buf, "file", 4));
-	close_all(in, 2);
-	coil_close(fd);
-}
-
-COIL_TEST(tee_copies_and_leaves)
-{
-	char buf[16];
-	int in[2], out[2];
-
-	ck_assert_int_eq(pipe(in), 0);
-	ck_assert_int_eq(pipe(out), 0);
-	say(in[1], "twice");
-	ck_assert_int_eq(run_op(tee, in[0], out[1], 16, 0), 5);
-	ck_assert_int_eq(op_read(out[0], buf, sizeof(buf)), 5);
-	ck_assert_int_eq(op_read(in[0], buf, sizeof(buf)), 5);
-	close_all(in, 2);
-	close_all(out, 2);
-}
 
 COIL_TEST(an_opcode_that_nobody_knows_is_eopnotsupp)
 {
@@ -712,7 +546,66 @@ COIL_TEST(an_opcode_that_nobody_knows_is_eopnotsupp)
 	ck_assert_int_eq(coil__op_run(&op), -EOPNOTSUPP);
 }
 
-static void add_sockets(TCase *tests)
+static int use_nothing(void *arg)
+{
+	return 0;
+}
+
+/* Waits for a socket and a thread; -ENOMEM if memory was asked for in vain. */
+static int use_memory(void *arg)
+{
+	struct coil_task *task;
+	struct own_op own = {0};
+	int fds[2], high, fd = -1, err;
+	char buf[4];
+
+	unix_pair(fds, SOCK_STREAM);
+	high = fcntl(fds[0], F_DUPFD_CLOEXEC, 700);
+	own.op.complete = note_completion;
+	io_uring_prep_recv(&own.op.sqe, high, buf, sizeof(buf), 0);
+	err = coil__op_start(coil__loop, &own.op);
+	if (!err) {
+		say(fds[1], "abc");
+		for (int i = 0; !own.count && i < 1000 && !err; i++)
+			err = coil_sleep(COIL_MILLISECOND);
+		coil__op_cancel(coil__loop, &own.op);
+		while (!own.count)
+			coil_yield();
+		if (!err && own.last < 0)
+			err = own.last;
+	}
+	if (!err)
+		fd = err = run_op(openat, AT_FDCWD, "/", O_RDONLY | O_CLOEXEC, 0);
+	if (fd >= 0)
+		err = run_op(fsync, fd, 0);
+	task = coil_create_task(use_nothing, NULL);
+	if (task)
+		coil_await(task);
+	close(fd);
+	close(high);
+	close_all(fds, 2);
+	return err < 0 ? err : 0;
+}
+
+START_TEST(each_failure_of_memory_is_told_and_leaves_nothing)
+{
+	for (unsigned long n = 1;; n++) {
+		int result;
+
+		support_fail_allocation(n);
+		result = coil_run(use_memory, NULL);
+		if (!support_allocation_failed()) {
+			ck_assert_int_eq(result, 0);
+			break;
+		}
+		ck_assert_msg(!result || result == -ENOMEM,
+			      "request %lu in vain gave %d", n, result);
+	}
+	support_fail_allocation(0);
+}
+END_TEST
+
+static void add_streams(TCase *tests)
 {
 	tcase_add_test(tests, a_reader_and_a_writer_wait_on_one_fd_and_each_is_woken_for_its_own);
 	tcase_add_test(tests, the_end_of_a_peer_wakes_all_who_read);
@@ -722,29 +615,23 @@ static void add_sockets(TCase *tests)
 	tcase_add_test(tests, poll_reports_what_is_ready_and_an_fd_that_is_none);
 	tcase_add_test(tests, bytes_that_came_before_a_cancel_are_not_lost);
 	tcase_add_test(tests, waitall_waits_for_all_of_a_stream_and_for_one_datagram);
+	tcase_add_test(tests, waitall_waits_for_all_of_a_message_in_parts);
 	tcase_add_test(tests, who_asks_not_to_wait_does_not);
 	tcase_add_test(tests, a_blocking_pipe_socket_fifo_and_tty_are_read_without_blocking);
-	tcase_add_test(tests, inotify_is_read_without_blocking);
-	tcase_add_test(tests, a_blocking_pipe_socket_and_fifo_are_written_without_blocking);
-	tcase_add_test(tests, accept_makes_a_blocking_listener_nonblocking);
-	tcase_add_test(tests, accept_leaves_standard_input_as_it_is);
 }
 
-static void add_files(TCase *tests)
+static void add_others(TCase *tests)
 {
+	tcase_add_test(tests, inotify_is_read_without_blocking);
+	tcase_add_test(tests, a_blocking_pipe_socket_and_fifo_are_written_without_blocking);
+	tcase_add_test(tests, a_blocking_listener_is_accepted_from_without_blocking);
+	tcase_add_test(tests, accept_leaves_standard_input_as_it_is);
 	tcase_add_test(tests, a_refused_connection_says_so_and_another_succeeds);
 	tcase_add_test(tests, a_connection_to_a_crowded_listener_waits_and_can_be_cancelled);
 	tcase_add_test(tests, a_unix_connection_waits_for_room_in_the_queue);
 	tcase_add_test(tests, a_datagram_waits_for_a_receiver_whose_queue_is_full);
-	tcase_add_test(tests, a_file_is_written_and_read_where_it_should_be);
-	tcase_add_test(tests, a_file_that_is_not_in_memory_is_read_whole);
-	tcase_add_test(tests, a_directory_cannot_be_read_and_proc_can);
-	tcase_add_test(tests, paths_are_made_renamed_linked_and_removed);
-	tcase_add_test(tests, sockets_are_made_shut_and_closed_by_ops);
-	tcase_add_test(tests, a_splice_waits_for_the_end_that_is_not_ready);
-	tcase_add_test(tests, a_splice_from_an_empty_pipe_to_a_file_does_not_hold_a_thread);
-	tcase_add_test(tests, tee_copies_and_leaves);
 	tcase_add_test(tests, an_opcode_that_nobody_knows_is_eopnotsupp);
+	tcase_add_test(tests, each_failure_of_memory_is_told_and_leaves_nothing);
 }
 
 Suite *suite(void)
@@ -752,8 +639,8 @@ Suite *suite(void)
 	Suite *perform = suite_create("perform");
 	TCase *tests = tcase_create("perform");
 
-	add_sockets(tests);
-	add_files(tests);
+	add_streams(tests);
+	add_others(tests);
 	suite_add_tcase(perform, tests);
 	return perform;
 }

@@ -1,13 +1,124 @@
 # SPDX-License-Identifier: MIT
-# One suite a module: check_NAME is check_NAME.c here, a line in the list
-# and a line that says what it links.
+# One suite a module: check_NAME is check_NAME.c here, a line in the list and two
+# that say what it links and whose calls are wrapped (see support.c).
 
 if HAVE_CHECK
 
 suites = \
-	%D%/check_task
+	%D%/check_address \
+	%D%/check_barrier \
+	%D%/check_cancel \
+	%D%/check_close \
+	%D%/check_condition \
+	%D%/check_datagram \
+	%D%/check_dial \
+	%D%/check_epoll \
+	%D%/check_event \
+	%D%/check_fallback \
+	%D%/check_file \
+	%D%/check_fork \
+	%D%/check_future \
+	%D%/check_gather \
+	%D%/check_group \
+	%D%/check_lock \
+	%D%/check_perform \
+	%D%/check_perform_files \
+	%D%/check_poll \
+	%D%/check_pool \
+	%D%/check_queue \
+	%D%/check_run \
+	%D%/check_rwlock \
+	%D%/check_semaphore \
+	%D%/check_sendfile \
+	%D%/check_shield \
+	%D%/check_sim \
+	%D%/check_socket \
+	%D%/check_stack \
+	%D%/check_stop \
+	%D%/check_switch \
+	%D%/check_task \
+	%D%/check_time \
+	%D%/check_timeout \
+	%D%/check_timers \
+	%D%/check_wait \
+	%D%/check_waitq
 
+tests_check_address_LDADD = $(suite_libs)
+tests_check_address_LDFLAGS = $(suite_ldflags)
+tests_check_barrier_LDADD = $(suite_libs)
+tests_check_barrier_LDFLAGS = $(suite_ldflags)
+tests_check_cancel_LDADD = $(suite_libs)
+tests_check_cancel_LDFLAGS = $(suite_ldflags)
+tests_check_close_LDADD = $(suite_libs)
+tests_check_close_LDFLAGS = $(suite_ldflags)
+tests_check_condition_LDADD = $(suite_libs)
+tests_check_condition_LDFLAGS = $(suite_ldflags)
+tests_check_datagram_LDADD = $(suite_libs)
+tests_check_datagram_LDFLAGS = $(suite_ldflags)
+tests_check_dial_LDADD = $(suite_libs)
+tests_check_dial_LDFLAGS = $(suite_ldflags)
+tests_check_epoll_LDADD = $(suite_libs)
+tests_check_epoll_LDFLAGS = $(suite_ldflags)
+tests_check_event_LDADD = $(suite_libs)
+tests_check_event_LDFLAGS = $(suite_ldflags)
+tests_check_fallback_LDADD = $(suite_libs)
+tests_check_fallback_LDFLAGS = $(suite_ldflags) \
+	-Wl,--wrap=io_uring_get_probe_ring \
+	-Wl,--wrap=io_uring_queue_init_params
+tests_check_file_LDADD = $(suite_libs)
+tests_check_file_LDFLAGS = $(suite_ldflags)
+tests_check_fork_LDADD = $(suite_libs)
+tests_check_fork_LDFLAGS = $(suite_ldflags)
+tests_check_future_LDADD = $(suite_libs)
+tests_check_future_LDFLAGS = $(suite_ldflags)
+tests_check_gather_LDADD = $(suite_libs)
+tests_check_gather_LDFLAGS = $(suite_ldflags)
+tests_check_group_LDADD = $(suite_libs)
+tests_check_group_LDFLAGS = $(suite_ldflags)
+tests_check_lock_LDADD = $(suite_libs)
+tests_check_lock_LDFLAGS = $(suite_ldflags)
+tests_check_perform_LDADD = $(suite_libs)
+tests_check_perform_LDFLAGS = $(suite_ldflags)
+tests_check_perform_files_LDADD = $(suite_libs)
+tests_check_perform_files_LDFLAGS = $(suite_ldflags)
+tests_check_poll_LDADD = $(suite_libs)
+tests_check_poll_LDFLAGS = $(suite_ldflags)
+tests_check_pool_LDADD = $(suite_libs)
+tests_check_pool_LDFLAGS = $(suite_ldflags)
+tests_check_queue_LDADD = $(suite_libs)
+tests_check_queue_LDFLAGS = $(suite_ldflags)
+tests_check_run_LDADD = $(suite_libs)
+tests_check_run_LDFLAGS = $(suite_ldflags)
+tests_check_rwlock_LDADD = $(suite_libs)
+tests_check_rwlock_LDFLAGS = $(suite_ldflags)
+tests_check_semaphore_LDADD = $(suite_libs)
+tests_check_semaphore_LDFLAGS = $(suite_ldflags)
+tests_check_sendfile_LDADD = $(suite_libs)
+tests_check_sendfile_LDFLAGS = $(suite_ldflags)
+tests_check_shield_LDADD = $(suite_libs)
+tests_check_shield_LDFLAGS = $(suite_ldflags)
+tests_check_sim_LDADD = $(suite_libs)
+tests_check_sim_LDFLAGS = $(suite_ldflags)
+tests_check_socket_LDADD = $(suite_libs)
+tests_check_socket_LDFLAGS = $(suite_ldflags)
+tests_check_stack_LDADD = $(suite_libs)
+tests_check_stack_LDFLAGS = $(suite_ldflags)
+tests_check_stop_LDADD = $(suite_libs)
+tests_check_stop_LDFLAGS = $(suite_ldflags)
+tests_check_switch_LDADD = $(suite_libs)
+tests_check_switch_LDFLAGS = $(suite_ldflags)
 tests_check_task_LDADD = $(suite_libs)
+tests_check_task_LDFLAGS = $(suite_ldflags)
+tests_check_time_LDADD = $(suite_libs)
+tests_check_time_LDFLAGS = $(suite_ldflags)
+tests_check_timeout_LDADD = $(suite_libs)
+tests_check_timeout_LDFLAGS = $(suite_ldflags)
+tests_check_timers_LDADD = $(suite_libs)
+tests_check_timers_LDFLAGS = $(suite_ldflags)
+tests_check_wait_LDADD = $(suite_libs)
+tests_check_wait_LDFLAGS = $(suite_ldflags)
+tests_check_waitq_LDADD = $(suite_libs)
+tests_check_waitq_LDFLAGS = $(suite_ldflags)
 
 # Suites that ThreadSanitizer should see: threads, wake-ups and switches.
 TSAN_SUITES = %D%/check_task
@@ -18,10 +129,33 @@ VALGRIND_SUITES = %D%/check_task
 # What every suite shares: main(), the fixture and the engine of simulated time.
 check_LTLIBRARIES += %D%/libsupport.la
 tests_libsupport_la_SOURCES = \
-	%D%/support.c \
+	%D%/ops.h \
+	%D%/resolver.h \
+	%D%/sockets.h \
 	%D%/support.h \
+	%D%/sync.h \
+	%D%/tasks.h \
+	%D%/support.c \
 	%D%/sim.c
-suite_libs = %D%/libsupport.la libcoil-all.la $(CHECK_LIBS)
+suite_ldflags = $(AM_LDFLAGS) \
+	-Wl,--wrap=_mark_point \
+	-Wl,--wrap=aligned_alloc \
+	-Wl,--wrap=calloc \
+	-Wl,--wrap=coil__op_complete \
+	-Wl,--wrap=coil__ready \
+	-Wl,--wrap=epoll_ctl \
+	-Wl,--wrap=free \
+	-Wl,--wrap=malloc \
+	-Wl,--wrap=mmap \
+	-Wl,--wrap=munmap \
+	-Wl,--wrap=pthread_create \
+	-Wl,--wrap=realloc \
+	-Wl,--wrap=reallocarray \
+	-Wl,--wrap=strdup \
+	-Wl,--wrap=strndup \
+	-Wl,--wrap=tcase_create
+
+suite_libs = %D%/libsupport.la libcoil-all.la $(CHECK_LIBS) $(URING_LIBS)
 
 check_PROGRAMS += $(suites)
 TESTS += $(suites)

@@ -161,7 +161,7 @@ static bool look(struct coil_loop *loop, int64_t ns)
 	unsigned long before = sim.completions;
 
 	coil__epoll.poll(loop, sim.now + ns);
-	return sim.completions != before || loop->ready ||
+	return sim.completions != before ||
 	       atomic_load_explicit(&loop->woken, memory_order_acquire);
 }
 

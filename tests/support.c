@@ -43,6 +43,7 @@ static struct {
 /* Check's own memory is not the library's, and never fails. */
 static __thread int in_check;
 static bool fail_threads;
+static unsigned long threads;
 static unsigned long epoll_ctls;
 
 void *__real_malloc(size_t size);
@@ -296,7 +297,10 @@ int __wrap_munmap(void *at, size_t size)
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 			  void *(*fn)(void *), void *arg)
 {
-	return fail_threads ? EAGAIN : __real_pthread_create(thread, attr, fn, arg);
+	if (fail_threads)
+		return EAGAIN;
+	__atomic_fetch_add(&threads, 1, __ATOMIC_RELAXED);
+	return __real_pthread_create(thread, attr, fn, arg);
 }
 
 int __wrap_epoll_ctl(int epoll_fd, int verb, int fd, struct epoll_event *event)
@@ -327,22 +331,42 @@ void support_fail_allocation(unsigned long n)
 
 bool support_allocation_failed(void)
 {
-	return memory.failed;
+	bool failed;
+
+	pthread_mutex_lock(&memory.lock);
+	failed = memory.failed;
+	pthread_mutex_unlock(&memory.lock);
+	return failed;
 }
 
 unsigned long support_allocations(void)
 {
-	return memory.allocations;
+	unsigned long allocations;
+
+	pthread_mutex_lock(&memory.lock);
+	allocations = memory.allocations;
+	pthread_mutex_unlock(&memory.lock);
+	return allocations;
 }
 
 size_t support_outstanding(void)
 {
-	return memory.bytes;
+	size_t bytes;
+
+	pthread_mutex_lock(&memory.lock);
+	bytes = memory.bytes;
+	pthread_mutex_unlock(&memory.lock);
+	return bytes;
 }
 
 void support_fail_threads(bool fail)
 {
 	fail_threads = fail;
+}
+
+unsigned long support_threads(void)
+{
+	return __atomic_load_n(&threads, __ATOMIC_RELAXED);
 }
 
 /*
@@ -405,8 +429,10 @@ static void open_ledger(void)
 static bool balanced(struct ledger *now)
 {
 	list_fds(now);
+	pthread_mutex_lock(&memory.lock);
 	now->count = memory.count;
 	now->mapped = memory.mapped;
+	pthread_mutex_unlock(&memory.lock);
 	for (int i = 0; i < now->fds; i++) {
 		if (!lists_fd(&ledger, now->fd[i], now->target[i]))
 			return false;
@@ -522,7 +548,9 @@ uint64_t support_seed(void)
 	uint64_t seed;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	seed = asked ? strtoull(asked, NULL, 0) : (uint64_t)now.tv_nsec << 20 ^ (uint64_t)now.tv_sec;
+	seed = (uint64_t)now.tv_nsec << 20 ^ (uint64_t)now.tv_sec;
+	if (asked)
+		seed = strtoull(asked, NULL, 0);
 	printf("COIL_TEST_SEED=%llu\n", (unsigned long long)seed);
 	fflush(stdout);
 	return seed;

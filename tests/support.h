@@ -70,7 +70,8 @@ size_t support_outstanding(void);		/* bytes in blocks, not in mappings */
 /* While true no thread can be started. */
 void support_fail_threads(bool fail);
 
-/* How often epoll_ctl(2) was called since the program began. */
+/* Threads that were started, and calls of epoll_ctl(2), since the program began. */
+unsigned long support_threads(void);
 unsigned long support_epoll_ctls(void);
 
 /*

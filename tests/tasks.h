@@ -94,6 +94,13 @@ static UNUSED void passed(int64_t since, int64_t ns)
 		ck_assert_int_ge(elapsed, ns);
 }
 
+/* So far ahead that by a real clock, too, what is to be done before is done. */
+static UNUSED int64_t ahead(void)
+{
+	return support_simulated() ? COIL_MILLISECOND
+				   : 100 * COIL_MILLISECOND * support_patience();
+}
+
 /* Keeps the thread busy while time passes. */
 static UNUSED void burn(int64_t ns)
 {

@@ -21,6 +21,8 @@
 #include <coil/scope.h>
 #include <coil/task.h>
 #include <coil/waitq.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -66,6 +68,19 @@ int coil_group_wait(struct coil_group *group);
 
 /* Asks every child, and the body, to end.  For a group with none: nothing. */
 void coil_group_cancel(struct coil_group *group);
+
+/*
+ * Asks first and cancels after the grace: from now on coil_group_ending() is true
+ * in the children, and no more are started (-ECANCELED); after grace_ns nanoseconds
+ * the group is cancelled.  At once if grace_ns <= 0 or memory is out.
+ */
+void coil_group_cancel_after(struct coil_group *group, int64_t grace_ns);
+
+/*
+ * Whether the caller's group, or one further out, was asked to end or cancelled:
+ * for a task that would rather finish what it is at than be cut short.
+ */
+bool coil_group_ending(void);
 
 /* The body's own failure, a negative errno: as if a child had returned it. */
 void coil_group_fail(struct coil_group *group, int error);

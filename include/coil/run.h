@@ -48,6 +48,43 @@ int coil_run_with(const struct coil_options *options, int (*fn)(void *arg), void
 const char *coil_backend_name(void);
 const char *coil_backend_reason(void);
 
+/*
+ * The calling thread's loop, NULL if it has none.  A reference keeps the handle
+ * good, also when the loop has ended, for use by other threads; as long as there is
+ * one a loop does not take itself for stuck.  Both accept NULL and work everywhere.
+ */
+struct coil_loop *coil_current_loop(void);
+struct coil_loop *coil_loop_ref(struct coil_loop *loop);
+void coil_loop_unref(struct coil_loop *loop);
+
+/*
+ * Has the loop call fn(arg) soon, outside any task, in the order of asking.  From
+ * any thread, not from a signal handler.  Returns 0, then fn is sure to be called;
+ * -EINVAL (NULL), -ENOMEM, or -ESHUTDOWN on a loop that has ended.
+ */
+int coil_call_soon_threadsafe(struct coil_loop *loop, void (*fn)(void *arg), void *arg);
+
+/*
+ * Runs fn(arg) as a task of that loop and blocks the calling thread, which must
+ * have no loop (-EBUSY), until it has returned: its result.  After ns nanoseconds
+ * the task is cancelled and still waited for: -ETIMEDOUT if it then returned
+ * -ECANCELED.  -EINVAL (NULL), -ENOMEM, -ESHUTDOWN on a loop that has ended.
+ */
+int coil_run_coroutine_threadsafe(struct coil_loop *loop, int (*fn)(void *arg), void *arg,
+				  int64_t ns);
+
+/*
+ * Runs fn(arg) as the main task of n loops in n threads (0: one a processor),
+ * pinned if there are processors enough.  The first failure, a negative result,
+ * cancels the others' mains.  Returns when all have ended: the first failure or 0;
+ * -EINVAL, -ENOMEM, -EBUSY on a thread with a loop, -EAGAIN if a thread could not
+ * be made (those made are cancelled).
+ */
+int coil_run_workers(unsigned n, int (*fn)(void *arg), void *arg);
+
+/* Which of them this is, from 0 on; 0 elsewhere. */
+unsigned coil_worker_index(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -12,6 +12,7 @@
  */
 
 #include <coil/cdefs.h>
+#include <coil/waitq.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -123,6 +124,13 @@ int coil_check(void);
 /* Whether a cancel (not a timeout) is pending for the caller. */
 bool coil_cancel_requested(void);
 
+/*
+ * Where to park until the task ends, for a wait for it among other things (see
+ * coil_waitq_park_any): all are unparked when it does, and nobody is any more once
+ * coil_done() is true.  Good as long as the handle.
+ */
+struct coil_waitq *coil_task_waiters(struct coil_task *task);
+
 /* The calling task; NULL outside one. */
 struct coil_task *coil_current_task(void);
 
@@ -138,6 +146,20 @@ size_t coil_all_tasks(struct coil_task *tasks[], size_t max);
  */
 const char *coil_task_name(const struct coil_task *task);
 int coil_task_set_name(struct coil_task *task, const char *format, ...) COIL_PRINTF(2, 3);
+
+/*
+ * A variable of which every task has its own value, NULL until one is set; a child
+ * starts with its creator's, as they are at that moment.  A function that runs in a
+ * thread for a task sees that task's.  Setting returns 0, -EINVAL (var is NULL),
+ * -ENOMEM, or -EPERM outside a task.  The value is the program's, and coil only
+ * passes it on.
+ */
+struct coil_var {
+	const char *name;	/* for people; may be NULL */
+};
+
+int coil_var_set(struct coil_var *var, void *value);
+void *coil_var_get(const struct coil_var *var);
 
 /*
  * Who is told of failures that nobody awaited, on the calling thread's loop.

@@ -44,6 +44,15 @@ COIL_MUST_CHECK int coil_waitq_park_for(struct coil_waitq *waitq, void *data, co
 COIL_MUST_CHECK int coil_waitq_park_shielded(struct coil_waitq *waitq, void *data, const char *what);
 
 /*
+ * Parks the caller at the end of n queues at once, until it is unparked from one of
+ * them: returns which, and it has left the others.  data[i], if data is not NULL, is
+ * what the one who unparks from waitqs[i] is given.  A queue may stand there twice.
+ * Errors as above, and -EINVAL for n 0, -ENOMEM (beyond 8 queues).
+ */
+COIL_MUST_CHECK int coil_waitq_park_any(struct coil_waitq *const waitqs[], void *const data[],
+					size_t n, const char *what);
+
+/*
  * Takes the first waiter off the queue and makes it ready.  Returns its task,
  * NULL if nobody waits or (errno EXDEV) if they belong to another loop.  _with
  * also tells its data.  The task does not run before the caller parks.

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+/* Connecting to an address, and to the best of several: RFC 8305. */
+#include "tests/resolver.h"
+#include "tests/sockets.h"
+#include "tests/support.h"
+#include <coil/address.h>
+#include <coil/timeout.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+
+#define STAGGER (250 * COIL_MILLISECOND)
+
+static int option(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	ck_assert_int_eq(getsockopt(fd, level, name, &value, &len), 0);
+	return value;
+}
+
+/* A listener on that address, at a port that its caller knows or 0. */
+static int listen_on(const char *host, uint16_t port)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s:%d", host, port);
+	return coil_listen(text, NULL);
+}
+
+static uint16_t port_of(int fd)
+{
+	struct sockaddr_in6 addr;
+	socklen_t len = sizeof(addr);
+
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+	return ntohs(addr.sin6_port);
+}
+
+/* Which address of the loopback net a socket is connected to: its last byte. */
+static int peer_of(int fd)
+{
+	struct sockaddr_storage addr;
+	socklen_t len = sizeof(addr);
+
+	ck_assert_int_eq(getpeername(fd, (struct sockaddr *)&addr, &len), 0);
+	if (addr.ss_family == AF_INET6)
+		return 6;
+	return ntohl(((struct sockaddr_in *)&addr)->sin_addr.s_addr) & 0xff;
+}
+
+static int dial_port(const char *host, uint16_t port)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s:%d", host, port);
+	return coil_dial(text);
+}
+
+COIL_TEST(conn_007_a_dialled_socket_is_nonblocking_cloexec_and_without_delay)
+{
+	int fd = listen_on("127.0.0.1", 0);
+	int peer = dial_port("127.0.0.1", port_of(fd));
+
+	ck_assert_int_ge(peer, 0);
+	ck_assert(is_nonblocking(peer));
+	ck_assert(fcntl(peer, F_GETFD) & FD_CLOEXEC);
+	ck_assert_int_ne(option(peer, IPPROTO_TCP, TCP_NODELAY), 0);
+	coil_close(peer);
+	coil_close(fd);
+	ck_assert_int_eq(dial_port("127.0.0.1", 1), -ECONNREFUSED);
+}
+
+COIL_TEST(conn_005_a_unix_path_that_is_not_there_is_enoent)
+{
+	ck_assert_int_eq(coil_dial("unix:/nonexistent/socket"), -ENOENT);
+	ck_assert_int_eq(coil_dial("fd:3"), -EINVAL);
+}
+
+COIL_TEST(an_empty_host_is_this_one)
+{
+	int fd = listen_on("127.0.0.1", 0);
+	int peer = dial_port("", port_of(fd));
+
+	ck_assert_int_ge(peer, 0);
+	ck_assert_int_eq(peer_of(peer), 1);
+	coil_close(peer);
+	coil_close(fd);
+}
+
+COIL_TEST(conn_003_if_one_address_refuses_the_next_is_tried)
+{
+	int fd = listen_on("127.0.0.4", 0), peer;
+	int64_t since = coil_now();
+
+	resolver_answers("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", NULL);
+	peer = dial_port("many.test", port_of(fd));
+	ck_assert_int_ge(peer, 0);
+	ck_assert_int_eq(peer_of(peer), 4);
+	/* A refusal is not waited for. */
+	ck_assert_int_lt(coil_now() - since, STAGGER);
+	coil_close(peer);
+	coil_close(fd);
+}
+
+COIL_TEST(conn_003_if_all_refuse_the_last_error_is_returned)
+{
+	int fd = listen_on("127.0.0.1", 0);
+	uint16_t port = port_of(fd);
+
+	coil_close(fd);
+	resolver_answers("127.0.0.2", "127.0.0.3", "127.0.0.4", NULL);
+	ck_assert_int_eq(dial_port("many.test", port), -ECONNREFUSED);
+	/* It is not asked for a route, so nothing leaves this host. */
+	resolver_answers("255.255.255.255", "127.0.0.3", NULL);
+	ck_assert_int_eq(dial_port("many.test", port), -ECONNREFUSED);
+	resolver_answers("127.0.0.3", "255.255.255.255", NULL);
+	ck_assert_int_lt(dial_port("many.test", port), 0);
+}
+
+/* Where connects wait for ever: a listener whose queue is full. */
+struct hole {
+	struct sockaddr_in addr;
+	int fd;
+	int clients[CROWD];
+};
+
+static uint16_t dig(struct hole *hole)
+{
+	hole->fd = crowded(&hole->addr, hole->clients);
+	return ntohs(hole->addr.sin_port);
+}
+
+static void fill_in(struct hole *hole)
+{
+	close_all(hole->clients, CROWD);
+	coil_close(hole->fd);
+}
+
+COIL_TEST(an_address_that_is_silent_has_250_ms_before_the_next_begins)
+{
+	struct hole hole;
+	uint16_t port = dig(&hole);
+	int fd = listen_on("127.0.0.2", port), peer;
+	int64_t since = coil_now(), took;
+
+	ck_assert_int_ge(fd, 0);
+	resolver_answers("127.0.0.1", "127.0.0.2", NULL);
+	peer = dial_port("many.test", port);
+	took = coil_now() - since;
+	ck_assert_int_ge(peer, 0);
+	ck_assert_int_eq(peer_of(peer), 2);
+	ck_assert_int_ge(took, STAGGER);
+	if (support_simulated())
+		ck_assert_int_eq(took, STAGGER);
+	coil_close(peer);
+	coil_close(fd);
+	fill_in(&hole);
+}
+
+/* IPv4 (silent), IPv4 (listens), IPv6 (listens): IPv6 comes second. */
+COIL_TEST(the_families_take_turns)
+{
+	struct hole hole;
+	uint16_t port = dig(&hole);
+	int four = listen_on("127.0.0.2", port), six = listen_on("[::1]", port), peer;
+
+	resolver_answers("127.0.0.1", "127.0.0.2", "::1", NULL);
+	peer = dial_port("many.test", port);
+	ck_assert_int_ge(peer, 0);
+	/* A host without IPv6 goes on at once. */
+	ck_assert_int_eq(peer_of(peer), six >= 0 ? 6 : 2);
+	coil_close(peer);
+	coil_close(four);
+	if (six >= 0)
+		coil_close(six);
+	fill_in(&hole);
+}
+
+struct dialling {
+	const char *host;
+	uint16_t port;
+	int result;
+};
+
+static int dial_it(void *arg)
+{
+	struct dialling *dialling = arg;
+
+	dialling->result = dial_port(dialling->host, dialling->port);
+	return 0;
+}
+
+/* The ledger of fds tells whether all attempts have closed their sockets. */
+COIL_TEST(conn_004_a_cancel_ends_every_attempt)
+{
+	struct hole hole;
+	struct dialling dialling = { .host = "many.test", .port = dig(&hole) };
+
+	resolver_answers("127.0.0.1", "127.0.0.1", "127.0.0.1", NULL);
+	for (int i = 0; i < 4; i++) {
+		struct coil_task *task = coil_create_task(dial_it, &dialling);
+
+		/* Before it ran, and with one, two and three attempts out. */
+		if (i)
+			ck_assert_int_eq(coil_sleep(i * STAGGER - STAGGER / 2), 0);
+		coil_cancel(task);
+		coil_await(task);
+		ck_assert_int_eq(dialling.result, -ECANCELED);
+	}
+	fill_in(&hole);
+}
+
+COIL_TEST(conn_004_a_deadline_ends_every_attempt)
+{
+	struct hole hole;
+	uint16_t port = dig(&hole);
+	int result = 0;
+
+	resolver_answers("127.0.0.1", "127.0.0.1", NULL);
+	COIL_TIMEOUT(STAGGER + STAGGER / 2)
+		result = dial_port("many.test", port);
+	ck_assert_int_eq(result, -ETIMEDOUT);
+	COIL_TIMEOUT(10 * COIL_MILLISECOND)
+		result = dial_port("127.0.0.1", port);
+	ck_assert_int_eq(result, -ETIMEDOUT);
+	/* The attempts that go on for good are the caller's to end. */
+	COIL_TIMEOUT(3 * STAGGER)
+		result = dial_port("many.test", port);
+	ck_assert_int_eq(result, -ETIMEDOUT);
+	fill_in(&hole);
+}
+
+/* A cancel that meets the winner: its fd, or none. */
+COIL_TEST(a_cancel_that_meets_a_winner_leaks_no_fd)
+{
+	int fd = listen_on("127.0.0.1", 0);
+	struct dialling dialling = { .host = "many.test", .port = port_of(fd) };
+
+	resolver_answers("127.0.0.1", "127.0.0.1", NULL);
+	for (int i = 0; i < 40; i++) {
+		struct coil_task *task = coil_create_task(dial_it, &dialling);
+
+		for (int j = 0; j < i; j++)
+			ck_assert_int_eq(coil_yield(), 0);
+		coil_cancel(task);
+		coil_await(task);
+		ck_assert(dialling.result >= 0 || dialling.result == -ECANCELED);
+		if (dialling.result >= 0)
+			coil_close(dialling.result);
+	}
+	coil_close(fd);
+}
+
+COIL_TEST(a_cancel_during_the_lookup_returns_at_once)
+{
+	struct dialling dialling = { .host = "slow.test", .port = 1 };
+	struct coil_task *task = coil_create_task(dial_it, &dialling);
+
+	resolver_answers("127.0.0.1", NULL);
+	while (!resolver_is_busy())
+		ck_assert_int_eq(coil_yield(), 0);
+	coil_cancel(task);
+	coil_await(task);
+	ck_assert_int_eq(dialling.result, -ECANCELED);
+	resolver_let_go();
+}
+
+COIL_TEST(without_memory_dial_fails_cleanly_or_not_at_all)
+{
+	int fd = listen_on("127.0.0.1", 0);
+	uint16_t port = port_of(fd);
+	int result = 0;
+
+	resolver_answers("127.0.0.2", "127.0.0.3", "127.0.0.1", NULL);
+	for (unsigned long n = 1; n < 40; n++) {
+		support_fail_allocation(n);
+		result = dial_port("many.test", port);
+		support_fail_allocation(0);
+		if (result >= 0)
+			coil_close(result);
+		else
+			ck_assert_msg(result == -ENOMEM || result == -EAGAIN ||
+				      result == -ENOENT || result == -ECONNREFUSED,
+				      "allocation %lu: %d", n, result);
+	}
+	ck_assert_int_ge(result, 0);
+	coil_close(fd);
+}
+
+Suite *suite(void)
+{
+	Suite *dial = suite_create("dial");
+	TCase *tests = tcase_create("dial");
+
+	tcase_add_test(tests,
+		       conn_007_a_dialled_socket_is_nonblocking_cloexec_and_without_delay);
+	tcase_add_test(tests, conn_005_a_unix_path_that_is_not_there_is_enoent);
+	tcase_add_test(tests, an_empty_host_is_this_one);
+	tcase_add_test(tests, conn_003_if_one_address_refuses_the_next_is_tried);
+	tcase_add_test(tests, conn_003_if_all_refuse_the_last_error_is_returned);
+	tcase_add_test(tests, an_address_that_is_silent_has_250_ms_before_the_next_begins);
+	tcase_add_test(tests, the_families_take_turns);
+	tcase_add_test(tests, conn_004_a_cancel_ends_every_attempt);
+	tcase_add_test(tests, conn_004_a_deadline_ends_every_attempt);
+	tcase_add_test(tests, a_cancel_that_meets_a_winner_leaks_no_fd);
+	tcase_add_test(tests, a_cancel_during_the_lookup_returns_at_once);
+	tcase_add_test(tests, without_memory_dial_fails_cleanly_or_not_at_all);
+	suite_add_tcase(dial, tests);
+	return dial;
+}

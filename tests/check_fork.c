@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/tasks.h"
+#include "core/loop.h"
+#include <fcntl.h>
+#include <signal.h>
+
+#define MS COIL_MILLISECOND
+
+static int in_new_run(void *arg)
+{
+	struct nap own = { .ns = MS, .result = 3 };
+
+	return coil_await(start(nap, &own));
+}
+
+/* What the child of a fork finds; its status says which assertion failed. */
+static void be_child(struct coil_task *other, const int fds[2])
+{
+	int ends[2];
+
+	if (coil_sleep(MS) != -EPERM || coil_yield() != -EPERM || coil_check() != -EPERM)
+		_exit(1);
+	if (coil_current_task() || coil_all_tasks(NULL, 0) || coil_backend_name())
+		_exit(2);
+	if (coil_await(other) != -EPERM || coil_cancel(other))
+		_exit(3);
+	for (int i = 0; i < 2; i++) {
+		if (fds[i] >= 0 && fcntl(fds[i], F_GETFD) >= 0)
+			_exit(4);
+	}
+	if (coil_run(in_new_run, NULL) != 3)
+		_exit(5);
+	if (pipe(ends))
+		_exit(6);
+	_exit(0);
+}
+
+static int count_turns(void *arg)
+{
+	while (!coil_sleep(100 * COIL_MICROSECOND))
+		++*(int *)arg;
+	return 0;
+}
+
+COIL_TEST(the_child_of_a_fork_has_no_loop_and_may_run_another)
+{
+	int turns = 0, status;
+	struct coil_task *other = start(count_turns, &turns);
+	int fds[2] = { coil__loop->engine_fds[0], coil__loop->engine_fds[1] };
+	pid_t pid;
+
+	settle();
+	fflush(NULL);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (!pid)
+		be_child(other, fds);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	/* The parent goes on as if nothing had been. */
+	ck_assert_int_eq(coil_sleep(MS), 0);
+	ck_assert_int_gt(turns, 0);
+	coil_cancel(other);
+	ck_assert_int_eq(coil_await(other), 0);
+}
+
+static int return_from_child(void *arg)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid)
+		return 0;
+	waitpid(pid, &status, 0);
+	if (WIFSIGNALED(status))
+		kill(getpid(), WTERMSIG(status));
+	return 0;
+}
+
+START_TEST(a_child_of_a_fork_that_returns_from_its_task_dies_by_name)
+{
+	dies(return_from_child, SIGABRT, "main");
+}
+END_TEST
+
+Suite *suite(void)
+{
+	Suite *whole = suite_create("fork");
+	TCase *tests = tcase_create("fork");
+
+	tcase_add_test(tests, the_child_of_a_fork_has_no_loop_and_may_run_another);
+	tcase_add_test(tests, a_child_of_a_fork_that_returns_from_its_task_dies_by_name);
+	suite_add_tcase(whole, tests);
+	return whole;
+}
