@@ -36,7 +36,6 @@
  * every few milliseconds.  Regular files answer EPERM to epoll_ctl, and go to
  * the pool, as does all that can only block.
  */
-#include "core/epoll.h"
 #include "core/backend.h"
 #include "core/list.h"
 #include "core/loop.h"

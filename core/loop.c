@@ -17,6 +17,7 @@
 
 enum {
 	BUDGET = 64,		/* switches between two looks around */
+	STUCK_LISTED = 100,	/* tasks; a daemon's log is not to be flooded */
 	STACK_DEFAULT = 64 * 1024,
 	STACK_SANITIZED = 256 * 1024,
 };
@@ -265,15 +266,18 @@ static void report_stuck(struct coil_loop *loop)
 {
 	struct stack_cursor cursor = {0};
 	struct coil_task *task;
+	size_t listed = 0;
 
 	coil__warn("deadlock: nothing can ever wake these %zu tasks, they are cancelled",
 		   loop->task_count);
 	while ((task = coil__tasks_each(&loop->stacks, &cursor))) {
-		if (task->done)
+		if (task->done || ++listed > STUCK_LISTED)
 			continue;
 		coil__warn("  task %s waits for %s since %.3f s", coil_task_name(task),
 			   coil__task_waits_for(task), (double)(loop->now - task->since) / 1e9);
 	}
+	if (listed > STUCK_LISTED)
+		coil__warn("  and %zu more", listed - STUCK_LISTED);
 }
 
 static void cancel_all(struct coil_loop *loop)

@@ -23,6 +23,12 @@ bool coil__op_names_fd(const struct op *op)
 	}
 }
 
+void coil__fd_made(struct coil_loop *loop, int fd)
+{
+	if ((size_t)fd < loop->fd_count)
+		loop->fds[fd].events = 0;
+}
+
 static void link_fd(struct fd *fd, struct op *op)
 {
 	op->next_on_fd = fd->ops;
@@ -115,6 +121,7 @@ static ssize_t run(struct coil_task *self, struct op *op, const struct wait *wai
 	do {
 		op->done = op->cancelled = op->closing = false;
 		op->state = 0;
+		op->sqe.user_data = 0;
 		err = coil__op_start(loop, op);
 		if (err)
 			return err;
@@ -149,7 +156,7 @@ ssize_t coil__op_run_shielded(struct op *op)
 
 static const struct wait closing = { "requests to end", NULL };
 
-void coil__op_drain_fd(int number)
+int coil__op_drain_fd(int number)
 {
 	struct coil_loop *loop = coil__loop;
 	struct coil_task *self = loop->current;
@@ -157,10 +164,12 @@ void coil__op_drain_fd(int number)
 	struct op *next;
 
 	if (self->pending == -EPERM || (size_t)number >= loop->fd_count)
-		return;
+		return 0;
 	fd = &loop->fds[number];
-	if (!fd->ops || fd->closer)
-		return;
+	if (fd->closer)
+		return -EBADF;
+	if (!fd->ops)
+		return 0;
 	fd->closer = self;
 	for (struct op *op = fd->ops; op; op = next) {
 		next = op->next_on_fd;
@@ -171,6 +180,7 @@ void coil__op_drain_fd(int number)
 	if (loop->fds[number].ops)
 		coil__park(self, &closing, NULL);
 	loop->fds[number].closer = NULL;
+	return 0;
 }
 
 const char *coil__op_name(const struct op *op)

@@ -61,8 +61,19 @@ void coil__op_cancel(struct coil_loop *loop, struct op *op);
 /* What the engines call: counts, unlinks, and tells the owner. */
 void coil__op_complete(struct coil_loop *loop, struct op *op, int res, unsigned flags);
 
-/* Ends every op of this loop that names fd, and waits for their completions. */
-void coil__op_drain_fd(int fd);
+/*
+ * Ends every op of this loop that names fd, and waits for their completions.  -EBADF
+ * if another task is at it: the number is as good as gone.
+ */
+int coil__op_drain_fd(int fd);
+
+/*
+ * What an engine that remembers fds has to be told of them (epoll.c says why; to the
+ * others it is nothing): that one is about to be closed and no op names it any more,
+ * and that one was just made, so that what is known of its number is not true of it.
+ */
+void coil__fd_closed(struct coil_loop *loop, int fd);
+void coil__fd_made(struct coil_loop *loop, int fd);
 
 /* Whether op names an fd that coil_close must look for. */
 bool coil__op_names_fd(const struct op *op);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/pool.h"
-#include "core/epoll.h"
 #include "core/perform.h"
 #include <errno.h>
 #include <pthread.h>

@@ -47,7 +47,7 @@ void coil__report(const struct coil_task *task, int error)
 
 	if (loop->error_handler)
 		loop->error_handler(task, error, loop->error_arg);
-	else if (task->refused)
+	else if (!task->done)
 		coil__warn("task %s goes on after %u calls that were refused: %s",
 			   coil_task_name(task), task->refused, strerror(-error));
 	else

@@ -74,7 +74,9 @@ static void disarm(struct coil_scope *scope)
 	if (scope->timer)
 		coil__timer_remove(&loop->timers, scope->timer);
 	scope->timer = 0;
-	/* It may be on its way: few are, and seldom. */
+	if (!(scope->flags & SCOPE_LISTED))
+		return;
+	scope->flags &= ~(unsigned)SCOPE_LISTED;
 	unlink_due(&loop->due, &loop->due_last, scope);
 	unlink_due(&loop->due_next, &loop->due_next_last, scope);
 }
@@ -215,6 +217,7 @@ void coil__scope_due(struct coil_loop *loop, struct coil_scope *scope)
 {
 	scope->timer = 0;
 	scope->due = NULL;
+	scope->flags |= SCOPE_LISTED;
 	if (loop->marked)
 		append(&loop->due_next, &loop->due_next_last, scope);
 	else
@@ -230,6 +233,7 @@ void coil__scope_apply_due(struct coil_loop *loop)
 		if (!loop->due)
 			loop->due_last = NULL;
 		scope->due = NULL;
+		scope->flags &= ~(unsigned)SCOPE_LISTED;
 		if (scope->flags & SCOPE_ENDING) {
 			coil__scope_request(scope, SCOPE_CANCELLED);
 			continue;

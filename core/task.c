@@ -200,6 +200,8 @@ static void finish(struct coil_task *self, int result)
 		coil__die(self, "returns with a scope open");
 	if (coil__loop != loop)
 		coil__die(self, "returns in the child of a fork: end that by _exit or exec");
+	/* Whoever is told of the end and calls back must not park a task that is gone. */
+	self->pending = -EPERM;
 	self->result = result;
 	self->done = true;
 	self->since = ++loop->ended_count;

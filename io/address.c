@@ -41,7 +41,8 @@ static int64_t number(const char *text, int64_t most)
 static bool only(const char *text, const char *others)
 {
 	for (; *text; text++) {
-		if (!is_digit(*text) && !is_letter(*text) && !strchr(others, *text))
+		if (!is_digit(*text) && !is_letter(*text) &&
+		    !strchr(others, *text))
 			return false;
 	}
 	return true;
@@ -181,11 +182,16 @@ static int parse_host(struct address *address, bool here)
 	return err;
 }
 
-static void set_port(struct address *address, uint16_t port)
+/* The port is at the same place in both families. */
+static in_port_t *port_of(const struct addrinfo *ai)
 {
-	/* At the same place in both families. */
+	return &((struct sockaddr_in *)(void *)ai->ai_addr)->sin_port;
+}
+
+static void set_port(struct address *address, in_port_t port)
+{
 	for (struct addrinfo *ai = address->list; ai; ai = ai->ai_next)
-		((struct sockaddr_in *)(void *)ai->ai_addr)->sin_port = htons(port);
+		*port_of(ai) = port;
 	address->service[0] = '\0';
 }
 
@@ -193,6 +199,7 @@ static int parse_inet(struct address *address, const char *text, bool here)
 {
 	const char *end = *text == '[' ? strchr(text, ']') : text;
 	const char *colon = end ? strchr(end, ':') : NULL;
+	int64_t port;
 	int err;
 
 	if (!colon || strchr(colon + 1, ':'))
@@ -203,9 +210,12 @@ static int parse_inet(struct address *address, const char *text, bool here)
 	err = parse_service(address, colon + 1);
 	if (!err)
 		err = parse_host(address, here);
-	if (!err && !*address->host && is_digit(*address->service))
-		set_port(address, (uint16_t)number(address->service, UINT16_MAX));
-	return err;
+	if (err || *address->host)
+		return err;
+	port = number(address->service, UINT16_MAX);
+	if (port >= 0)
+		set_port(address, htons((in_port_t)port));
+	return 0;
 }
 
 int coil__address_parse(struct address *address, const char *text, bool here)
@@ -221,8 +231,8 @@ int coil__address_parse(struct address *address, const char *text, bool here)
 }
 
 /*
- * A lookup is the thread's, which nobody can stop; the task that asked takes the
- * answer out of it, or walks away.
+ * A lookup is the thread's, which nobody can stop; the task that asked takes
+ * the answer out of it, or walks away.
  */
 struct lookup {
 	struct detached job;
@@ -256,8 +266,8 @@ static void look_up(struct detached *job)
 {
 	struct lookup *lookup = container_of(job, struct lookup, job);
 
-	lookup->result = getaddrinfo(lookup->node, lookup->service, &lookup->hints,
-				     &lookup->found);
+	lookup->result = getaddrinfo(lookup->node, lookup->service,
+				     &lookup->hints, &lookup->found);
 	lookup->error = errno;
 	if (lookup->result)
 		lookup->found = NULL;
@@ -393,18 +403,18 @@ int coil__address_resolve(struct address *address)
 
 	if (!name && !*address->service)
 		return 0;
-	/* Of any other address it is the service alone that has to be looked up. */
+	/* Of other addresses only the service has to be looked up. */
 	if (!name)
 		hints.ai_family = AF_INET;
-	err = coil_getaddrinfo(name ? address->host : NULL, address->service, &hints,
-			       &found);
+	err = coil_getaddrinfo(name ? address->host : NULL, address->service,
+			       &hints, &found);
 	if (err || !found)
 		return err ? as_errno(err) : -ENOENT;
 	if (name) {
 		address->list = address->found = found;
 		return 0;
 	}
-	set_port(address, ntohs(((struct sockaddr_in *)(void *)found->ai_addr)->sin_port));
+	set_port(address, *port_of(found));
 	freeaddrinfo(found);
 	return 0;
 }

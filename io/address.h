@@ -16,8 +16,9 @@
 
 struct address {
 	/*
-	 * Where to bind or to connect to, in the order to try.  Of a name they are
-	 * the resolver's and there once it has been asked; else they are ours.
+	 * Where to bind or to connect to, in the order to try.  Of a name they
+	 * are the resolver's and there once it has been asked; else they are
+	 * ours.
 	 */
 	struct addrinfo *list;
 	struct addrinfo *found;
@@ -30,20 +31,22 @@ struct address {
 	} where[2];
 
 	int fd;			/* of the form fd:3; else -1 */
-	bool both;		/* :8080, where one IPv6 socket can serve IPv4 too */
+	bool both;		/* :8080, where one socket serves both families */
 	char host[254];		/* "" unless it is a name */
 	char service[33];	/* the port; "" if it is in where already */
 };
 
 /*
  * Takes text apart: 0, -EINVAL, -ENAMETOOLONG or -ENODEV.  here: the empty host
- * means the addresses to listen on; else this host, to connect to.  Never parks.
+ * means the addresses to listen on; else this host, to connect to.  Never
+ * parks.
  */
 int coil__address_parse(struct address *address, const char *text, bool here);
 
 /*
- * Looks up what is a name, for which it parks; then address->list is there.  0, or
- * a negative errno as coil_dial() has it.  coil__address_free() gives it back.
+ * Looks up what is a name, for which it parks; then address->list is there.  0,
+ * or a negative errno as coil_dial() has it.  coil__address_free() gives it
+ * back.
  */
 int coil__address_resolve(struct address *address);
 void coil__address_free(struct address *address);
@@ -52,7 +55,8 @@ void coil__address_free(struct address *address);
  * coil_listen() on every address of a name, at most max: how many of fds were
  * opened, or a negative errno and none is open.
  */
-int coil__listen_all(const char *address, const struct coil_listen_options *options,
-		     int fds[], int max);
+int coil__listen_all(const char *address,
+		     const struct coil_listen_options *options, int fds[],
+		     int max);
 
 #endif

@@ -32,8 +32,8 @@ static int connect_to(const struct addrinfo *ai)
 
 /*
  * Happy eyeballs.  Each attempt is a task; the next one begins when one failed,
- * or when the last to begin has had its time.  The winner has the others cancelled,
- * and the group's end waits until they have closed their sockets.
+ * or when the last to begin has had its time.  The winner has the others
+ * cancelled, and the group's end waits until they have closed their sockets.
  */
 struct race {
 	struct coil_group group;

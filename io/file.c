@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <coil/file.h>
-#include "core/epoll.h"
-#include "core/loop.h"
 #include "core/op.h"
 #include "io/wait.h"
 #include <coil/time.h>
@@ -122,14 +120,15 @@ static int type_of(int fd)
 {
 	struct statx stat;
 
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stat))
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE,
+		  &stat))
 		return -errno;
 	return stat.stx_mode & S_IFMT;
 }
 
 /*
- * Whether the path is a FIFO is known when it is open: opened with O_NONBLOCK, a
- * FIFO waits for nobody, and files that are none have it taken off again.
+ * Whether the path is a FIFO is known when it is open: opened with O_NONBLOCK,
+ * a FIFO waits for nobody, and files that are none have it taken off again.
  */
 int coil_openat(int dir, const char *path, int flags, mode_t mode)
 {
@@ -151,8 +150,6 @@ int coil_openat(int dir, const char *path, int flags, mode_t mode)
 	} else if (fd >= 0 && blocking && type_of(fd) != S_IFIFO) {
 		fcntl(fd, F_SETFL, flags);
 	}
-	if (fd >= 0)
-		coil__fd_made(coil__loop, fd);
 	return fd;
 }
 
@@ -209,7 +206,8 @@ int coil_renameat2(int old_dir, const char *old_path, int new_dir,
 
 	if (!old_path || !new_path)
 		return -EFAULT;
-	io_uring_prep_renameat(&op.sqe, old_dir, old_path, new_dir, new_path, flags);
+	io_uring_prep_renameat(&op.sqe, old_dir, old_path, new_dir, new_path,
+			       flags);
 	return (int)coil__op_run(&op);
 }
 
@@ -224,8 +222,8 @@ int coil_mkdirat(int dir, const char *path, mode_t mode)
 }
 
 /*
- * No opcode that every kernel has does this, and it may wait for a disk: a thread
- * makes the call.  The task waits for it whatever happens.
+ * No opcode that every kernel has does this, and it may wait for a disk: a
+ * thread makes the call.  The task waits for it whatever happens.
  */
 struct truncate {
 	int fd;
@@ -246,7 +244,9 @@ int coil_ftruncate(int fd, off_t length)
 
 	if (!err)
 		err = coil__enter();
-	return err ? err : coil__run_in_pool(truncate_file, &truncate, "ftruncate");
+	if (!err)
+		err = coil__run_in_pool(truncate_file, &truncate, "ftruncate");
+	return err;
 }
 
 /*
@@ -383,10 +383,11 @@ static int wait_for_ends(int in, int out)
  * Between a pipe and a socket or a pipe nothing blocks once both are ready; but
  * of a blocking out only a page is sure to fit.  A file may need its disk.
  */
-static ssize_t splice_ready(int in, off_t *in_offset, int out, off_t *out_offset,
-			    size_t len, unsigned flags)
+static ssize_t splice_ready(int in, off_t *in_offset, int out,
+			    off_t *out_offset, size_t len, unsigned flags)
 {
-	loff_t from = in_offset ? *in_offset : -1, to = out_offset ? *out_offset : -1;
+	loff_t from = in_offset ? *in_offset : -1;
+	loff_t to = out_offset ? *out_offset : -1;
 	int from_type = type_of(in), to_type = type_of(out);
 	bool file = from_type == S_IFREG || from_type == S_IFBLK ||
 		    to_type == S_IFREG || to_type == S_IFBLK;
@@ -396,7 +397,8 @@ static ssize_t splice_ready(int in, off_t *in_offset, int out, off_t *out_offset
 	if (file) {
 		struct op op = {0};
 
-		io_uring_prep_splice(&op.sqe, in, from, out, to, cut(len), flags);
+		io_uring_prep_splice(&op.sqe, in, from, out, to, cut(len),
+				     flags);
 		n = coil__op_run(&op);
 	} else {
 		if (!(fcntl(out, F_GETFL) & O_NONBLOCK) && len > 4096)
@@ -429,10 +431,11 @@ ssize_t coil_splice(int in, off_t *in_offset, int out, off_t *out_offset,
 		if (wait)
 			n = wait_for_ends(in, out);
 		if (!n)
-			n = splice_ready(in, in_offset, out, out_offset, len, flags);
+			n = splice_ready(in, in_offset, out, out_offset,
+					 len, flags);
 		if (!wait || (n != -EAGAIN && n != -EINTR))
 			break;
-		/* Ready, and yet it does not fit: nothing will say when it does. */
+		/* Ready, and yet it does not fit: nothing says when it does. */
 		n = coil_sleep(COIL_MILLISECOND);
 	}
 	return n;

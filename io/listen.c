@@ -33,16 +33,18 @@ static int take_over(int fd)
 	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) ||
 	    (type != SOCK_STREAM && type != SOCK_SEQPACKET) || !listens)
 		return -EINVAL;
-	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) || fcntl(fd, F_SETFD, FD_CLOEXEC))
+	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC))
 		return -errno;
 	return fd;
 }
 
 /*
- * Whether a socket file was left behind by one that is gone: to connect to it is
- * refused.  What *file is then, to tell it from one that comes in its place.
+ * Whether a socket file was left behind by one that is gone: to connect to it
+ * is refused.  What *file is then, to tell it from one that comes in its place.
  */
-static bool is_stale(const struct sockaddr_un *un, socklen_t len, struct stat *file)
+static bool is_stale(const struct sockaddr_un *un, socklen_t len,
+		     struct stat *file)
 {
 	bool refused;
 	int fd;
@@ -58,7 +60,8 @@ static bool is_stale(const struct sockaddr_un *un, socklen_t len, struct stat *f
 	return refused;
 }
 
-static int bind_unix(int fd, const struct sockaddr_un *un, socklen_t len, mode_t mode)
+static int bind_unix(int fd, const struct sockaddr_un *un, socklen_t len,
+		     mode_t mode)
 {
 	struct stat file, now;
 	int err;
@@ -73,7 +76,7 @@ static int bind_unix(int fd, const struct sockaddr_un *un, socklen_t len, mode_t
 		if (bind(fd, (const struct sockaddr *)un, len))
 			return -errno;
 	}
-	/* Nobody can connect before it listens, whatever the mode was till now. */
+	/* Whatever the mode was till now: nobody connects before it listens. */
 	if (!mode || !*un->sun_path || !chmod(un->sun_path, mode))
 		return 0;
 	err = -errno;
@@ -81,7 +84,8 @@ static int bind_unix(int fd, const struct sockaddr_un *un, socklen_t len, mode_t
 	return err;
 }
 
-static int bind_inet(int fd, const struct addrinfo *ai, bool both, bool reuse_port)
+static int bind_inet(int fd, const struct addrinfo *ai, bool both,
+		     bool reuse_port)
 {
 	const struct sockaddr_in6 *in6 = (void *)ai->ai_addr;
 	int on = 1, only;
@@ -92,7 +96,8 @@ static int bind_inet(int fd, const struct addrinfo *ai, bool both, bool reuse_po
 		return -errno;
 	if (ai->ai_family == AF_INET6) {
 		only = !both && !IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
-		if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)))
+		if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only,
+			       sizeof(only)))
 			return -errno;
 	}
 	return bind(fd, ai->ai_addr, ai->ai_addrlen) ? -errno : 0;
@@ -111,7 +116,8 @@ static int listen_at(const struct addrinfo *ai, bool both,
 		err = bind_unix(fd, un, ai->ai_addrlen, options->unix_mode);
 	else
 		err = bind_inet(fd, ai, both, options->reuse_port);
-	if (!err && listen(fd, options->backlog ? options->backlog : SOMAXCONN)) {
+	if (!err &&
+	    listen(fd, options->backlog ? options->backlog : SOMAXCONN)) {
 		err = -errno;
 		if (ai->ai_family == AF_UNIX && *un->sun_path)
 			unlink(un->sun_path);
@@ -122,7 +128,7 @@ static int listen_at(const struct addrinfo *ai, bool both,
 	return err;
 }
 
-/* The host has no such address, or nothing of its family: that of others may do. */
+/* This host has no such address, or nothing of its family: others may do. */
 static bool is_elsewhere(int err)
 {
 	return err == -EAFNOSUPPORT || err == -EADDRNOTAVAIL;
@@ -140,11 +146,13 @@ static bool is_repeated(const struct addrinfo *list, const struct addrinfo *ai)
 }
 
 static int listen_each(const struct address *address,
-		       const struct coil_listen_options *options, int fds[], int max)
+		       const struct coil_listen_options *options, int fds[],
+		       int max)
 {
 	int n = 0, err = -EADDRNOTAVAIL;
 
-	for (const struct addrinfo *ai = address->list; ai && n < max; ai = ai->ai_next) {
+	for (const struct addrinfo *ai = address->list; ai && n < max;
+	     ai = ai->ai_next) {
 		int fd;
 
 		if (is_repeated(address->list, ai))
@@ -166,8 +174,9 @@ static int listen_each(const struct address *address,
 	return n ? n : err;
 }
 
-int coil__listen_all(const char *text, const struct coil_listen_options *options,
-		     int fds[], int max)
+int coil__listen_all(const char *text,
+		     const struct coil_listen_options *options, int fds[],
+		     int max)
 {
 	static const struct coil_listen_options defaults;
 	struct address address;

@@ -86,7 +86,8 @@ static void drain(struct polling *polling)
 	polling->some = true;
 	for (nfds_t i = 0; i < polling->n; i++) {
 		if (polling->polled[i].started)
-			coil__op_cancel(polling->task->loop, &polling->polled[i].op);
+			coil__op_cancel(polling->task->loop,
+					&polling->polled[i].op);
 	}
 	if (!polling->out)
 		return;
@@ -118,12 +119,12 @@ static int collect(struct polling *polling)
 	for (nfds_t i = 0; i < polling->n; i++) {
 		struct polled *polled = &polling->polled[i];
 		struct pollfd *fd = &polling->fds[i];
+		int asked = fd->events | POLLERR | POLLHUP;
 
 		if (polled->started && polled->op.closing)
 			err = -ECANCELED;
 		else if (polled->started && polled->op.res > 0)
-			fd->revents |= (short)(polled->op.res &
-					       (fd->events | POLLERR | POLLHUP));
+			fd->revents |= (short)(polled->op.res & asked);
 		else if (polled->started && !polled->op.cancelled)
 			err = polled->op.res;
 		ready += fd->revents != 0;
@@ -168,7 +169,10 @@ int coil_poll(struct pollfd *fds, nfds_t n)
 		return -ENOMEM;
 	while (!ready) {
 		struct polling polling = {
-			.fds = fds, .polled = polled, .n = n, .task = coil__self(),
+			.fds = fds,
+			.polled = polled,
+			.n = n,
+			.task = coil__self(),
 		};
 
 		memset(polled, 0, n * sizeof(*polled));

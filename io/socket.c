@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <coil/socket.h>
-#include "core/epoll.h"
 #include "core/loop.h"
 #include "core/op.h"
 #include "io/wait.h"
@@ -171,9 +170,9 @@ ssize_t coil_sendto(int fd, const void *buf, size_t len, int flags,
 }
 
 /*
- * recvmmsg(2) keeps an error that follows some messages for the next call, which
- * two system calls, one for the first message and one for the rest, would lose.
- * So it is one, tried until there is something.
+ * recvmmsg(2) keeps an error that follows some messages for the next call,
+ * which two system calls, one for the first message and one for the rest, would
+ * lose.  So it is one, tried until there is something.
  */
 int coil_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 {
@@ -202,8 +201,8 @@ int coil_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 }
 
 /*
- * Where the first does not fit at once it is sent by a request of its own: a unix
- * datagram socket polls as writable though its receiver's queue is full.
+ * Where the first does not fit at once it is sent by a request of its own: a
+ * unix datagram socket polls as writable though its receiver's queue is full.
  */
 int coil_sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 {
@@ -237,7 +236,8 @@ int coil_sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 	return (int)first + sent;
 }
 
-ssize_t coil_send_all(int fd, const void *buf, size_t len, int flags, size_t *done)
+ssize_t coil_send_all(int fd, const void *buf, size_t len, int flags,
+		      size_t *done)
 {
 	const char *bytes = buf;
 	size_t sent = 0;
@@ -304,15 +304,16 @@ static int close_later(void *arg)
 int coil_close(int fd)
 {
 	bool task = coil_current_task() != NULL;
+	int err;
 
 	if (fd < 0)
 		return -EBADF;
-	if (task)
-		coil__op_drain_fd(fd);
+	err = task ? coil__op_drain_fd(fd) : 0;
+	if (err)
+		return err;
 	coil__fd_closed(coil__loop, fd);
 	if (task && lingers(fd)) {
-		int err = coil__run_in_pool(close_later, &fd, "close");
-
+		err = coil__run_in_pool(close_later, &fd, "close");
 		if (err != -ENOMEM && err != -EAGAIN)
 			return err;
 	}

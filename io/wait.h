@@ -5,8 +5,8 @@
 /* The ways to wait that the calls of this folder share. */
 
 /*
- * What a parking call returns before it does anything: 0, or the request that is
- * pending, or -EPERM outside a task.
+ * What a parking call returns before it does anything: 0, or the request that
+ * is pending, or -EPERM outside a task.
  */
 int coil__enter(void);
 
@@ -16,7 +16,7 @@ int coil__enter(void);
  */
 void coil__let_others_run(void);
 
-/* Parks until fd is ready for events: what it is ready for, or a negative errno. */
+/* Parks until fd is ready for events: for which it is, or a negative errno. */
 int coil__poll_fd(int fd, short events);
 
 /*

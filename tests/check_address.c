@@ -11,15 +11,58 @@
 #include <sys/stat.h>
 
 static const char *const bad[] = {
-	"", "banana", "localhost", "localhost:", ":", "127.0.0.1", "127.0.0.1:",
-	"127.0.0.1:65536", "127.0.0.1:99999999999999999999", "127.0.0.1:-1",
-	"127.0.0.1:+80", "127.0.0.1: 80", "127.0.0.1:80 ", "127.0.0.1:8o", " :80",
-	"256.0.0.1:80", "127.1:80", "1.2.3.4.5:80", "0x7f.1:80", "0x7f000001:80",
-	"10:80", "127.0.0.1:80:90", "::1:80", "::1", "[::1]", "[::1]80", "[::1]:",
-	"[::1:80", "[127.0.0.1]:80", "[localhost]:80", "[]:80", "[::g]:80",
-	"[fe80::1%]:80", "fe80::1%lo:80", "[::1]x:80", "[[::1]]:80", "local host:80",
-	"a/b:80", "tcp://host:80", "*:80", "host:ht tp", "\n:80", "unix:", "unix:@",
-	"fd:", "fd:x", "fd:-1", "fd:3x", "fd:99999999999", "UNIX:", "]:80", "[:80",
+	"",
+	"banana",
+	"localhost",
+	"localhost:",
+	":",
+	"127.0.0.1",
+	"127.0.0.1:",
+	"127.0.0.1:65536",
+	"127.0.0.1:99999999999999999999",
+	"127.0.0.1:-1",
+	"127.0.0.1:+80",
+	"127.0.0.1: 80",
+	"127.0.0.1:80 ",
+	"127.0.0.1:8o",
+	" :80",
+	"256.0.0.1:80",
+	"127.1:80",
+	"1.2.3.4.5:80",
+	"0x7f.1:80",
+	"0x7f000001:80",
+	"10:80",
+	"127.0.0.1:80:90",
+	"::1:80",
+	"::1",
+	"[::1]",
+	"[::1]80",
+	"[::1]:",
+	"[::1:80",
+	"[127.0.0.1]:80",
+	"[localhost]:80",
+	"[]:80",
+	"[::g]:80",
+	"[fe80::1%]:80",
+	"fe80::1%lo:80",
+	"[::1]x:80",
+	"[[::1]]:80",
+	"local host:80",
+	"a/b:80",
+	"tcp://host:80",
+	"*:80",
+	"host:ht tp",
+	"\n:80",
+	"unix:",
+	"unix:@",
+	"fd:",
+	"fd:x",
+	"fd:-1",
+	"fd:3x",
+	"fd:99999999999",
+	"UNIX:",
+	"]:80",
+	"[:80",
 };
 
 COIL_TEST(an_address_of_no_form_is_einval)
@@ -30,8 +73,10 @@ COIL_TEST(an_address_of_no_form_is_einval)
 		int listened = coil_listen(bad[i], NULL);
 		int dialled = coil_dial(bad[i]);
 
-		ck_assert_msg(listened == -EINVAL, "listen \"%s\": %d", bad[i], listened);
-		ck_assert_msg(dialled == -EINVAL, "dial \"%s\": %d", bad[i], dialled);
+		ck_assert_msg(listened == -EINVAL, "listen \"%s\": %d", bad[i],
+			      listened);
+		ck_assert_msg(dialled == -EINVAL, "dial \"%s\": %d", bad[i],
+			      dialled);
 	}
 	ck_assert_int_eq(coil_dial("fd:3"), -EINVAL);
 }
@@ -48,8 +93,10 @@ COIL_TEST(what_is_too_long_or_not_there_says_so)
 	text[5 + 108] = '\0';
 	ck_assert_int_eq(coil_listen(text, NULL), -ENAMETOOLONG);
 	ck_assert_int_eq(coil_dial(text), -ENAMETOOLONG);
-	ck_assert_int_eq(coil_listen("x:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", NULL),
-			 -ENAMETOOLONG);
+	ck_assert_int_eq(
+		coil_listen("x:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+			    NULL),
+		-ENAMETOOLONG);
 	ck_assert_int_eq(coil_listen("[fe80::1%nosuch0]:80", NULL), -ENODEV);
 }
 
@@ -57,10 +104,12 @@ START_TEST(dns_003_a_scope_is_a_number_or_an_interface)
 {
 	struct address address;
 
-	ck_assert_int_eq(coil__address_parse(&address, "[fe80::1%1]:80", false), 0);
+	ck_assert_int_eq(coil__address_parse(&address, "[fe80::1%1]:80", false),
+			 0);
 	ck_assert_uint_eq(address.where[0].in6.sin6_scope_id, 1);
 	ck_assert_int_eq(address.where[0].in6.sin6_port, htons(80));
-	ck_assert_int_eq(coil__address_parse(&address, "[fe80::1%lo]:80", false), 0);
+	ck_assert_int_eq(
+		coil__address_parse(&address, "[fe80::1%lo]:80", false), 0);
 	ck_assert_uint_gt(address.where[0].in6.sin6_scope_id, 0);
 }
 END_TEST
@@ -69,7 +118,8 @@ START_TEST(numbers_are_ready_and_names_are_to_be_looked_up)
 {
 	struct address address;
 
-	ck_assert_int_eq(coil__address_parse(&address, "127.0.0.1:8080", false), 0);
+	ck_assert_int_eq(coil__address_parse(&address, "127.0.0.1:8080", false),
+			 0);
 	ck_assert_ptr_nonnull(address.list);
 	ck_assert_ptr_null(address.list->ai_next);
 	ck_assert_int_eq(address.where[0].in.sin_port, htons(8080));
@@ -78,7 +128,9 @@ START_TEST(numbers_are_ready_and_names_are_to_be_looked_up)
 	ck_assert_int_eq(coil__address_parse(&address, ":00080", true), 0);
 	ck_assert_ptr_nonnull(address.list->ai_next);
 	ck_assert_int_eq(address.where[1].in.sin_port, htons(80));
-	ck_assert_int_eq(coil__address_parse(&address, "x-1.example_2.org:http", false), 0);
+	ck_assert_int_eq(
+		coil__address_parse(&address, "x-1.example_2.org:http", false),
+		0);
 	ck_assert_ptr_null(address.list);
 	ck_assert_str_eq(address.host, "x-1.example_2.org");
 	ck_assert_str_eq(address.service, "http");
@@ -92,10 +144,13 @@ COIL_TEST(a_service_has_the_port_that_etc_services_says)
 {
 	struct address address;
 
-	ck_assert_int_eq(coil__address_parse(&address, "127.0.0.1:test-service", false), 0);
+	ck_assert_int_eq(
+		coil__address_parse(&address, "127.0.0.1:test-service", false),
+		0);
 	ck_assert_int_eq(coil__address_resolve(&address), 0);
 	ck_assert_int_eq(address.where[0].in.sin_port, htons(4242));
-	ck_assert_int_eq(coil__address_parse(&address, ":test-service", true), 0);
+	ck_assert_int_eq(coil__address_parse(&address, ":test-service", true),
+			 0);
 	ck_assert_int_eq(coil__address_resolve(&address), 0);
 	ck_assert_int_eq(address.where[0].in6.sin6_port, htons(4242));
 	ck_assert_int_eq(address.where[1].in.sin_port, htons(4242));
@@ -124,7 +179,8 @@ static int option(int fd, int level, int name)
 	return value;
 }
 
-static int listen_port(const char *host, int port, const struct coil_listen_options *options)
+static int listen_port(const char *host, int port,
+		       const struct coil_listen_options *options)
 {
 	char text[64];
 
@@ -223,7 +279,8 @@ START_TEST(off_a_loop_all_but_a_name_can_be_listened_on)
 	ck_assert_int_eq(coil_listen("localhost:0", NULL), -EPERM);
 	ck_assert_int_eq(coil_listen("127.0.0.1:http", NULL), -EPERM);
 	ck_assert_int_eq(coil_dial("127.0.0.1:1"), -EPERM);
-	ck_assert_int_eq(coil_getaddrinfo("127.0.0.1", "1", NULL, NULL), -EPERM);
+	ck_assert_int_eq(coil_getaddrinfo("127.0.0.1", "1", NULL, NULL),
+			 -EPERM);
 }
 END_TEST
 
@@ -257,7 +314,8 @@ COIL_TEST(a_name_is_bound_to_the_first_of_its_addresses_that_is_ours)
 {
 	int fd, fds[4];
 
-	resolver_answers("203.0.113.77", "127.0.0.2", "127.0.0.2", "127.0.0.3", NULL);
+	resolver_answers("203.0.113.77", "127.0.0.2", "127.0.0.2", "127.0.0.3",
+			 NULL);
 	fd = coil_listen("many.test:0", NULL);
 	ck_assert_int_ge(fd, 0);
 	coil_close(fd);
@@ -373,7 +431,8 @@ COIL_TEST(a_unix_path_may_have_107_bytes_and_must_have_a_folder)
 	ck_assert_int_ge(fd, 0);
 	coil_close(fd);
 	unlink(text + 5);
-	ck_assert_int_eq(coil_listen("unix:/nonexistent/socket", NULL), -ENOENT);
+	ck_assert_int_eq(coil_listen("unix:/nonexistent/socket", NULL),
+			 -ENOENT);
 	end_unix();
 }
 
@@ -382,7 +441,8 @@ COIL_TEST(an_abstract_name_needs_no_file)
 	int fd = coil_listen("unix:@coil-test-abstract", NULL), peer;
 
 	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(coil_listen("unix:@coil-test-abstract", NULL), -EADDRINUSE);
+	ck_assert_int_eq(coil_listen("unix:@coil-test-abstract", NULL),
+			 -EADDRINUSE);
 	peer = coil_dial("unix:@coil-test-abstract");
 	ck_assert_int_ge(peer, 0);
 	coil_close(peer);
@@ -428,17 +488,22 @@ COIL_TEST(numbers_need_no_thread)
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found = NULL;
 
 	support_fail_threads(true);
-	ck_assert_int_eq(coil_getaddrinfo("127.0.0.1", "80", &hints, &found), 0);
+	ck_assert_int_eq(coil_getaddrinfo("127.0.0.1", "80", &hints, &found),
+			 0);
 	ck_assert_int_eq(found->ai_family, AF_INET);
-	ck_assert_int_eq(((struct sockaddr_in *)(void *)found->ai_addr)->sin_port, htons(80));
+	ck_assert_int_eq(
+		((struct sockaddr_in *)(void *)found->ai_addr)->sin_port,
+		htons(80));
 	freeaddrinfo(found);
-	ck_assert_int_eq(coil_getaddrinfo("many.test", "80", &hints, &found), -EAGAIN);
+	ck_assert_int_eq(coil_getaddrinfo("many.test", "80", &hints, &found),
+			 -EAGAIN);
 	support_fail_threads(false);
 }
 
 COIL_TEST(the_resolver_is_given_the_hints_and_its_answer_is_the_callers)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_family = AF_INET6 };
+	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM,
+				 .ai_family = AF_INET6};
 	struct addrinfo *found = NULL;
 
 	resolver_answers("127.0.0.1", "::1", NULL);
@@ -447,19 +512,25 @@ COIL_TEST(the_resolver_is_given_the_hints_and_its_answer_is_the_callers)
 	ck_assert_int_eq(found->ai_socktype, SOCK_DGRAM);
 	ck_assert_ptr_null(found->ai_next);
 	freeaddrinfo(found);
-	ck_assert_int_eq(coil_getaddrinfo("many.test", "7", NULL, NULL), -EINVAL);
+	ck_assert_int_eq(coil_getaddrinfo("many.test", "7", NULL, NULL),
+			 -EINVAL);
 }
 
 COIL_TEST(what_the_resolver_says_is_positive_and_errno_is_negative)
 {
 	struct addrinfo *found = NULL;
 
-	ck_assert_int_eq(coil_getaddrinfo("none.test", "7", NULL, &found), -EAI_NONAME);
-	ck_assert_int_eq(coil_getaddrinfo("again.test", "7", NULL, &found), -EAI_AGAIN);
+	ck_assert_int_eq(coil_getaddrinfo("none.test", "7", NULL, &found),
+			 -EAI_NONAME);
+	ck_assert_int_eq(coil_getaddrinfo("again.test", "7", NULL, &found),
+			 -EAI_AGAIN);
 	ck_assert_int_gt(-EAI_AGAIN, 0);
-	ck_assert_int_eq(coil_getaddrinfo("memory.test", "7", NULL, &found), -ENOMEM);
-	ck_assert_int_eq(coil_getaddrinfo("system.test", "7", NULL, &found), -EMFILE);
-	ck_assert_int_eq(coil_getaddrinfo(NULL, NULL, NULL, &found), -EAI_NONAME);
+	ck_assert_int_eq(coil_getaddrinfo("memory.test", "7", NULL, &found),
+			 -ENOMEM);
+	ck_assert_int_eq(coil_getaddrinfo("system.test", "7", NULL, &found),
+			 -EMFILE);
+	ck_assert_int_eq(coil_getaddrinfo(NULL, NULL, NULL, &found),
+			 -EAI_NONAME);
 	ck_assert_int_eq(coil_dial("none.test:1"), -ENOENT);
 	ck_assert_int_eq(coil_dial("again.test:1"), -EAGAIN);
 	ck_assert_int_eq(coil_dial("fail.test:1"), -EIO);
@@ -500,20 +571,27 @@ COIL_TEST(a_cancelled_lookup_returns_at_once_and_what_it_finds_is_freed)
 
 static void add_listening(TCase *tests)
 {
-	tcase_add_test(tests, a_listening_socket_is_nonblocking_cloexec_and_its_port_soon_free);
+	tcase_add_test(
+		tests,
+		a_listening_socket_is_nonblocking_cloexec_and_its_port_soon_free);
 	tcase_add_test(tests, with_reuse_port_several_listen_on_one_port);
 	tcase_add_test(tests, an_empty_host_serves_both_families);
 	tcase_add_test(tests, an_ipv6_address_is_of_ipv6_alone);
 	tcase_add_test(tests, off_a_loop_all_but_a_name_can_be_listened_on);
-	tcase_add_test(tests,
-		       a_request_that_is_pending_does_not_keep_a_number_from_listening);
+	tcase_add_test(
+		tests,
+		a_request_that_is_pending_does_not_keep_a_number_from_listening);
 	tcase_add_test(tests, listen_options_that_make_no_sense_are_einval);
-	tcase_add_test(tests, a_name_is_bound_to_the_first_of_its_addresses_that_is_ours);
-	tcase_add_test(tests, if_one_address_of_a_name_is_taken_none_stays_open);
+	tcase_add_test(
+		tests,
+		a_name_is_bound_to_the_first_of_its_addresses_that_is_ours);
+	tcase_add_test(tests,
+		       if_one_address_of_a_name_is_taken_none_stays_open);
 	tcase_add_test(tests, a_socket_file_has_the_mode_that_was_asked_for);
 	tcase_add_test(tests, a_socket_file_that_was_left_behind_is_replaced);
 	tcase_add_test(tests, a_live_socket_or_another_file_is_left_alone);
-	tcase_add_test(tests, a_unix_path_may_have_107_bytes_and_must_have_a_folder);
+	tcase_add_test(tests,
+		       a_unix_path_may_have_107_bytes_and_must_have_a_folder);
 	tcase_add_test(tests, an_abstract_name_needs_no_file);
 	tcase_add_test(tests, an_inherited_fd_is_taken_over_if_it_listens);
 }
@@ -530,10 +608,15 @@ Suite *suite(void)
 	tcase_add_test(tests, a_service_has_the_port_that_etc_services_says);
 	add_listening(tests);
 	tcase_add_test(tests, numbers_need_no_thread);
-	tcase_add_test(tests, the_resolver_is_given_the_hints_and_its_answer_is_the_callers);
-	tcase_add_test(tests, what_the_resolver_says_is_positive_and_errno_is_negative);
-	tcase_add_test(tests,
-		       a_cancelled_lookup_returns_at_once_and_what_it_finds_is_freed);
+	tcase_add_test(
+		tests,
+		the_resolver_is_given_the_hints_and_its_answer_is_the_callers);
+	tcase_add_test(
+		tests,
+		what_the_resolver_says_is_positive_and_errno_is_negative);
+	tcase_add_test(
+		tests,
+		a_cancelled_lookup_returns_at_once_and_what_it_finds_is_freed);
 	suite_add_tcase(all, tests);
 	return all;
 }

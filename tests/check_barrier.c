@@ -56,7 +56,7 @@ static void await_all(struct coil_task *tasks[], int n)
 	ck_assert_int_eq(coil_gather(tasks, (size_t)n, results), 0);
 }
 
-COIL_TEST(barrier_001_no_or_less_than_no_parties_are_refused_and_five_start_empty)
+COIL_TEST(barrier_001_no_parties_are_refused_and_five_start_empty)
 {
 	struct coil_barrier none = COIL_BARRIER(0), less = COIL_BARRIER(-4);
 	struct coil_barrier five = COIL_BARRIER(5), zeroed = {0};
@@ -162,7 +162,7 @@ static int reset(void *arg)
 	return result;
 }
 
-COIL_TEST(barrier_008_a_reset_fails_those_still_inside_and_spares_those_queued)
+COIL_TEST(barrier_008_a_reset_fails_those_inside_and_spares_those_queued)
 {
 	struct coil_barrier barrier = COIL_BARRIER(5);
 	struct party parties[4], more[3];
@@ -190,7 +190,7 @@ COIL_TEST(barrier_008_a_reset_fails_those_still_inside_and_spares_those_queued)
 	is_fresh(&barrier);
 }
 
-COIL_TEST(a_reset_while_it_fills_fails_those_inside_and_newcomers_wait_for_them_to_leave)
+COIL_TEST(after_a_reset_newcomers_wait_for_those_inside_to_leave)
 {
 	struct coil_barrier barrier = COIL_BARRIER(3);
 	struct party parties[2], more[2];
@@ -437,13 +437,13 @@ Suite *suite(void)
 	Suite *whole = suite_create("barrier");
 	TCase *tests = tcase_create("barrier");
 
-	tcase_add_test(tests, barrier_001_no_or_less_than_no_parties_are_refused_and_five_start_empty);
+	tcase_add_test(tests, barrier_001_no_parties_are_refused_and_five_start_empty);
 	tcase_add_test(tests, barrier_002_the_last_to_come_releases_all_with_numbers_of_their_own);
 	tcase_add_test(tests, a_barrier_for_one_never_parks);
 	tcase_add_test(tests, barrier_004_all_pass_round_one_before_any_passes_round_two);
 	tcase_add_test(tests, barrier_005_fast_ones_wait_until_the_last_of_the_old_round_has_left);
-	tcase_add_test(tests, barrier_008_a_reset_fails_those_still_inside_and_spares_those_queued);
-	tcase_add_test(tests, a_reset_while_it_fills_fails_those_inside_and_newcomers_wait_for_them_to_leave);
+	tcase_add_test(tests, barrier_008_a_reset_fails_those_inside_and_spares_those_queued);
+	tcase_add_test(tests, after_a_reset_newcomers_wait_for_those_inside_to_leave);
 	tcase_add_test(tests, barrier_009_abort_fails_all_who_are_there_or_come_until_a_reset);
 	tcase_add_test(tests, an_abort_reaches_those_who_are_parked_inside_and_in_the_queue);
 	tcase_add_test(tests, barrier_010_after_a_reset_with_nobody_inside_all_pass_again);

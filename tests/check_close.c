@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Closing an fd that other tasks wait on, and what close(2) itself waits for. */
+/*
+ * Closing an fd that other tasks wait on, and what close(2) itself waits for.
+ */
 #include "tests/sockets.h"
 #include "tests/support.h"
 #include <coil/file.h>
@@ -56,7 +58,9 @@ COIL_TEST(close_ends_every_call_that_waits_on_the_fd)
 
 	for (size_t i = 0; i < COUNT(takers) + COUNT(more); i++) {
 		unix_pair(fds, SOCK_STREAM | SOCK_NONBLOCK);
-		ends_call(i < COUNT(takers) ? takers[i] : more[i - COUNT(takers)], fds[0]);
+		ends_call(i < COUNT(takers) ? takers[i]
+					    : more[i - COUNT(takers)],
+			  fds[0]);
 		coil_close(fds[1]);
 	}
 	for (size_t i = 0; i <= COUNT(givers); i++) {
@@ -109,8 +113,11 @@ COIL_TEST(a_number_that_is_used_again_gets_no_operation_of_the_old_file)
 
 		unix_pair(fds, SOCK_STREAM | SOCK_NONBLOCK);
 		call.fd = fds[0];
-		task = i % 2 ? start_call(&call) : coil_create_task(make_call, &call);
-		/* With an even i it is about to be submitted, or not even that. */
+		task = i % 2 ? start_call(&call)
+			     : coil_create_task(make_call, &call);
+		/*
+		 * With an even i it is about to be submitted, or not even that.
+		 */
 		if (!(i % 2))
 			ck_assert_int_eq(coil_yield(), 0);
 		ck_assert_int_eq(coil_close(fds[0]), 0);
@@ -183,7 +190,9 @@ COIL_TEST(the_peer_sees_the_end_when_a_socket_is_closed_amid_a_call)
 	coil_close(fds[1]);
 }
 
-/* It begins when close has parked: simulated time stands while a thread works. */
+/*
+ * It begins when close has parked: simulated time stands while a thread works.
+ */
 static int drain_meanwhile(void *arg)
 {
 	int fd = *(int *)arg;
@@ -195,7 +204,9 @@ static int drain_meanwhile(void *arg)
 	return (int)n;
 }
 
-/* close(2) waits until the peer has taken all; the other tasks run meanwhile. */
+/*
+ * close(2) waits until the peer has taken all; the other tasks run meanwhile.
+ */
 COIL_TEST(a_socket_that_lingers_is_closed_by_another_thread)
 {
 	struct linger linger = { .l_onoff = 1, .l_linger = 10 };
@@ -247,11 +258,16 @@ Suite *suite(void)
 	tcase_add_test(tests, close_ends_every_call_that_waits_on_the_fd);
 	tcase_add_test(tests, close_ends_accept_and_connect);
 	tcase_add_test(tests, close_ends_a_reader_and_a_writer_at_once);
-	tcase_add_test(tests, a_number_that_is_used_again_gets_no_operation_of_the_old_file);
+	tcase_add_test(
+		tests,
+		a_number_that_is_used_again_gets_no_operation_of_the_old_file);
 	tcase_add_test(tests, close_spares_operations_on_a_dup);
 	tcase_add_test(tests, no_request_refuses_close);
-	tcase_add_test(tests, the_peer_sees_the_end_when_a_socket_is_closed_amid_a_call);
-	tcase_add_test(tests, a_socket_that_lingers_is_closed_by_another_thread);
+	tcase_add_test(
+		tests,
+		the_peer_sees_the_end_when_a_socket_is_closed_amid_a_call);
+	tcase_add_test(tests,
+		       a_socket_that_lingers_is_closed_by_another_thread);
 	tcase_add_test(tests, without_a_thread_it_is_closed_all_the_same);
 	tcase_add_test(tests, pipes_and_files_are_closed_too);
 	suite_add_tcase(close, tests);

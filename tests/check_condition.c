@@ -208,7 +208,7 @@ COIL_TEST(a_wait_that_ran_out_of_time_has_the_lock_again)
 }
 
 /* The waiter was notified before the cancel, so the cancel shows at its next call. */
-COIL_TEST(cond_006_a_notified_waiter_takes_the_lock_back_though_it_is_cancelled)
+COIL_TEST(cond_006_a_notified_waiter_has_the_lock_again_though_cancelled)
 {
 	struct room room = {0};
 	struct waiter waiter = WAITER("w", &room);
@@ -512,7 +512,7 @@ Suite *suite(void)
 	tcase_add_test(tests, cond_004_wait_until_waits_on_while_its_predicate_is_false);
 	tcase_add_test(tests, cond_005_a_cancelled_waiter_has_the_lock_again_and_left_the_queue);
 	tcase_add_test(tests, a_wait_that_ran_out_of_time_has_the_lock_again);
-	tcase_add_test(tests, cond_006_a_notified_waiter_takes_the_lock_back_though_it_is_cancelled);
+	tcase_add_test(tests, cond_006_a_notified_waiter_has_the_lock_again_though_cancelled);
 	tcase_add_test(tests, cond_006_a_cancelled_waiter_waits_for_the_lock_all_the_same);
 	tcase_add_test(tests, cond_007_a_notification_is_never_lost);
 	tcase_add_test(tests, cond_009_two_conditions_on_one_lock_agree_on_it);

@@ -65,8 +65,10 @@ static void talk(int family)
 	if (!open_endpoint(&server, family) || !open_endpoint(&client, family))
 		return;
 	task = coil_create_task(respond, &server);
-	ck_assert_int_eq(coil_connect(client.fd, (struct sockaddr *)&server.addr,
-				      server.len), 0);
+	ck_assert_int_eq(coil_connect(client.fd,
+				      (struct sockaddr *)&server.addr,
+				      server.len),
+			 0);
 	ck_assert_int_eq(coil_send(client.fd, "xxx", 3, 0), 3);
 	ck_assert_int_eq(coil_recv(client.fd, buf, sizeof(buf), 0), 8);
 	ck_assert_mem_eq(buf, "resp:xxx", 8);
@@ -91,10 +93,13 @@ COIL_TEST(dgram_003_a_unix_socket_needs_no_path)
 	char buf[4];
 
 	ck_assert(open_endpoint(&server, AF_UNIX));
-	ck_assert_int_eq(coil_sendto(fd, "anon", 4, 0, (struct sockaddr *)&server.addr,
-				     server.len), 4);
-	ck_assert_int_eq(coil_recvfrom(server.fd, buf, 4, 0, (struct sockaddr *)&from,
-				       &len), 4);
+	ck_assert_int_eq(coil_sendto(fd, "anon", 4, 0,
+				     (struct sockaddr *)&server.addr,
+				     server.len),
+			 4);
+	ck_assert_int_eq(coil_recvfrom(server.fd, buf, 4, 0,
+				       (struct sockaddr *)&from, &len),
+			 4);
 	ck_assert_uint_le(len, sizeof(sa_family_t));
 	coil_close(fd);
 	coil_close(server.fd);
@@ -102,14 +107,15 @@ COIL_TEST(dgram_003_a_unix_socket_needs_no_path)
 
 COIL_TEST(dgram_005_nothing_is_reused_or_broadcast_unless_asked)
 {
-	static const int options[] = { SO_REUSEADDR, SO_REUSEPORT, SO_BROADCAST };
+	static const int options[] = {SO_REUSEADDR, SO_REUSEPORT, SO_BROADCAST};
 	int fd = coil_socket(AF_INET, SOCK_DGRAM, 0);
 
 	for (size_t i = 0; i < COUNT(options); i++) {
 		int on = -1;
 		socklen_t len = sizeof(on);
 
-		ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, options[i], &on, &len), 0);
+		ck_assert_int_eq(
+			getsockopt(fd, SOL_SOCKET, options[i], &on, &len), 0);
 		ck_assert_int_eq(on, 0);
 	}
 	coil_close(fd);
@@ -132,7 +138,8 @@ static int send_many(void *arg)
 	for (int i = 0; i < MANY; i++) {
 		memset(buf, i, sizeof(buf));
 		if (coil_sendto(flow->fd, buf, (size_t)i + 1, 0,
-				(struct sockaddr *)&flow->to->addr, flow->to->len) != i + 1)
+				(struct sockaddr *)&flow->to->addr,
+				flow->to->len) != i + 1)
 			return -EIO;
 	}
 	return 0;
@@ -153,7 +160,8 @@ COIL_TEST(dgram_006_over_a_full_queue_each_goes_whole_and_in_order)
 	ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
 	ck_assert(!coil_done(task));
 	for (int i = 0; i < MANY; i++) {
-		ck_assert_int_eq(coil_recv(server.fd, buf, sizeof(buf), 0), i + 1);
+		ck_assert_int_eq(coil_recv(server.fd, buf, sizeof(buf), 0),
+				 i + 1);
 		for (int j = 0; j <= i; j++)
 			ck_assert_int_eq(buf[j], i);
 	}
@@ -172,15 +180,21 @@ COIL_TEST(dgram_007_a_refusal_is_told_once_and_the_endpoint_lives_on)
 	ck_assert(open_endpoint(&server, AF_INET));
 	ck_assert(open_endpoint(&client, AF_INET));
 	coil_close(server.fd);
-	ck_assert_int_eq(coil_connect(client.fd, (struct sockaddr *)&server.addr,
-				      server.len), 0);
+	ck_assert_int_eq(coil_connect(client.fd,
+				      (struct sockaddr *)&server.addr,
+				      server.len),
+			 0);
 	ck_assert_int_eq(coil_send(client.fd, "xxx", 3, 0), 3);
-	ck_assert_int_eq(coil_recv(client.fd, buf, sizeof(buf), 0), -ECONNREFUSED);
-	ck_assert_int_eq(coil_recv(client.fd, buf, sizeof(buf), MSG_DONTWAIT), -EAGAIN);
+	ck_assert_int_eq(coil_recv(client.fd, buf, sizeof(buf), 0),
+			 -ECONNREFUSED);
+	ck_assert_int_eq(coil_recv(client.fd, buf, sizeof(buf), MSG_DONTWAIT),
+			 -EAGAIN);
 
 	server.fd = coil_socket(AF_INET, SOCK_DGRAM, 0);
 	setsockopt(server.fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	ck_assert_int_eq(bind(server.fd, (struct sockaddr *)&server.addr, server.len), 0);
+	ck_assert_int_eq(
+		bind(server.fd, (struct sockaddr *)&server.addr, server.len),
+		0);
 	task = coil_create_task(respond, &server);
 	ck_assert_int_eq(coil_send(client.fd, "xxx", 3, 0), 3);
 	ck_assert_int_eq(coil_recv(client.fd, buf, sizeof(buf), 0), 8);
@@ -236,7 +250,8 @@ static ssize_t send_sixteen(int fd)
 		batch.iov[i].iov_len = 1;
 	}
 	while (n < 16) {
-		int sent = coil_sendmmsg(fd, batch.msgs + n, (unsigned)(16 - n), 0);
+		int sent = coil_sendmmsg(fd, batch.msgs + n, (unsigned)(16 - n),
+					 0);
 
 		if (sent <= 0)
 			return sent;
@@ -274,7 +289,7 @@ static int spin(void *arg)
 {
 	struct endpoint *client = arg;
 	struct iovec iov = { taken, 1 };
-	struct mmsghdr msg = { .msg_hdr = { .msg_iov = &iov, .msg_iovlen = 1 } };
+	struct mmsghdr msg = {.msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1}};
 	int n = 0;
 
 	/* There is always something to receive, and room to send. */
@@ -293,8 +308,10 @@ COIL_TEST(a_task_whose_messages_are_always_there_does_not_starve_the_others)
 	struct coil_task *task;
 
 	ck_assert(open_endpoint(&client, AF_INET));
-	ck_assert_int_eq(coil_connect(client.fd, (struct sockaddr *)&client.addr,
-				      client.len), 0);
+	ck_assert_int_eq(coil_connect(client.fd,
+				      (struct sockaddr *)&client.addr,
+				      client.len),
+			 0);
 	task = coil_create_task(spin, &client);
 	for (int i = 0; i < 100; i++)
 		ck_assert_int_eq(coil_yield(), 0);
@@ -336,13 +353,21 @@ Suite *suite(void)
 
 	tcase_add_test(tests, dgram_002_three_bytes_go_and_eight_come_back);
 	tcase_add_test(tests, dgram_003_a_unix_socket_needs_no_path);
-	tcase_add_test(tests, dgram_005_nothing_is_reused_or_broadcast_unless_asked);
-	tcase_add_test(tests, dgram_006_over_a_full_queue_each_goes_whole_and_in_order);
-	tcase_add_test(tests, dgram_007_a_refusal_is_told_once_and_the_endpoint_lives_on);
-	tcase_add_test(tests, recvmmsg_takes_what_is_there_and_waits_for_no_more);
-	tcase_add_test(tests, sendmmsg_sends_what_fits_and_parks_for_the_first_alone);
 	tcase_add_test(tests,
-		       a_task_whose_messages_are_always_there_does_not_starve_the_others);
+		       dgram_005_nothing_is_reused_or_broadcast_unless_asked);
+	tcase_add_test(
+		tests,
+		dgram_006_over_a_full_queue_each_goes_whole_and_in_order);
+	tcase_add_test(
+		tests,
+		dgram_007_a_refusal_is_told_once_and_the_endpoint_lives_on);
+	tcase_add_test(tests,
+		       recvmmsg_takes_what_is_there_and_waits_for_no_more);
+	tcase_add_test(tests,
+		       sendmmsg_sends_what_fits_and_parks_for_the_first_alone);
+	tcase_add_test(
+		tests,
+		a_task_whose_messages_are_always_there_does_not_starve_the_others);
 	tcase_add_test(tests, a_received_fd_is_cloexec);
 	suite_add_tcase(datagram, tests);
 	return datagram;

@@ -93,7 +93,8 @@ COIL_TEST(conn_003_if_one_address_refuses_the_next_is_tried)
 	int fd = listen_on("127.0.0.4", 0), peer;
 	int64_t since = coil_now();
 
-	resolver_answers("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", NULL);
+	resolver_answers("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5",
+			 NULL);
 	peer = dial_port("many.test", port_of(fd));
 	ck_assert_int_ge(peer, 0);
 	ck_assert_int_eq(peer_of(peer), 4);
@@ -163,7 +164,8 @@ COIL_TEST(the_families_take_turns)
 {
 	struct hole hole;
 	uint16_t port = dig(&hole);
-	int four = listen_on("127.0.0.2", port), six = listen_on("[::1]", port), peer;
+	int four = listen_on("127.0.0.2", port), six = listen_on("[::1]", port),
+	    peer;
 
 	resolver_answers("127.0.0.1", "127.0.0.2", "::1", NULL);
 	peer = dial_port("many.test", port);
@@ -203,7 +205,8 @@ COIL_TEST(conn_004_a_cancel_ends_every_attempt)
 
 		/* Before it ran, and with one, two and three attempts out. */
 		if (i)
-			ck_assert_int_eq(coil_sleep(i * STAGGER - STAGGER / 2), 0);
+			ck_assert_int_eq(coil_sleep(i * STAGGER - STAGGER / 2),
+					 0);
 		coil_cancel(task);
 		coil_await(task);
 		ck_assert_int_eq(dialling.result, -ECANCELED);
@@ -245,7 +248,8 @@ COIL_TEST(a_cancel_that_meets_a_winner_leaks_no_fd)
 			ck_assert_int_eq(coil_yield(), 0);
 		coil_cancel(task);
 		coil_await(task);
-		ck_assert(dialling.result >= 0 || dialling.result == -ECANCELED);
+		ck_assert(dialling.result >= 0 ||
+			  dialling.result == -ECANCELED);
 		if (dialling.result >= 0)
 			coil_close(dialling.result);
 	}
@@ -281,7 +285,8 @@ COIL_TEST(without_memory_dial_fails_cleanly_or_not_at_all)
 			coil_close(result);
 		else
 			ck_assert_msg(result == -ENOMEM || result == -EAGAIN ||
-				      result == -ENOENT || result == -ECONNREFUSED,
+					      result == -ENOENT ||
+					      result == -ECONNREFUSED,
 				      "allocation %lu: %d", n, result);
 	}
 	ck_assert_int_ge(result, 0);
@@ -293,13 +298,18 @@ Suite *suite(void)
 	Suite *dial = suite_create("dial");
 	TCase *tests = tcase_create("dial");
 
-	tcase_add_test(tests,
-		       conn_007_a_dialled_socket_is_nonblocking_cloexec_and_without_delay);
+	tcase_add_test(
+		tests,
+		conn_007_a_dialled_socket_is_nonblocking_cloexec_and_without_delay);
 	tcase_add_test(tests, conn_005_a_unix_path_that_is_not_there_is_enoent);
 	tcase_add_test(tests, an_empty_host_is_this_one);
-	tcase_add_test(tests, conn_003_if_one_address_refuses_the_next_is_tried);
-	tcase_add_test(tests, conn_003_if_all_refuse_the_last_error_is_returned);
-	tcase_add_test(tests, an_address_that_is_silent_has_250_ms_before_the_next_begins);
+	tcase_add_test(tests,
+		       conn_003_if_one_address_refuses_the_next_is_tried);
+	tcase_add_test(tests,
+		       conn_003_if_all_refuse_the_last_error_is_returned);
+	tcase_add_test(
+		tests,
+		an_address_that_is_silent_has_250_ms_before_the_next_begins);
 	tcase_add_test(tests, the_families_take_turns);
 	tcase_add_test(tests, conn_004_a_cancel_ends_every_attempt);
 	tcase_add_test(tests, conn_004_a_deadline_ends_every_attempt);

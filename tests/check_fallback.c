@@ -207,7 +207,8 @@ static void use_files(void)
 {
 	char path[] = "/tmp/check_fallback.XXXXXX", text[4] = "";
 	struct statx info;
-	int dir, fd;
+	off_t offset = 10;
+	int dir, fd, ends[2];
 
 	ck_assert_ptr_nonnull(mkdtemp(path));
 	dir = coil_open(path, O_RDONLY | O_DIRECTORY, 0);
@@ -217,6 +218,11 @@ static void use_files(void)
 	ck_assert_int_eq(coil_pwrite(fd, "data", 4, 10), 4);
 	ck_assert_int_eq(coil_pread(fd, text, 3, 11), 3);
 	ck_assert_str_eq(text, "ata");
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	ck_assert_int_eq(coil_splice(fd, &offset, ends[1], NULL, 4, 0), 4);
+	ck_assert_int_eq(read_byte(&ends[0]), 'd');
+	close(ends[0]);
+	close(ends[1]);
 	ck_assert_int_eq(coil_fsync(fd), 0);
 	ck_assert_int_eq(coil_ftruncate(fd, 5), 0);
 	ck_assert_int_eq(coil_statx(dir, "file", 0, STATX_SIZE, &info), 0);
@@ -426,7 +432,7 @@ END_TEST
 static const int used[] = {
 	IORING_OP_RECV, IORING_OP_SEND, IORING_OP_RECVMSG, IORING_OP_SENDMSG,
 	IORING_OP_ACCEPT, IORING_OP_CONNECT, IORING_OP_WRITE, IORING_OP_READV,
-	IORING_OP_WRITEV, IORING_OP_OPENAT, IORING_OP_FSYNC,
+	IORING_OP_WRITEV, IORING_OP_SPLICE, IORING_OP_OPENAT, IORING_OP_FSYNC,
 	IORING_OP_STATX, IORING_OP_UNLINKAT, IORING_OP_RENAMEAT, IORING_OP_MKDIRAT,
 };
 

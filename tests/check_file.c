@@ -74,14 +74,19 @@ COIL_TEST(files_are_made_moved_cut_and_removed)
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(coil_ftruncate(fd, 1000), 0);
 	ck_assert_int_eq(coil_ftruncate(fd, -1), -EINVAL);
-	ck_assert_int_eq(coil_statx(fd, "", AT_EMPTY_PATH, STATX_SIZE | STATX_MODE, &stat), 0);
+	ck_assert_int_eq(coil_statx(fd, "", AT_EMPTY_PATH,
+				    STATX_SIZE | STATX_MODE, &stat),
+			 0);
 	ck_assert_uint_eq(stat.stx_size, 1000);
 	coil_close(fd);
 	fd = coil_openat(dir, "b", O_WRONLY | O_CREAT, 0600);
 	coil_close(fd);
-	ck_assert_int_eq(coil_renameat2(dir, "sub/a", dir, "b", RENAME_NOREPLACE), -EEXIST);
+	ck_assert_int_eq(
+		coil_renameat2(dir, "sub/a", dir, "b", RENAME_NOREPLACE),
+		-EEXIST);
 	ck_assert_int_eq(coil_renameat2(dir, "sub/a", dir, "b", 0), 0);
-	ck_assert_int_eq(coil_statx(dir, "sub/a", 0, STATX_SIZE, &stat), -ENOENT);
+	ck_assert_int_eq(coil_statx(dir, "sub/a", 0, STATX_SIZE, &stat),
+			 -ENOENT);
 	ck_assert_int_eq(coil_statx(dir, "b", 0, STATX_SIZE, &stat), 0);
 	ck_assert_uint_eq(stat.stx_size, 1000);
 	ck_assert_int_eq(coil_unlinkat(dir, "sub", 0), -EISDIR);
@@ -108,7 +113,8 @@ COIL_TEST(open_keeps_o_nonblock_and_o_path_as_they_were_asked_for)
 	ck_assert(is_nonblocking(fd));
 	coil_close(fd);
 	fd = coil_open("/dev/null", O_RDWR | O_APPEND, 0);
-	ck_assert_int_eq(fcntl(fd, F_GETFL) & (O_NONBLOCK | O_APPEND), O_APPEND);
+	ck_assert_int_eq(fcntl(fd, F_GETFL) & (O_NONBLOCK | O_APPEND),
+			 O_APPEND);
 	coil_close(fd);
 	fd = coil_open("/", O_PATH, 0);
 	ck_assert_int_ge(fd, 0);
@@ -274,8 +280,9 @@ COIL_TEST(a_cancelled_read_or_write_of_a_pipe_loses_no_byte)
 	ck_assert_int_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
 	for (int i = 0; i < 6; i++) {
 		struct call call = { .fn = read_some, .fd = ends[0] };
-		struct coil_task *task = i < 2 ? coil_create_task(make_call, &call) :
-						 start_call(&call);
+		struct coil_task *task =
+			i < 2 ? coil_create_task(make_call, &call)
+			      : start_call(&call);
 
 		if (i % 2)
 			coil_cancel(task);
@@ -284,7 +291,8 @@ COIL_TEST(a_cancelled_read_or_write_of_a_pipe_loses_no_byte)
 		coil_cancel(task);
 		coil_await(task);
 		ck_assert(call.result == 1 || call.result == -ECANCELED);
-		ck_assert_int_eq(read(ends[0], &byte, 1), call.result == 1 || i >= 4 ? -1 : 1);
+		ck_assert_int_eq(read(ends[0], &byte, 1),
+				 call.result == 1 || i >= 4 ? -1 : 1);
 	}
 	while (write(ends[1], "........", 8) > 0)
 		;
@@ -437,7 +445,8 @@ COIL_TEST(file_calls_on_what_is_no_fd_are_ebadf)
 		int n = all_calls(i ? fd : -1, results);
 
 		for (int j = 0; j < n; j++)
-			ck_assert_msg(results[j] == -EBADF, "call %d: %zd", j, results[j]);
+			ck_assert_msg(results[j] == -EBADF, "call %d: %zd", j,
+				      results[j]);
 	}
 }
 
@@ -459,11 +468,14 @@ COIL_TEST(file_calls_tell_bad_arguments_before_they_begin)
 	ck_assert_int_eq(coil_fsync(ends[0]), -EINVAL);
 	ck_assert_int_eq(coil_ftruncate(ends[0], 0), -EINVAL);
 	ck_assert_int_eq(coil_statx(AT_FDCWD, NULL, 0, 0, &stat), -EFAULT);
-	ck_assert_int_eq(coil_statx(AT_FDCWD, "/", 0, STATX_SIZE, NULL), -EFAULT);
+	ck_assert_int_eq(coil_statx(AT_FDCWD, "/", 0, STATX_SIZE, NULL),
+			 -EFAULT);
 	ck_assert_int_eq(coil_unlinkat(AT_FDCWD, NULL, 0), -EFAULT);
 	ck_assert_int_eq(coil_mkdirat(AT_FDCWD, NULL, 0), -EFAULT);
-	ck_assert_int_eq(coil_renameat2(AT_FDCWD, NULL, AT_FDCWD, "x", 0), -EFAULT);
-	ck_assert_int_eq(coil_renameat2(AT_FDCWD, "x", AT_FDCWD, NULL, 0), -EFAULT);
+	ck_assert_int_eq(coil_renameat2(AT_FDCWD, NULL, AT_FDCWD, "x", 0),
+			 -EFAULT);
+	ck_assert_int_eq(coil_renameat2(AT_FDCWD, "x", AT_FDCWD, NULL, 0),
+			 -EFAULT);
 	/* Open the other way. */
 	ck_assert_int_eq(coil_read(ends[1], received, 1), -EBADF);
 	ck_assert_int_eq(coil_write(ends[0], received, 1), -EBADF);
@@ -484,7 +496,8 @@ COIL_TEST(a_request_that_is_pending_refuses_every_file_call)
 		ck_assert_msg(results[i] == -ETIMEDOUT || results[i] == -ESPIPE,
 			      "call %d: %zd", i, results[i]);
 	ck_assert_int_eq(coil_open("/dev/null", O_RDONLY, 0), -ETIMEDOUT);
-	ck_assert_int_eq(coil_unlinkat(AT_FDCWD, "/nonexistent", 0), -ETIMEDOUT);
+	ck_assert_int_eq(coil_unlinkat(AT_FDCWD, "/nonexistent", 0),
+			 -ETIMEDOUT);
 	ck_assert_int_eq(coil_timeout_end(&timeout), -ETIMEDOUT);
 	coil_close(fd);
 }
@@ -499,7 +512,8 @@ START_TEST(off_a_loop_every_file_call_is_eperm)
 	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
 	n = all_calls(fd, results);
 	for (int i = 0; i < n; i++)
-		ck_assert_msg(results[i] == -EPERM, "call %d: %zd", i, results[i]);
+		ck_assert_msg(results[i] == -EPERM, "call %d: %zd", i,
+			      results[i]);
 	ck_assert_int_eq(coil_sendfile(ends[1], fd, NULL, 1), -EPERM);
 	ck_assert_int_eq(coil_splice(fd, NULL, ends[1], NULL, 1, 0), -EPERM);
 	ck_assert_int_eq(lseek(fd, 0, SEEK_CUR), 0);
@@ -507,7 +521,9 @@ START_TEST(off_a_loop_every_file_call_is_eperm)
 	ck_assert_int_eq(coil_statx(AT_FDCWD, "/", 0, 0, &stat), -EPERM);
 	ck_assert_int_eq(coil_unlinkat(AT_FDCWD, "/nonexistent", 0), -EPERM);
 	ck_assert_int_eq(coil_mkdirat(AT_FDCWD, "/nonexistent/x", 0), -EPERM);
-	ck_assert_int_eq(coil_renameat2(AT_FDCWD, "/nonexistent/x", AT_FDCWD, "/y", 0), -EPERM);
+	ck_assert_int_eq(
+		coil_renameat2(AT_FDCWD, "/nonexistent/x", AT_FDCWD, "/y", 0),
+		-EPERM);
 	close_all(ends, 2);
 	coil_close(fd);
 }
@@ -521,17 +537,25 @@ Suite *suite(void)
 	tcase_add_test(tests, what_was_written_is_read_again);
 	tcase_add_test(tests, files_are_made_moved_cut_and_removed);
 	tcase_add_test(tests, open_says_what_open_2_says);
-	tcase_add_test(tests, open_keeps_o_nonblock_and_o_path_as_they_were_asked_for);
-	tcase_add_test(tests, a_fifo_is_opened_nonblocking_and_waits_for_nobody);
+	tcase_add_test(tests,
+		       open_keeps_o_nonblock_and_o_path_as_they_were_asked_for);
+	tcase_add_test(tests,
+		       a_fifo_is_opened_nonblocking_and_waits_for_nobody);
 	tcase_add_test(tests, pipe_001_one_byte_then_four_then_the_end);
 	tcase_add_test(tests, a_megabyte_goes_through_a_pipe_blocking_or_not);
 	tcase_add_test(tests, a_pipe_that_nobody_reads_is_epipe_and_no_signal);
-	tcase_add_test(tests, a_cancelled_read_or_write_of_a_pipe_loses_no_byte);
-	tcase_add_test(tests, pipe_004_both_sides_of_a_pty_talk_and_closing_the_master_ends_it);
-	tcase_add_test(tests, a_terminal_that_nobody_reads_stops_only_the_task_that_writes);
+	tcase_add_test(tests,
+		       a_cancelled_read_or_write_of_a_pipe_loses_no_byte);
+	tcase_add_test(
+		tests,
+		pipe_004_both_sides_of_a_pty_talk_and_closing_the_master_ends_it);
+	tcase_add_test(
+		tests,
+		a_terminal_that_nobody_reads_stops_only_the_task_that_writes);
 	tcase_add_test(tests, file_calls_on_what_is_no_fd_are_ebadf);
 	tcase_add_test(tests, file_calls_tell_bad_arguments_before_they_begin);
-	tcase_add_test(tests, a_request_that_is_pending_refuses_every_file_call);
+	tcase_add_test(tests,
+		       a_request_that_is_pending_refuses_every_file_call);
 	tcase_add_test(tests, off_a_loop_every_file_call_is_eperm);
 	suite_add_tcase(file, tests);
 	return file;

@@ -126,7 +126,7 @@ static void race(bool cancel_first, struct worker workers[2])
 	is_free(&lock);
 }
 
-COIL_TEST(lock_005_the_next_gets_the_lock_though_the_first_is_cancelled_in_the_same_pass)
+COIL_TEST(lock_005_a_cancel_in_the_pass_of_the_release_loses_nothing)
 {
 	struct worker workers[2];
 
@@ -163,7 +163,7 @@ COIL_TEST(lock_006_a_cancel_and_one_release_wake_exactly_one)
 	is_free(&lock);
 }
 
-COIL_TEST(lock_007_who_was_handed_the_lock_has_it_and_the_cancel_shows_at_its_next_call)
+COIL_TEST(lock_007_a_lock_handed_over_is_held_and_the_cancel_shows_later)
 {
 	struct worker workers[2];
 
@@ -342,9 +342,9 @@ Suite *suite(void)
 	tcase_add_test(tests, a_free_lock_is_taken_without_a_switch);
 	tcase_add_test(tests, waiters_get_the_lock_in_the_order_in_which_they_came);
 	tcase_add_test(tests, lock_003_release_hands_over_before_the_holder_can_barge);
-	tcase_add_test(tests, lock_005_the_next_gets_the_lock_though_the_first_is_cancelled_in_the_same_pass);
+	tcase_add_test(tests, lock_005_a_cancel_in_the_pass_of_the_release_loses_nothing);
 	tcase_add_test(tests, lock_006_a_cancel_and_one_release_wake_exactly_one);
-	tcase_add_test(tests, lock_007_who_was_handed_the_lock_has_it_and_the_cancel_shows_at_its_next_call);
+	tcase_add_test(tests, lock_007_a_lock_handed_over_is_held_and_the_cancel_shows_later);
 	tcase_add_test(tests, lock_008_a_free_lock_cannot_be_released_and_stays_usable);
 	tcase_add_test(tests, a_stranger_cannot_release_and_the_owner_cannot_take_it_twice);
 	tcase_add_test(tests, lock_009_tasks_of_two_loops_cannot_wait_for_one_lock);

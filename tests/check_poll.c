@@ -76,7 +76,8 @@ COIL_TEST(all_that_became_ready_together_are_reported)
 
 	for (int i = 0; i < MANY; i++) {
 		unix_pair(fds[i], SOCK_STREAM);
-		polling.fds[i] = (struct pollfd){ .fd = fds[i][0], .events = POLLIN };
+		polling.fds[i] =
+			(struct pollfd){.fd = fds[i][0], .events = POLLIN};
 	}
 	task = start_poll(&polling);
 	for (int i = 0; i < MANY; i += 2)
@@ -98,7 +99,8 @@ COIL_TEST(one_fd_may_stand_there_twice)
 	unix_pair(fds, SOCK_STREAM);
 	fill(fds[0], '.');
 	polling.fds[0] = (struct pollfd){ .fd = fds[0], .events = POLLIN };
-	polling.fds[1] = (struct pollfd){ .fd = fds[0], .events = POLLIN | POLLOUT };
+	polling.fds[1] =
+		(struct pollfd){.fd = fds[0], .events = POLLIN | POLLOUT};
 	task = start_poll(&polling);
 	ck_assert_int_eq(send(fds[1], "x", 1, 0), 1);
 	coil_await(task);
@@ -134,7 +136,7 @@ COIL_TEST(errors_and_hang_ups_come_unasked)
 COIL_TEST(a_number_that_is_no_fd_is_pollnval_and_a_negative_one_nothing)
 {
 	int fds[2], none = dup(STDERR_FILENO);
-	struct pollfd polled[3] = { { .fd = -1, .events = POLLIN, .revents = 77 } };
+	struct pollfd polled[3] = {{.fd = -1, .events = POLLIN, .revents = 77}};
 
 	close(none);
 	polled[1] = (struct pollfd){ .fd = none, .events = POLLIN };
@@ -159,7 +161,7 @@ COIL_TEST(a_regular_file_is_always_ready)
 
 COIL_TEST(without_fds_it_parks_until_a_request)
 {
-	struct polling none = {0}, negative = { .n = 1, .fds = { { .fd = -1 } } };
+	struct polling none = {0}, negative = {.n = 1, .fds = {{.fd = -1}}};
 	struct coil_task *task = start_poll(&none);
 	int err = 0;
 
@@ -183,7 +185,8 @@ COIL_TEST(a_cancel_ends_every_request_and_the_fds_stay_usable)
 
 	for (int i = 0; i < MANY; i++) {
 		unix_pair(fds[i], SOCK_STREAM);
-		polling.fds[i] = (struct pollfd){ .fd = fds[i][0], .events = POLLIN };
+		polling.fds[i] =
+			(struct pollfd){.fd = fds[i][0], .events = POLLIN};
 	}
 	task = start_poll(&polling);
 	coil_cancel(task);
@@ -220,7 +223,8 @@ COIL_TEST(what_became_ready_with_the_cancel_is_told_or_still_there)
 		struct polling polling = { .n = 1 };
 		struct coil_task *task;
 
-		polling.fds[0] = (struct pollfd){ .fd = fds[0], .events = POLLIN };
+		polling.fds[0] =
+			(struct pollfd){.fd = fds[0], .events = POLLIN};
 		task = start_poll(&polling);
 		if (i % 2)
 			coil_cancel(task);
@@ -275,7 +279,8 @@ COIL_TEST(without_memory_many_fds_are_enomem_and_few_are_not)
 
 	unix_pair(fds, SOCK_STREAM);
 	for (int i = 0; i < 9; i++)
-		polling.fds[i] = (struct pollfd){ .fd = fds[0], .events = POLLIN };
+		polling.fds[i] =
+			(struct pollfd){.fd = fds[0], .events = POLLIN};
 	/* So that the loop has room for the fds. */
 	COIL_TIMEOUT(COIL_MILLISECOND)
 		ck_assert_int_eq(coil_poll(polling.fds, 9), -ETIMEDOUT);
@@ -311,15 +316,22 @@ Suite *suite(void)
 	tcase_add_test(tests, all_that_became_ready_together_are_reported);
 	tcase_add_test(tests, one_fd_may_stand_there_twice);
 	tcase_add_test(tests, errors_and_hang_ups_come_unasked);
-	tcase_add_test(tests, a_number_that_is_no_fd_is_pollnval_and_a_negative_one_nothing);
+	tcase_add_test(
+		tests,
+		a_number_that_is_no_fd_is_pollnval_and_a_negative_one_nothing);
 	tcase_add_test(tests, a_regular_file_is_always_ready);
 	tcase_add_test(tests, without_fds_it_parks_until_a_request);
-	tcase_add_test(tests, a_cancel_ends_every_request_and_the_fds_stay_usable);
-	tcase_add_test(tests, a_request_that_is_pending_comes_before_what_is_ready);
-	tcase_add_test(tests, what_became_ready_with_the_cancel_is_told_or_still_there);
+	tcase_add_test(tests,
+		       a_cancel_ends_every_request_and_the_fds_stay_usable);
+	tcase_add_test(tests,
+		       a_request_that_is_pending_comes_before_what_is_ready);
+	tcase_add_test(
+		tests,
+		what_became_ready_with_the_cancel_is_told_or_still_there);
 	tcase_add_test(tests, closing_one_of_the_fds_ends_the_poll);
 	tcase_add_test(tests, poll_misuse_is_what_poll_2_says);
-	tcase_add_test(tests, without_memory_many_fds_are_enomem_and_few_are_not);
+	tcase_add_test(tests,
+		       without_memory_many_fds_are_enomem_and_few_are_not);
 	tcase_add_test(tests, off_a_loop_poll_is_eperm);
 	suite_add_tcase(poll, tests);
 	return poll;

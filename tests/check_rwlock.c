@@ -185,7 +185,7 @@ COIL_TEST(a_release_between_the_cancel_of_a_writer_and_its_run_loses_nothing)
 	is_free(&lock);
 }
 
-COIL_TEST(who_was_handed_the_lock_has_it_and_the_cancel_shows_at_its_next_call)
+COIL_TEST(a_lock_handed_over_is_held_and_the_cancel_shows_later)
 {
 	struct coil_rwlock lock = {0};
 	struct worker workers[] = { WRITER("w", &lock), READER("r", &lock) };
@@ -369,7 +369,7 @@ Suite *suite(void)
 	tcase_add_test(tests, a_release_hands_over_before_the_holder_can_barge);
 	tcase_add_test(tests, those_behind_a_cancelled_writer_go_on);
 	tcase_add_test(tests, a_release_between_the_cancel_of_a_writer_and_its_run_loses_nothing);
-	tcase_add_test(tests, who_was_handed_the_lock_has_it_and_the_cancel_shows_at_its_next_call);
+	tcase_add_test(tests, a_lock_handed_over_is_held_and_the_cancel_shows_later);
 	tcase_add_test(tests, a_wait_that_ran_out_of_time_does_not_have_the_lock);
 	tcase_add_test(tests, a_free_lock_or_that_of_another_writer_cannot_be_released);
 	tcase_add_test(tests, a_writer_cannot_take_it_again);

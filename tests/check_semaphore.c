@@ -115,7 +115,7 @@ COIL_TEST(sem_004_a_release_right_after_a_cancel_goes_to_the_next)
 	has(&semaphore, 0);
 }
 
-COIL_TEST(sem_005_who_was_handed_the_permit_has_it_though_cancelled_before_it_runs)
+COIL_TEST(sem_005_a_permit_handed_over_is_held_though_cancelled)
 {
 	struct coil_semaphore semaphore = COIL_SEMAPHORE(0);
 	struct worker worker = WORKER("w", &semaphore);
@@ -186,7 +186,7 @@ COIL_TEST(sem_007_newcomers_queue_behind_those_who_wait)
 	has(&semaphore, 1);
 }
 
-COIL_TEST(a_free_permit_is_taken_without_a_switch_and_none_barges_past_a_waiter)
+COIL_TEST(nobody_barges_past_a_waiter)
 {
 	struct coil_semaphore semaphore = COIL_SEMAPHORE(1);
 	struct worker worker = WORKER("waiter", &semaphore);
@@ -313,11 +313,11 @@ Suite *suite(void)
 	tcase_add_test(tests, sem_001_zero_is_locked_one_is_not_and_less_is_refused);
 	tcase_add_test(tests, sem_002_as_many_pass_as_permits_are_given_back);
 	tcase_add_test(tests, sem_004_a_release_right_after_a_cancel_goes_to_the_next);
-	tcase_add_test(tests, sem_005_who_was_handed_the_permit_has_it_though_cancelled_before_it_runs);
+	tcase_add_test(tests, sem_005_a_permit_handed_over_is_held_though_cancelled);
 	tcase_add_test(tests, sem_006_a_bounded_one_that_has_all_permits_takes_none);
 	tcase_add_test(tests, one_without_bound_takes_as_many_as_can_be_counted);
 	tcase_add_test(tests, sem_007_newcomers_queue_behind_those_who_wait);
-	tcase_add_test(tests, a_free_permit_is_taken_without_a_switch_and_none_barges_past_a_waiter);
+	tcase_add_test(tests, nobody_barges_past_a_waiter);
 	tcase_add_test(tests, a_wait_that_ran_out_of_time_took_no_permit);
 	tcase_add_test(tests, a_pending_request_wins_though_a_permit_is_free);
 	tcase_add_test(tests, off_a_task_only_an_acquire_is_eperm);

@@ -41,9 +41,9 @@ static int send_it(void *arg)
 {
 	struct sending *sending = arg;
 
-	sending->result = coil_sendfile(sending->out, sending->in,
-					sending->at_position ? NULL : &sending->offset,
-					sending->count);
+	sending->result = coil_sendfile(
+		sending->out, sending->in,
+		sending->at_position ? NULL : &sending->offset, sending->count);
 	return 0;
 }
 
@@ -65,7 +65,8 @@ static int receive(void *arg)
 	while ((n = coil_read(receiving->fd, buf,
 			      receiving->total < 100 ? 1 : sizeof(buf))) > 0) {
 		for (ssize_t i = 0; i < n; i++) {
-			if (buf[i] != pattern(receiving->from + receiving->total + (size_t)i))
+			if (buf[i] != pattern(receiving->from +
+					      receiving->total + (size_t)i))
 				receiving->right = false;
 		}
 		receiving->total += (size_t)n;
@@ -151,7 +152,8 @@ COIL_TEST(sendfile_copies_a_file_to_a_file)
 static void stopped_midway(bool at_position, bool cancel)
 {
 	int file = make_file(SIZE), fds[2];
-	struct sending sending = { .in = file, .count = SIZE, .at_position = at_position };
+	struct sending sending = {
+		.in = file, .count = SIZE, .at_position = at_position};
 	struct linger linger = { .l_onoff = 1 };
 	int small = 100000;
 	char buf[1024];
@@ -163,27 +165,31 @@ static void stopped_midway(bool at_position, bool cancel)
 	setsockopt(fds[1], SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	sending.out = fds[0];
 	task = coil_create_task(send_it, &sending);
-	ck_assert_int_eq(coil_recv_all(fds[1], buf, sizeof(buf), 0, NULL), 1024);
+	ck_assert_int_eq(coil_recv_all(fds[1], buf, sizeof(buf), 0, NULL),
+			 1024);
 	ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
 	ck_assert(!coil_done(task));
 	if (cancel) {
 		coil_cancel(task);
 	} else {
-		setsockopt(fds[1], SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+		setsockopt(fds[1], SOL_SOCKET, SO_LINGER, &linger,
+			   sizeof(linger));
 		coil_close(fds[1]);
 	}
 	coil_await(task);
 	if (cancel)
 		ck_assert_int_eq(sending.result, -ECANCELED);
 	else
-		ck_assert(sending.result == -EPIPE || sending.result == -ECONNRESET);
+		ck_assert(sending.result == -EPIPE ||
+			  sending.result == -ECONNRESET);
 	sent = at_position ? lseek(file, 0, SEEK_CUR) : sending.offset;
 	ck_assert_int_ge(sent, 1024);
 	ck_assert_int_lt(sent, SIZE);
 	if (cancel) {
 		/* Not a byte more, or less, than it says. */
 		coil_shutdown(fds[0], SHUT_WR);
-		ck_assert_uint_eq(drain_until(fds[1], (size_t)sent), (size_t)sent - 1024);
+		ck_assert_uint_eq(drain_until(fds[1], (size_t)sent),
+				  (size_t)sent - 1024);
 		coil_close(fds[1]);
 	}
 	coil_close(fds[0]);
@@ -208,7 +214,8 @@ COIL_TEST(sendfile_005_what_it_cannot_serve_is_einval_and_nothing_was_sent)
 	ck_assert_int_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
 	ck_assert_int_eq(write(ends[1], "x", 1), 1);
 	datagram = loopback(SOCK_DGRAM | SOCK_NONBLOCK, &addr);
-	ck_assert_int_eq(connect(datagram, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	ck_assert_int_eq(
+		connect(datagram, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	ck_assert_int_eq(coil_sendfile(fds[0], file, &offset, 10), -EINVAL);
 	ck_assert_int_eq(offset, -1);
 	offset = 5;
@@ -232,8 +239,10 @@ COIL_TEST(a_request_that_is_pending_sends_nothing)
 
 	unix_pair(fds, SOCK_STREAM | SOCK_NONBLOCK);
 	COIL_TIMEOUT(0) {
-		ck_assert_int_eq(coil_sendfile(fds[0], file, &offset, 10), -ETIMEDOUT);
-		ck_assert_int_eq(coil_splice(file, NULL, fds[0], NULL, 10, 0), -ETIMEDOUT);
+		ck_assert_int_eq(coil_sendfile(fds[0], file, &offset, 10),
+				 -ETIMEDOUT);
+		ck_assert_int_eq(coil_splice(file, NULL, fds[0], NULL, 10, 0),
+				 -ETIMEDOUT);
 	}
 	ck_assert_int_eq(offset, 3);
 	ck_assert_uint_eq(drain(fds[1]), 0);
@@ -352,7 +361,7 @@ COIL_TEST(splice_of_much_into_a_blocking_socket_stops_only_its_task)
 		while (write(ends[1], zeros, sizeof(zeros)) > 0)
 			;
 		COIL_TIMEOUT(20 * COIL_MILLISECOND)
-			n = coil_splice(ends[0], NULL, fds[0], NULL, 1 << 20, 0);
+		n = coil_splice(ends[0], NULL, fds[0], NULL, 1 << 20, 0);
 		if (n == -ETIMEDOUT)
 			break;
 		ck_assert_int_gt(n, 0);
@@ -371,16 +380,23 @@ COIL_TEST(splice_misuse_is_what_splice_2_says)
 	unix_pair(fds, SOCK_STREAM | SOCK_NONBLOCK);
 	ck_assert_int_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
 	ck_assert_int_eq(send(fds[1], "x", 1, 0), 1);
-	ck_assert_int_eq(coil_splice(fds[0], NULL, fds[0], NULL, 1, 0), -EINVAL);
-	ck_assert_int_eq(coil_splice(file, &negative, ends[1], NULL, 1, 0), -EINVAL);
-	ck_assert_int_eq(coil_splice(fds[0], &zero, ends[1], NULL, 1, 0), -EINVAL);
-	ck_assert_int_eq(coil_splice(ends[0], &zero, fds[0], NULL, 1, SPLICE_F_NONBLOCK),
-			 -ESPIPE);
-	ck_assert_int_eq(coil_splice(ends[0], NULL, fds[0], NULL, 1, SPLICE_F_NONBLOCK),
-			 -EAGAIN);
-	ck_assert_int_eq(coil_splice(fds[0], NULL, ends[1], NULL, 1, 1 << 20), -EINVAL);
+	ck_assert_int_eq(coil_splice(fds[0], NULL, fds[0], NULL, 1, 0),
+			 -EINVAL);
+	ck_assert_int_eq(coil_splice(file, &negative, ends[1], NULL, 1, 0),
+			 -EINVAL);
+	ck_assert_int_eq(coil_splice(fds[0], &zero, ends[1], NULL, 1, 0),
+			 -EINVAL);
+	ck_assert_int_eq(
+		coil_splice(ends[0], &zero, fds[0], NULL, 1, SPLICE_F_NONBLOCK),
+		-ESPIPE);
+	ck_assert_int_eq(
+		coil_splice(ends[0], NULL, fds[0], NULL, 1, SPLICE_F_NONBLOCK),
+		-EAGAIN);
+	ck_assert_int_eq(coil_splice(fds[0], NULL, ends[1], NULL, 1, 1 << 20),
+			 -EINVAL);
 	coil_close(ends[0]);
-	ck_assert_int_eq(coil_splice(fds[0], NULL, ends[1], NULL, 1, 0), -EPIPE);
+	ck_assert_int_eq(coil_splice(fds[0], NULL, ends[1], NULL, 1, 0),
+			 -EPIPE);
 	coil_close(ends[1]);
 	close_all(fds, 2);
 	coil_close(file);
@@ -392,16 +408,23 @@ Suite *suite(void)
 	TCase *tests = tcase_create("sendfile");
 
 	tcase_add_test(tests, sendfile_sends_all_to_a_slow_reader);
-	tcase_add_test(tests, sendfile_serves_an_out_that_blocks_and_leaves_it_so);
+	tcase_add_test(tests,
+		       sendfile_serves_an_out_that_blocks_and_leaves_it_so);
 	tcase_add_test(tests, sendfile_without_an_offset_moves_the_position);
 	tcase_add_test(tests, sendfile_copies_a_file_to_a_file);
-	tcase_add_test(tests, sendfile_004_stopped_midway_it_tells_how_much_was_sent);
-	tcase_add_test(tests, sendfile_005_what_it_cannot_serve_is_einval_and_nothing_was_sent);
+	tcase_add_test(tests,
+		       sendfile_004_stopped_midway_it_tells_how_much_was_sent);
+	tcase_add_test(
+		tests,
+		sendfile_005_what_it_cannot_serve_is_einval_and_nothing_was_sent);
 	tcase_add_test(tests, a_request_that_is_pending_sends_nothing);
 	tcase_add_test(tests, splice_moves_from_a_socket_to_a_pipe_and_on);
-	tcase_add_test(tests, splice_between_a_file_and_a_pipe_keeps_the_offsets);
+	tcase_add_test(tests,
+		       splice_between_a_file_and_a_pipe_keeps_the_offsets);
 	tcase_add_test(tests, splice_parks_until_both_ends_are_ready);
-	tcase_add_test(tests, splice_of_much_into_a_blocking_socket_stops_only_its_task);
+	tcase_add_test(
+		tests,
+		splice_of_much_into_a_blocking_socket_stops_only_its_task);
 	tcase_add_test(tests, splice_misuse_is_what_splice_2_says);
 	suite_add_tcase(sendfile, tests);
 	return sendfile;

@@ -25,7 +25,8 @@ static void receive_parks(int type)
 		coil_await(task);
 		ck_assert_int_eq(call.result, 1);
 		ck_assert_int_eq(taken[0], '!');
-		ck_assert_int_eq(is_nonblocking(fds[0]), !!(type & SOCK_NONBLOCK));
+		ck_assert_int_eq(is_nonblocking(fds[0]),
+				 !!(type & SOCK_NONBLOCK));
 		close_all(fds, 2);
 	}
 }
@@ -48,7 +49,8 @@ static void send_parks(int type)
 		coil_await(task);
 		ck_assert_int_eq(call.result, 1);
 		ck_assert_uint_eq(drain(fds[1]), 1);
-		ck_assert_int_eq(is_nonblocking(fds[0]), !!(type & SOCK_NONBLOCK));
+		ck_assert_int_eq(is_nonblocking(fds[0]),
+				 !!(type & SOCK_NONBLOCK));
 		close_all(fds, 2);
 	}
 }
@@ -128,7 +130,9 @@ COIL_TEST(a_cancel_in_flight_takes_nothing_and_leaves_the_fd_usable)
 	close_all(fds, 2);
 }
 
-/* The result and the cancel are there together: one of them, and no byte less. */
+/*
+ * The result and the cancel are there together: one of them, and no byte less.
+ */
 COIL_TEST(a_cancel_that_meets_its_completion_loses_no_byte)
 {
 	int fds[2];
@@ -202,7 +206,8 @@ COIL_TEST(sock_007_accept_returns_a_nonblocking_cloexec_fd_and_the_address)
 	ck_assert(is_nonblocking(got));
 	ck_assert(fcntl(got, F_GETFD) & FD_CLOEXEC);
 	ck_assert_uint_eq(len, sizeof(from));
-	ck_assert_int_eq(getsockname(peer, (struct sockaddr *)&own, &own_len), 0);
+	ck_assert_int_eq(getsockname(peer, (struct sockaddr *)&own, &own_len),
+			 0);
 	ck_assert_int_eq(from.sin_port, own.sin_port);
 	coil_close(got);
 	coil_close(peer);
@@ -252,17 +257,20 @@ COIL_TEST(connect_connects_or_says_why_not)
 	int peer = coil_socket(AF_INET, SOCK_STREAM, 0);
 	int got;
 
-	ck_assert_int_eq(coil_connect(peer, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	ck_assert_int_eq(
+		coil_connect(peer, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	got = coil_accept(fd, NULL, NULL);
 	ck_assert_int_ge(got, 0);
-	ck_assert_int_eq(coil_connect(peer, (struct sockaddr *)&addr, sizeof(addr)),
-			 -EISCONN);
+	ck_assert_int_eq(
+		coil_connect(peer, (struct sockaddr *)&addr, sizeof(addr)),
+		-EISCONN);
 	coil_close(got);
 	coil_close(peer);
 	coil_close(fd);
 	peer = coil_socket(AF_INET, SOCK_STREAM, 0);
-	ck_assert_int_eq(coil_connect(peer, (struct sockaddr *)&addr, sizeof(addr)),
-			 -ECONNREFUSED);
+	ck_assert_int_eq(
+		coil_connect(peer, (struct sockaddr *)&addr, sizeof(addr)),
+		-ECONNREFUSED);
 	coil_close(peer);
 }
 
@@ -295,7 +303,9 @@ COIL_TEST(conn_004_a_connect_that_is_cancelled_or_late_leaves_a_socket_to_close)
 	coil_close(fd);
 }
 
-/* The kernel tries again after a second; so does the real clock of this test. */
+/*
+ * The kernel tries again after a second; so does the real clock of this test.
+ */
 COIL_TEST(a_connect_after_a_cancelled_one_waits_for_what_becomes_of_it)
 {
 	int clients[CROWD];
@@ -348,7 +358,10 @@ COIL_TEST(accept_and_connect_park_on_blocking_sockets_too)
 	coil_close(fd);
 }
 
-/* A unix socket says EAGAIN for a queue that is full, and nothing when it is not. */
+/*
+ * A unix socket says EAGAIN for a queue that is full, and nothing when it is
+ * not.
+ */
 COIL_TEST(connect_waits_for_room_in_the_queue_of_a_unix_socket)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -358,18 +371,21 @@ COIL_TEST(connect_waits_for_room_in_the_queue_of_a_unix_socket)
 	int err = 0;
 
 	/* The kernel finds an abstract name. */
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, sizeof(sa_family_t)), 0);
+	ck_assert_int_eq(
+		bind(fd, (struct sockaddr *)&addr, sizeof(sa_family_t)), 0);
 	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
 	ck_assert_int_eq(listen(fd, 0), 0);
 	for (int i = 0; i < 3; i++)
 		peers[i] = coil_socket(AF_UNIX, SOCK_STREAM, 0);
-	ck_assert_int_eq(coil_connect(peers[0], (struct sockaddr *)&addr, len), 0);
+	ck_assert_int_eq(coil_connect(peers[0], (struct sockaddr *)&addr, len),
+			 0);
 	COIL_TIMEOUT(20 * COIL_MILLISECOND)
 		err = coil_connect(peers[1], (struct sockaddr *)&addr, len);
 	ck_assert_int_eq(err, -ETIMEDOUT);
 	got = coil_accept(fd, NULL, NULL);
 	ck_assert_int_ge(got, 0);
-	ck_assert_int_eq(coil_connect(peers[2], (struct sockaddr *)&addr, len), 0);
+	ck_assert_int_eq(coil_connect(peers[2], (struct sockaddr *)&addr, len),
+			 0);
 	coil_close(got);
 	close_all(peers, 3);
 	coil_close(fd);
@@ -444,7 +460,8 @@ COIL_TEST(sock_005_one_task_reads_an_fd_while_another_writes_a_million_bytes)
 	tcp_pair(fds);
 	echoer = coil_create_task(echo, &fds[1]);
 	sender = coil_create_task(send_huge, &fds[0]);
-	ck_assert_int_eq(coil_recv_all(fds[0], back, HUGE_SIZE, 0, &done), HUGE_SIZE);
+	ck_assert_int_eq(coil_recv_all(fds[0], back, HUGE_SIZE, 0, &done),
+			 HUGE_SIZE);
 	ck_assert_uint_eq(done, HUGE_SIZE);
 	for (size_t i = 0; i < HUGE_SIZE; i++)
 		ck_assert(back[i] == (unsigned char)(i * 31 + i / 251));
@@ -588,8 +605,8 @@ static void all_return(int fd, int err)
 	int n = all_calls(fd, results, (struct sockaddr *)&addr);
 
 	for (int i = 0; i < n; i++)
-		ck_assert_msg(results[i] == err, "call %d returned %zd, not %d", i,
-			      results[i], err);
+		ck_assert_msg(results[i] == err, "call %d returned %zd, not %d",
+			      i, results[i], err);
 }
 
 COIL_TEST(an_fd_that_is_none_is_ebadf)
@@ -623,7 +640,8 @@ COIL_TEST(no_memory_where_some_is_needed_is_efault)
 	unix_pair(fds, SOCK_STREAM | SOCK_NONBLOCK);
 	ck_assert_int_eq(coil_recv(fds[0], NULL, 1, 0), -EFAULT);
 	ck_assert_int_eq(coil_send(fds[0], NULL, 1, 0), -EFAULT);
-	ck_assert_int_eq(coil_recvfrom(fds[0], NULL, 1, 0, NULL, NULL), -EFAULT);
+	ck_assert_int_eq(coil_recvfrom(fds[0], NULL, 1, 0, NULL, NULL),
+			 -EFAULT);
 	ck_assert_int_eq(coil_sendto(fds[0], NULL, 1, 0, NULL, 0), -EFAULT);
 	ck_assert_int_eq(coil_recvmsg(fds[0], NULL, 0), -EFAULT);
 	ck_assert_int_eq(coil_sendmsg(fds[0], NULL, 0), -EFAULT);
@@ -632,8 +650,10 @@ COIL_TEST(no_memory_where_some_is_needed_is_efault)
 	ck_assert_int_eq(coil_recv_all(fds[0], NULL, 1, 0, NULL), -EFAULT);
 	ck_assert_int_eq(coil_send_all(fds[0], NULL, 1, 0, NULL), -EFAULT);
 	ck_assert_int_eq(coil_connect(fds[0], NULL, 4), -EFAULT);
-	ck_assert_int_eq(coil_accept(fds[0], (struct sockaddr *)&addr, NULL), -EFAULT);
-	ck_assert_int_eq(coil_accept(fds[0], (struct sockaddr *)&addr, &len), -EINVAL);
+	ck_assert_int_eq(coil_accept(fds[0], (struct sockaddr *)&addr, NULL),
+			 -EFAULT);
+	ck_assert_int_eq(coil_accept(fds[0], (struct sockaddr *)&addr, &len),
+			 -EINVAL);
 	close_all(fds, 2);
 }
 
@@ -647,7 +667,8 @@ COIL_TEST(a_socket_of_the_wrong_kind_says_so)
 	ck_assert_int_eq(coil_accept(fds[0], NULL, NULL), -EINVAL);
 	ck_assert_int_eq(coil_shutdown(fds[0], 77), -EINVAL);
 	ck_assert_int_eq(coil_recv(fd, &byte, 1, 0), -ENOTCONN);
-	ck_assert_int_eq(coil_connect(fd, (struct sockaddr *)&addr, 1), -EINVAL);
+	ck_assert_int_eq(coil_connect(fd, (struct sockaddr *)&addr, 1),
+			 -EINVAL);
 	close_all(fds, 2);
 	coil_close(fd);
 }
@@ -671,16 +692,18 @@ COIL_TEST(with_msg_dontwait_a_call_never_waits)
 {
 	char buf[4];
 	struct iovec iov = { buf, 4 };
-	struct mmsghdr msg = { .msg_hdr = { .msg_iov = &iov, .msg_iovlen = 1 } };
+	struct mmsghdr msg = {.msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1}};
 	int fds[2];
 
 	unix_pair(fds, SOCK_STREAM);
 	ck_assert_int_eq(coil_recv(fds[0], buf, 4, MSG_DONTWAIT), -EAGAIN);
-	ck_assert_int_eq(coil_recvmsg(fds[0], &msg.msg_hdr, MSG_DONTWAIT), -EAGAIN);
+	ck_assert_int_eq(coil_recvmsg(fds[0], &msg.msg_hdr, MSG_DONTWAIT),
+			 -EAGAIN);
 	ck_assert_int_eq(coil_recvmmsg(fds[0], &msg, 1, MSG_DONTWAIT), -EAGAIN);
 	fill(fds[0], '.');
 	ck_assert_int_eq(coil_send(fds[0], buf, 4, MSG_DONTWAIT), -EAGAIN);
-	ck_assert_int_eq(coil_sendmsg(fds[0], &msg.msg_hdr, MSG_DONTWAIT), -EAGAIN);
+	ck_assert_int_eq(coil_sendmsg(fds[0], &msg.msg_hdr, MSG_DONTWAIT),
+			 -EAGAIN);
 	ck_assert_int_eq(coil_sendmmsg(fds[0], &msg, 1, MSG_DONTWAIT), -EAGAIN);
 	close_all(fds, 2);
 }
@@ -706,14 +729,23 @@ END_TEST
 static void add_cancels(TCase *tests)
 {
 	tcase_add_test(tests, a_cancel_before_the_start_takes_nothing);
-	tcase_add_test(tests, a_cancel_in_flight_takes_nothing_and_leaves_the_fd_usable);
+	tcase_add_test(
+		tests,
+		a_cancel_in_flight_takes_nothing_and_leaves_the_fd_usable);
 	tcase_add_test(tests, a_cancel_that_meets_its_completion_loses_no_byte);
 	tcase_add_test(tests, a_cancel_that_meets_a_connection_leaks_no_fd);
-	tcase_add_test(tests,
-		       conn_004_a_connect_that_is_cancelled_or_late_leaves_a_socket_to_close);
-	tcase_add_test(tests, a_connect_after_a_cancelled_one_waits_for_what_becomes_of_it);
-	tcase_add_test(tests, sock_003_after_a_cancelled_send_all_the_next_one_is_whole);
-	tcase_add_test(tests, a_cancel_amid_send_all_or_recv_all_tells_how_far_it_came);
+	tcase_add_test(
+		tests,
+		conn_004_a_connect_that_is_cancelled_or_late_leaves_a_socket_to_close);
+	tcase_add_test(
+		tests,
+		a_connect_after_a_cancelled_one_waits_for_what_becomes_of_it);
+	tcase_add_test(
+		tests,
+		sock_003_after_a_cancelled_send_all_the_next_one_is_whole);
+	tcase_add_test(
+		tests,
+		a_cancel_amid_send_all_or_recv_all_tells_how_far_it_came);
 }
 
 static void add_misuse(TCase *tests)
@@ -734,16 +766,27 @@ Suite *suite(void)
 
 	tcase_add_test(tests, a_receive_parks_until_there_is_something);
 	tcase_add_test(tests, a_send_parks_until_something_fits);
-	tcase_add_test(tests, a_blocking_socket_stops_only_its_task_and_stays_as_it_is);
+	tcase_add_test(
+		tests,
+		a_blocking_socket_stops_only_its_task_and_stays_as_it_is);
 	tcase_add_test(tests, accept_and_connect_park_on_blocking_sockets_too);
-	tcase_add_test(tests, connect_waits_for_room_in_the_queue_of_a_unix_socket);
-	tcase_add_test(tests, sock_007_accept_returns_a_nonblocking_cloexec_fd_and_the_address);
+	tcase_add_test(tests,
+		       connect_waits_for_room_in_the_queue_of_a_unix_socket);
+	tcase_add_test(
+		tests,
+		sock_007_accept_returns_a_nonblocking_cloexec_fd_and_the_address);
 	tcase_add_test(tests, socket_makes_a_nonblocking_cloexec_fd);
-	tcase_add_test(tests, accept_without_an_fd_to_be_had_leaves_the_connection_queued);
+	tcase_add_test(
+		tests,
+		accept_without_an_fd_to_be_had_leaves_the_connection_queued);
 	tcase_add_test(tests, connect_connects_or_says_why_not);
-	tcase_add_test(tests, sock_005_one_task_reads_an_fd_while_another_writes_a_million_bytes);
-	tcase_add_test(tests, recv_all_puts_single_bytes_together_up_to_the_end);
-	tcase_add_test(tests, half_closed_a_socket_ends_one_way_and_serves_the_other);
+	tcase_add_test(
+		tests,
+		sock_005_one_task_reads_an_fd_while_another_writes_a_million_bytes);
+	tcase_add_test(tests,
+		       recv_all_puts_single_bytes_together_up_to_the_end);
+	tcase_add_test(tests,
+		       half_closed_a_socket_ends_one_way_and_serves_the_other);
 	tcase_add_test(tests, a_reset_is_told_and_raises_no_sigpipe);
 	add_cancels(tests);
 	add_misuse(tests);

@@ -173,3 +173,13 @@ VALGRIND = valgrind --quiet --error-exitcode=1 --leak-check=full \
 	--errors-for-leak-kinds=definite
 
 endif
+
+# The programs of examples/ and the README's first one, as a user runs them.
+check_PROGRAMS += %D%/send_raw
+TESTS += %D%/examples.sh
+EXTRA_DIST += %D%/examples.sh \
+	%D%/expected/event.txt \
+	%D%/expected/gather.txt \
+	%D%/expected/queue.txt \
+	%D%/expected/run.txt \
+	%D%/expected/wait.txt

@@ -62,7 +62,8 @@ static inline void resolver_let_go(void)
 	sem_post(&resolver.go);
 }
 
-static struct addrinfo *make_answer(const char *text, int port, const struct addrinfo *hints)
+static struct addrinfo *make_answer(const char *text, int port,
+				    const struct addrinfo *hints)
 {
 	struct {
 		struct addrinfo ai;
@@ -77,8 +78,9 @@ static struct addrinfo *make_answer(const char *text, int port, const struct add
 		return NULL;
 	made->in.sin_family = six ? AF_INET6 : AF_INET;
 	made->in.sin_port = htons((uint16_t)port);
-	if (inet_pton(made->in.sin_family, text, six ? (void *)&made->in6.sin6_addr :
-						       (void *)&made->in.sin_addr) != 1 ||
+	if (inet_pton(made->in.sin_family, text,
+		      six ? (void *)&made->in6.sin6_addr
+			  : (void *)&made->in.sin_addr) != 1 ||
 	    (hints->ai_family && hints->ai_family != made->in.sin_family)) {
 		free(made);
 		return NULL;
@@ -90,8 +92,8 @@ static struct addrinfo *make_answer(const char *text, int port, const struct add
 	return &made->ai;
 }
 
-static int make_answers(const char *const texts[], int port, const struct addrinfo *hints,
-			struct addrinfo **ret)
+static int make_answers(const char *const texts[], int port,
+			const struct addrinfo *hints, struct addrinfo **ret)
 {
 	struct addrinfo **at = ret;
 
@@ -130,8 +132,8 @@ static int answer_name(const char *node, int port, const struct addrinfo *hints,
 	return make_answers(resolver.answers, port, hints, ret);
 }
 
-int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
-		struct addrinfo **ret)
+int getaddrinfo(const char *node, const char *service,
+		const struct addrinfo *hints, struct addrinfo **ret)
 {
 	static const struct addrinfo none;
 	const char *own[] = { node ? node : "127.0.0.1", NULL };
@@ -144,7 +146,8 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
 	if (!node && !service)
 		return EAI_NONAME;
 	if (service && port < 0) {
-		if (hints->ai_flags & AI_NUMERICSERV || strcmp(service, "test-service"))
+		if (hints->ai_flags & AI_NUMERICSERV ||
+		    strcmp(service, "test-service"))
 			return EAI_NONAME;
 		port = 4242;
 	}

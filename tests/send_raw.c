@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * send_raw ADDRESS: sends standard input, byte for byte, and waits for the other
- * side to close.  Status 0 if it did within five seconds.
+ * send_raw ADDRESS: sends standard input, byte for byte, and that there is no more;
+ * waits for the other side to close.  Status 0 if it did within five seconds.
  */
 #include <coil.h>
 #include <errno.h>
@@ -18,6 +18,7 @@ static int talk(int fd)
 		if (n < 0)
 			break;
 	}
+	coil_shutdown(fd, SHUT_WR);
 	do
 		n = coil_recv(fd, buf, sizeof(buf), 0);
 	while (n > 0);

@@ -3,7 +3,8 @@
 #define COIL_TESTS_SOCKETS_H
 
 /*
- * Sockets to test with, made by plain system calls, and tasks that make one call.
+ * Sockets to test with, made by plain system calls, and tasks that make one
+ * call.
  */
 
 #include <arpa/inet.h>
@@ -54,7 +55,8 @@ static inline int client(const struct sockaddr_in *addr)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(connect(fd, (const struct sockaddr *)addr, sizeof(*addr)), 0);
+	ck_assert_int_eq(
+		connect(fd, (const struct sockaddr *)addr, sizeof(*addr)), 0);
 	ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
 	return fd;
 }
@@ -72,8 +74,8 @@ static inline void tcp_pair(int fds[2])
 }
 
 /*
- * A listener whose queue is full: who connects now waits.  The clients that fill
- * it are *clients[].
+ * A listener whose queue is full: who connects now waits.  The clients that
+ * fill it are *clients[].
  */
 enum { CROWD = 8 };
 
@@ -83,9 +85,11 @@ static inline int crowded(struct sockaddr_in *addr, int clients[CROWD])
 
 	ck_assert_int_eq(listen(fd, 0), 0);
 	for (int i = 0; i < CROWD; i++) {
-		clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		clients[i] = socket(
+			AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		ck_assert_int_ge(clients[i], 0);
-		(void)!connect(clients[i], (struct sockaddr *)addr, sizeof(*addr));
+		(void)!connect(clients[i], (struct sockaddr *)addr,
+			       sizeof(*addr));
 	}
 	return fd;
 }
@@ -118,7 +122,8 @@ static inline size_t fill(int fd, char with)
 	ssize_t n;
 
 	memset(block, with, sizeof(block));
-	while ((n = send(fd, block, sizeof(block), MSG_DONTWAIT | MSG_NOSIGNAL)) > 0)
+	while ((n = send(fd, block, sizeof(block),
+			 MSG_DONTWAIT | MSG_NOSIGNAL)) > 0)
 		total += (size_t)n;
 	while ((n = send(fd, block, 1, MSG_DONTWAIT | MSG_NOSIGNAL)) > 0)
 		total += (size_t)n;
@@ -206,7 +211,7 @@ static inline ssize_t take_recvmsg(int fd)
 static inline ssize_t take_recvmmsg(int fd)
 {
 	struct iovec iov = { taken, 1 };
-	struct mmsghdr msg = { .msg_hdr = { .msg_iov = &iov, .msg_iovlen = 1 } };
+	struct mmsghdr msg = {.msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1}};
 
 	return coil_recvmmsg(fd, &msg, 1, 0);
 }
@@ -243,7 +248,7 @@ static inline ssize_t give_sendmsg(int fd)
 static inline ssize_t give_sendmmsg(int fd)
 {
 	struct iovec iov = { (char *)"x", 1 };
-	struct mmsghdr msg = { .msg_hdr = { .msg_iov = &iov, .msg_iovlen = 1 } };
+	struct mmsghdr msg = {.msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1}};
 
 	return coil_sendmmsg(fd, &msg, 1, 0);
 }

@@ -6,9 +6,9 @@
  * Addresses as text:
  *
  *	127.0.0.1:8080		[::1]:8080		[fe80::1%eth0]:8080
- *	localhost:8080		localhost:http		a name, asked of the resolver
+ *	localhost:8080		localhost:http		a name, to be looked up
  *	:8080			every address of this host, IPv6 and IPv4
- *	unix:/run/x.sock	unix:@abstract		at most 107 bytes after the colon
+ *	unix:/run/x.sock	unix:@abstract		at most 107 bytes
  *	fd:3			a listening socket that was inherited
  *
  * Port and numbers are decimal and nothing may follow; what is not of one of
@@ -30,38 +30,39 @@ struct addrinfo;
 /* Zero is the default of each; reserved must be zero. */
 struct coil_listen_options {
 	int backlog;		/* connections that may wait; 0: SOMAXCONN */
-	bool reuse_port;	/* SO_REUSEPORT, for several loops on one port (TCP) */
+	bool reuse_port;	/* SO_REUSEPORT: several loops on one TCP port */
 	mode_t unix_mode;	/* of the socket file; 0: as the umask has it */
 	uint64_t reserved[4];
 };
 
 /*
- * A listening stream socket, O_NONBLOCK and O_CLOEXEC: an fd of the caller's, or
- * a negative errno.  options may be NULL.  TCP sockets have SO_REUSEADDR; port 0
- * is one that is free; ":8080" is one socket for both families, or of IPv4 where
- * there is no IPv6; "[::]:8080" is IPv6 alone.  A socket file that nobody listens
- * on is replaced; one that somebody does, or another file, is left alone:
- * -EADDRINUSE.  "fd:3" returns 3, made O_NONBLOCK and O_CLOEXEC, or -EINVAL if
- * that does not listen (-EBADF: is not open).
+ * A listening stream socket, O_NONBLOCK and O_CLOEXEC: an fd of the caller's,
+ * or a negative errno.  options may be NULL.  TCP sockets have SO_REUSEADDR;
+ * port 0 is one that is free; ":8080" is one socket for both families, or of
+ * IPv4 where there is no IPv6; "[::]:8080" is IPv6 alone.  A socket file that
+ * nobody listens on is replaced; one that somebody does, or another file, is
+ * left alone: -EADDRINUSE.  "fd:3" returns 3, made O_NONBLOCK and O_CLOEXEC, or
+ * -EINVAL if that does not listen (-EBADF: is not open).
  *
  * Never parks and works on every thread, but for a name, which parks while it
- * is looked up (see coil_dial()) and is bound to the first of its addresses that
- * this host has.
+ * is looked up (see coil_dial()) and is bound to the first of its addresses
+ * that this host has.
  */
-COIL_MUST_CHECK int coil_listen(const char *address, const struct coil_listen_options *options);
+COIL_MUST_CHECK int coil_listen(const char *address,
+				const struct coil_listen_options *options);
 
 /*
  * Connects a stream socket, O_NONBLOCK, O_CLOEXEC and for TCP with TCP_NODELAY:
  * an fd of the caller's.  Every address of a name is tried, IPv6 and IPv4 in
- * turn, each when the one before failed or has taken 250 ms (RFC 8305); the first
- * to connect wins, the others are closed before the call returns.  ":8080" is this
- * host; "fd:3" is -EINVAL.
+ * turn, each when the one before failed or has taken 250 ms (RFC 8305); the
+ * first to connect wins, the others are closed before the call returns.
+ * ":8080" is this host; "fd:3" is -EINVAL.
  *
  * Parks.  -ECONNREFUSED and the other errors of connect(2), the last of them if
- * there were several; -ENOENT for a name or service that nobody knows (or a unix
- * path that is not there), -EAGAIN when the resolver could not answer now, -EIO
- * when it failed; -ECANCELED or -ETIMEDOUT, and then every socket is closed;
- * -EPERM outside a task, -ENOMEM, -EMFILE.
+ * there were several; -ENOENT for a name or service that nobody knows (or a
+ * unix path that is not there), -EAGAIN when the resolver could not answer now,
+ * -EIO when it failed; -ECANCELED or -ETIMEDOUT, and then every socket is
+ * closed; -EPERM outside a task, -ENOMEM, -EMFILE.
  */
 COIL_MUST_CHECK int coil_dial(const char *address);
 
@@ -72,7 +73,8 @@ COIL_MUST_CHECK int coil_dial(const char *address);
  * Parks; a request ends it at once, and what the thread still finds is freed.
  */
 COIL_MUST_CHECK int coil_getaddrinfo(const char *node, const char *service,
-				     const struct addrinfo *hints, struct addrinfo **ret);
+				     const struct addrinfo *hints,
+				     struct addrinfo **ret);
 
 #ifdef __cplusplus
 }

@@ -35,45 +35,50 @@ COIL_MUST_CHECK ssize_t coil_write(int fd, const void *buf, size_t len);
 COIL_MUST_CHECK ssize_t coil_readv(int fd, const struct iovec *iov, int n);
 COIL_MUST_CHECK ssize_t coil_writev(int fd, const struct iovec *iov, int n);
 
-/* The same at offset; the position stays.  -EINVAL if negative, -ESPIPE of a pipe. */
+/* The same at offset; the position stays.  -EINVAL if negative, or -ESPIPE. */
 COIL_MUST_CHECK ssize_t coil_pread(int fd, void *buf, size_t len, off_t offset);
-COIL_MUST_CHECK ssize_t coil_pwrite(int fd, const void *buf, size_t len, off_t offset);
+COIL_MUST_CHECK ssize_t coil_pwrite(int fd, const void *buf, size_t len,
+				    off_t offset);
 
 /*
  * Sends count bytes of a regular file or block device in to out, a stream
- * socket, pipe or file; fewer only if in ends.  Reads at *offset and moves it, or
- * at the file's position when offset is NULL.  Returns the count or a negative
- * errno; on an error too *offset, or the position, has moved by what was sent.
- * -EINVAL for an in or out of another kind or a negative *offset: then nothing
- * was sent.  Without copying, if out is O_NONBLOCK or a file.
+ * socket, pipe or file; fewer only if in ends.  Reads at *offset and moves it,
+ * or at the file's position when offset is NULL.  Returns the count or a
+ * negative errno; on an error too *offset, or the position, has moved by what
+ * was sent.  -EINVAL for an in or out of another kind or a negative *offset:
+ * then nothing was sent.  Without copying, if out is O_NONBLOCK or a file.
  */
-COIL_MUST_CHECK ssize_t coil_sendfile(int out, int in, off_t *offset, size_t count);
+COIL_MUST_CHECK ssize_t coil_sendfile(int out, int in, off_t *offset,
+				      size_t count);
 
 /*
  * As splice(2): moves up to len bytes between two fds of which one is a pipe;
- * parks until both ends are ready.  The count, 0 at the end of in, or a negative
- * errno; -EAGAIN only with SPLICE_F_NONBLOCK.
+ * parks until both ends are ready.  The count, 0 at the end of in, or a
+ * negative errno; -EAGAIN only with SPLICE_F_NONBLOCK.
  */
-COIL_MUST_CHECK ssize_t coil_splice(int in, off_t *in_offset, int out, off_t *out_offset,
-				    size_t len, unsigned flags);
+COIL_MUST_CHECK ssize_t coil_splice(int in, off_t *in_offset, int out,
+				    off_t *out_offset, size_t len,
+				    unsigned flags);
 
 /*
  * As openat(2), with O_CLOEXEC: an fd of the caller's.  A FIFO is opened with
  * O_NONBLOCK and stays so: for reading at once, without a writer, and for
  * writing -ENXIO while nobody reads.  mode is what a file it makes gets.
  */
-COIL_MUST_CHECK int coil_openat(int dir, const char *path, int flags, mode_t mode);
+COIL_MUST_CHECK int coil_openat(int dir, const char *path, int flags,
+				mode_t mode);
 COIL_MUST_CHECK int coil_open(const char *path, int flags, mode_t mode);
 
 /* As the system calls of these names: 0 or a negative errno. */
 COIL_MUST_CHECK int coil_fsync(int fd);
 COIL_MUST_CHECK int coil_fdatasync(int fd);
 COIL_MUST_CHECK int coil_ftruncate(int fd, off_t length);
-COIL_MUST_CHECK int coil_statx(int dir, const char *path, int flags, unsigned mask,
-			       struct statx *statxbuf);
+COIL_MUST_CHECK int coil_statx(int dir, const char *path, int flags,
+			       unsigned mask, struct statx *statxbuf);
 COIL_MUST_CHECK int coil_unlinkat(int dir, const char *path, int flags);
-COIL_MUST_CHECK int coil_renameat2(int old_dir, const char *old_path, int new_dir,
-				   const char *new_path, unsigned flags);
+COIL_MUST_CHECK int coil_renameat2(int old_dir, const char *old_path,
+				   int new_dir, const char *new_path,
+				   unsigned flags);
 COIL_MUST_CHECK int coil_mkdirat(int dir, const char *path, mode_t mode);
 
 #ifdef __cplusplus

@@ -40,12 +40,13 @@ COIL_MUST_CHECK int coil_socket(int domain, int type, int protocol);
 
 /*
  * The next connection, as an fd of the caller's that is O_NONBLOCK and
- * O_CLOEXEC; parks until there is one.  addr may be NULL; else *addrlen holds its
- * size and is set to what the address took.  -EINVAL when fd does not listen,
- * -EMFILE or -ENFILE when no fd is to be had (the connection stays queued).
- * May set O_NONBLOCK on a listening socket that was blocking.
+ * O_CLOEXEC; parks until there is one.  addr may be NULL; else *addrlen holds
+ * its size and is set to what the address took.  -EINVAL when fd does not
+ * listen, -EMFILE or -ENFILE when no fd is to be had (the connection stays
+ * queued).  May set O_NONBLOCK on a listening socket that was blocking.
  */
-COIL_MUST_CHECK int coil_accept(int fd, struct sockaddr *addr, socklen_t *addrlen);
+COIL_MUST_CHECK int coil_accept(int fd, struct sockaddr *addr,
+				socklen_t *addrlen);
 
 /*
  * Connects, or for a datagram socket sets the peer; parks until it is done.  0,
@@ -53,7 +54,8 @@ COIL_MUST_CHECK int coil_accept(int fd, struct sockaddr *addr, socklen_t *addrle
  * attempt may go on in the kernel: close the socket, or call again to wait for
  * it.  May set O_NONBLOCK on a socket that was blocking.
  */
-COIL_MUST_CHECK int coil_connect(int fd, const struct sockaddr *addr, socklen_t addrlen);
+COIL_MUST_CHECK int coil_connect(int fd, const struct sockaddr *addr,
+				 socklen_t addrlen);
 
 /*
  * What recv(2) and send(2) and their kin return: a count of bytes, 0 at the end
@@ -61,17 +63,21 @@ COIL_MUST_CHECK int coil_connect(int fd, const struct sockaddr *addr, socklen_t 
  * be short.  recv parks until there is something, send until something fits.
  */
 COIL_MUST_CHECK ssize_t coil_recv(int fd, void *buf, size_t len, int flags);
-COIL_MUST_CHECK ssize_t coil_send(int fd, const void *buf, size_t len, int flags);
+COIL_MUST_CHECK ssize_t coil_send(int fd, const void *buf, size_t len,
+				  int flags);
 
-/* The same with an address, which may be NULL; *addrlen as for coil_accept(). */
+/* The same with an address, or NULL; *addrlen as for coil_accept(). */
 COIL_MUST_CHECK ssize_t coil_recvfrom(int fd, void *buf, size_t len, int flags,
-				      struct sockaddr *addr, socklen_t *addrlen);
-COIL_MUST_CHECK ssize_t coil_sendto(int fd, const void *buf, size_t len, int flags,
-				    const struct sockaddr *addr, socklen_t addrlen);
+				      struct sockaddr *addr,
+				      socklen_t *addrlen);
+COIL_MUST_CHECK ssize_t coil_sendto(int fd, const void *buf, size_t len,
+				    int flags, const struct sockaddr *addr,
+				    socklen_t addrlen);
 
 /* The same with vectors and control data.  Fds received are O_CLOEXEC. */
 COIL_MUST_CHECK ssize_t coil_recvmsg(int fd, struct msghdr *msg, int flags);
-COIL_MUST_CHECK ssize_t coil_sendmsg(int fd, const struct msghdr *msg, int flags);
+COIL_MUST_CHECK ssize_t coil_sendmsg(int fd, const struct msghdr *msg,
+				     int flags);
 
 /*
  * Several messages at once: how many were received or sent, at least one; the
@@ -79,20 +85,22 @@ COIL_MUST_CHECK ssize_t coil_sendmsg(int fd, const struct msghdr *msg, int flags
  * the first message shows at the next call, or as recvmmsg(2) and sendmmsg(2)
  * have it.
  */
-COIL_MUST_CHECK int coil_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags);
-COIL_MUST_CHECK int coil_sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags);
+COIL_MUST_CHECK int coil_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n,
+				  int flags);
+COIL_MUST_CHECK int coil_sendmmsg(int fd, struct mmsghdr *msgs, unsigned n,
+				  int flags);
 
 /*
  * Sends all of len, parking as often as it takes.  Returns len, or a negative
  * errno; *done, unless done is NULL, holds the count that was sent on every
  * return, so that after a cancel one can go on from there.
  */
-COIL_MUST_CHECK ssize_t coil_send_all(int fd, const void *buf, size_t len, int flags,
-				      size_t *done);
+COIL_MUST_CHECK ssize_t coil_send_all(int fd, const void *buf, size_t len,
+				      int flags, size_t *done);
 
 /*
- * Receives len bytes, fewer only at the end of the stream.  Returns the count, or
- * a negative errno; *done as for coil_send_all().
+ * Receives len bytes, fewer only at the end of the stream.  Returns the count,
+ * or a negative errno; *done as for coil_send_all().
  */
 COIL_MUST_CHECK ssize_t coil_recv_all(int fd, void *buf, size_t len, int flags,
 				      size_t *done);
@@ -103,11 +111,11 @@ int coil_shutdown(int fd, int how);
 /*
  * Closes any fd.  Calls of this loop's tasks that are under way on it return
  * -ECANCELED, and only when the last of them is over is the fd closed: its
- * number never receives a stranger's operation.  No peer is waited for; a socket
- * with SO_LINGER, which makes close(2) wait, is closed by another thread, for
- * which the task waits.  No request ends or refuses it.  0, -EBADF, or a negative
- * errno (-EIO, -ENOSPC, -EDQUOT: data of a file was lost), and then too the fd
- * is closed.  Off a loop it is close(2).
+ * number never receives a stranger's operation.  No peer is waited for; a
+ * socket with SO_LINGER, which makes close(2) wait, is closed by another
+ * thread, for which the task waits.  No request ends or refuses it.  0, -EBADF,
+ * or a negative errno (-EIO, -ENOSPC, -EDQUOT: data of a file was lost), and
+ * then too the fd is closed.  Off a loop it is close(2).
  */
 int coil_close(int fd);
 
