@@ -3,6 +3,7 @@
 #include "core/loop.h"
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/mman.h>
 
 enum { STACK_SIZE = 32 * 1024 };
@@ -19,18 +20,25 @@ static bool in_guard(const struct coil_loop *loop, const char *address)
 	       address < coil__stack_limit(&loop->stacks, stack);
 }
 
+/* A name is not made here: the task may have overflowed inside malloc(3). */
+static void say(const struct coil_task *task)
+{
+	const struct stack *stack = &task->stack;
+	char number[32];
+
+	snprintf(number, sizeof(number), "task-%llu", (unsigned long long)task->number);
+	coil__warn("task %s overflowed its stack of %zu bytes", task->name ? task->name : number,
+		   (size_t)(stack->top - stack->bottom));
+}
+
 /* The fault comes again once the default action is back, and kills. */
 static void handle(int signal_number, siginfo_t *info, void *context)
 {
 	const struct coil_loop *loop = coil__loop;
 
 	(void)context;
-	if (info->si_code > 0 && loop != &coil__nowhere && in_guard(loop, info->si_addr)) {
-		const struct stack *stack = &loop->current->stack;
-
-		coil__warn("task %s overflowed its stack of %zu bytes",
-			   coil_task_name(loop->current), (size_t)(stack->top - stack->bottom));
-	}
+	if (info->si_code > 0 && loop != &coil__nowhere && in_guard(loop, info->si_addr))
+		say(loop->current);
 	signal(signal_number, SIG_DFL);
 	if (info->si_code <= 0)
 		raise(signal_number);

@@ -213,12 +213,15 @@ int coil__pool_perform(struct coil_loop *loop, struct op *op)
 	err = coil__pool_submit(loop, &perform->job);
 	if (!err) {
 		op->engine = perform;
-	} else {
+	} else if (err == -EAGAIN) {
 		/* No thread to be had: everybody waits. */
 		perform_work(&perform->job);
 		perform_done(loop, &perform->job);
+		err = 0;
+	} else {
+		free(perform);
 	}
-	return 0;
+	return err;
 }
 
 bool coil__pool_cancel(struct coil_loop *loop, struct op *op)

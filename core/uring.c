@@ -39,6 +39,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { ENTRIES = 256, CQ_FACTOR = 16, CQ_MOST = 65536 };
@@ -378,6 +379,13 @@ static void submit_ring(struct uring *uring, struct op *op)
 	op->state = IN_RING;
 	*sqe = op->sqe;
 	sqe->user_data = (uintptr_t)op;
+	/*
+	 * Where a send would block the ring copies the data, finds no room, and sends
+	 * what is left of it later: of a datagram nothing, an empty one arrives (AF_UNIX,
+	 * Linux 6.18).  So it is not to wait, and we do (see otherwise()).
+	 */
+	if (op->sqe.opcode == IORING_OP_SEND || op->sqe.opcode == IORING_OP_SENDMSG)
+		sqe->msg_flags |= MSG_DONTWAIT;
 }
 
 static void submit_cancel(struct uring *uring, struct op *op)

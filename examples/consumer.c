@@ -12,7 +12,6 @@
  */
 #include "producer_consumer.h"
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,7 +23,7 @@ struct consumed consumed;
 static struct coil_queue queue;
 static struct coil_lock entrance;	/* to the queue: one connection at a time */
 static struct coil_event finished;
-static uint64_t window;			/* a power of two */
+static unsigned long long window;			/* a power of two */
 
 /*
  * A producer, which may go and come back.  Its items are counted by turns, the
@@ -32,13 +31,13 @@ static uint64_t window;			/* a power of two */
  */
 struct source {
 	struct source *next;
-	uint32_t number, producers;
-	uint64_t items;
+	unsigned number, producers;
+	unsigned long long items;
 	unsigned connections;		/* a new one may come before the old is seen to end */
-	uint64_t arrived;		/* turns below were put there */
-	uint64_t consumed;		/* ... were consumed, all of them */
+	unsigned long long arrived;		/* turns below were put there */
+	unsigned long long consumed;		/* ... were consumed, all of them */
 	struct coil_event moved;	/* one of the two, or the end came */
-	uint64_t *last;			/* turn that each consumer expects at least */
+	unsigned long long *last;			/* turn that each consumer expects at least */
 	bool *done;			/* turns from `consumed` on, modulo window */
 };
 
@@ -53,7 +52,7 @@ struct chunk {
 
 struct item {
 	struct chunk *chunk;
-	uint32_t at, size;
+	unsigned at, size;
 };
 
 struct connection {
@@ -61,17 +60,17 @@ struct connection {
 	int fd;
 	struct coil_group group;	/* of the one who acknowledges */
 	struct source *source;		/* once it said hello */
-	uint64_t next;			/* item */
+	unsigned long long next;			/* item */
 	struct chunk *chunk;
 	size_t start, end;		/* of what is not yet looked at */
 	bool ended;
-	uint64_t acked;			/* turns */
+	unsigned long long acked;			/* turns */
 	unsigned char ack[PREFIX + ACK];
 	size_t unsent;			/* bytes at the end of ack */
 };
 
 struct consumer {
-	uint64_t index;
+	unsigned long long index;
 	int64_t until;			/* busy */
 };
 
@@ -112,8 +111,8 @@ static void check_finished(void)
 static void finish(struct consumer *self, const struct item *item)
 {
 	struct source *source = item->chunk->source;
-	uint64_t number = get64(item->chunk->bytes + item->at);
-	uint64_t turn = number / source->producers;
+	unsigned long long number = get64(item->chunk->bytes + item->at);
+	unsigned long long turn = number / source->producers;
 
 	if (turn < source->last[self->index])
 		consumed.reordered++;
@@ -129,7 +128,7 @@ static void finish(struct consumer *self, const struct item *item)
 		source->done[source->consumed++ % window] = false;
 	coil_event_set(&source->moved);
 	if (!options.quiet && source->items <= LINES_MOST)
-		printf("consumed %" PRIu64 "\n", number);
+		printf("consumed %llu\n", number);
 	check_finished();
 }
 
@@ -204,8 +203,8 @@ static int acknowledge(void *arg)
  */
 
 /* One who starts in the middle was here before, if one like it was. */
-static struct source *find_source(uint32_t number, uint32_t producers, uint64_t items,
-				  uint64_t from)
+static struct source *find_source(unsigned number, unsigned producers, unsigned long long items,
+				  unsigned long long from)
 {
 	struct source *source;
 
@@ -227,8 +226,8 @@ static void free_source(struct source *source)
 	free(source);
 }
 
-static struct source *new_source(uint32_t number, uint32_t producers, uint64_t items,
-				 uint64_t from)
+static struct source *new_source(unsigned number, unsigned producers, unsigned long long items,
+				 unsigned long long from)
 {
 	struct source *source = calloc(1, sizeof(*source));
 
@@ -261,21 +260,21 @@ static void free_sources(void)
 	}
 }
 
-static int take_hello(struct connection *c, const unsigned char *body, uint32_t size)
+static int take_hello(struct connection *c, const unsigned char *body, unsigned size)
 {
-	uint32_t number, producers;
-	uint64_t items, from;
+	unsigned number, producers;
+	unsigned long long items, from;
 	struct source *source;
 
 	if (size != HELLO || get32(body) != MAGIC)
-		return bad(c, "its first frame, of %" PRIu32 " bytes, is no hello", size);
+		return bad(c, "its first frame, of %u bytes, is no hello", size);
 	number = get32(body + 4);
 	producers = get32(body + 8);
 	items = get64(body + 12);
 	from = get64(body + 20);
 	if (number >= producers || from > items || items > INT64_MAX)
-		return bad(c, "producer %" PRIu32 " of %" PRIu32 ", items %" PRIu64
-			   " to %" PRIu64 ", makes no sense", number, producers, from, items);
+		return bad(c, "producer %u of %u, items %llu"
+			   " to %llu, makes no sense", number, producers, from, items);
 	source = find_source(number, producers, items, from);
 	if (!source)
 		source = new_source(number, producers, items, from);
@@ -283,7 +282,7 @@ static int take_hello(struct connection *c, const unsigned char *body, uint32_t 
 		return -ENOMEM;
 	c->next = first_item(from, number, producers);
 	if (c->next / producers > source->arrived)
-		return bad(c, "it resumes at item %" PRIu64 ", but %" PRIu64 " has not come",
+		return bad(c, "it resumes at item %llu, but %llu has not come",
 			   c->next, number + source->arrived * producers);
 	source->connections++;
 	c->source = c->chunk->source = source;
@@ -295,29 +294,29 @@ static int take_hello(struct connection *c, const unsigned char *body, uint32_t 
 	return coil_group_create_task(&c->group, acknowledge, c);
 }
 
-static int check_item(struct connection *c, const unsigned char *body, uint32_t size)
+static int check_item(struct connection *c, const unsigned char *body, unsigned size)
 {
-	uint64_t number;
+	unsigned long long number;
 
 	if (size < ITEM_LEAST)
-		return bad(c, "a frame of %" PRIu32 " bytes is too short for an item", size);
+		return bad(c, "a frame of %u bytes is too short for an item", size);
 	number = get64(body);
 	if (number >= c->source->items)
-		return bad(c, "item %" PRIu64 " of only %" PRIu64, number, c->source->items);
+		return bad(c, "item %llu of only %llu", number, c->source->items);
 	if (number != c->next)
-		return bad(c, "item %" PRIu64 " came where %" PRIu64 " was expected",
+		return bad(c, "item %llu came where %llu was expected",
 			   number, c->next);
 	if (size > 8 && (body[8] != (unsigned char)number ||
 			 memcmp(body + 8, body + 9, size - 9)))
-		return bad(c, "item %" PRIu64 " is filled with something else", number);
+		return bad(c, "item %llu is filled with something else", number);
 	return 0;
 }
 
-static int take_item(struct connection *c, uint32_t at, uint32_t size)
+static int take_item(struct connection *c, unsigned at, unsigned size)
 {
 	struct item item = { c->chunk, at, size };
 	struct source *source = c->source;
-	uint64_t turn = c->next / source->producers;
+	unsigned long long turn = c->next / source->producers;
 	int err = check_item(c, c->chunk->bytes + at, size);
 
 	if (err)
@@ -349,17 +348,17 @@ static int take_frames(struct connection *c)
 	int err = 0;
 
 	while (!err && c->end - c->start >= PREFIX) {
-		uint32_t size = get32(c->chunk->bytes + c->start);
+		unsigned size = get32(c->chunk->bytes + c->start);
 		size_t at = c->start + PREFIX;
 
 		if (size > ITEM_MOST)
-			return bad(c, "a frame of %" PRIu32 " bytes is too long: %d are the most",
+			return bad(c, "a frame of %u bytes is too long: %d are the most",
 				   size, ITEM_MOST);
 		if (c->end - at < size)
 			break;
 		c->start = at + size;
 		if (c->source)
-			err = take_item(c, (uint32_t)at, size);
+			err = take_item(c, (unsigned)at, size);
 		else
 			err = take_hello(c, c->chunk->bytes + at, size);
 	}
@@ -428,7 +427,7 @@ static int receive(struct connection *c)
 static void report(const struct connection *c, int err)
 {
 	const struct source *source = c->source;
-	uint64_t next;
+	unsigned long long next;
 
 	/* Of our own producers, they know best. */
 	if (err == -ECANCELED || err == -EPROTO || (source && options.produces))
@@ -439,7 +438,7 @@ static void report(const struct connection *c, int err)
 	}
 	next = source->number + source->arrived * source->producers;
 	if (next < source->items)
-		complain("connection %u: producer %" PRIu32 " is gone (%s), item %" PRIu64
+		complain("connection %u: producer %u is gone (%s), item %llu"
 			 " is what it can resume from", c->number, source->number,
 			 err ? strerror(-err) : "it closed the connection", next);
 }
@@ -507,7 +506,7 @@ static int consume_in(struct door *door, struct consumer *consumers)
 {
 	int err = coil_group_create_task(&door->group, accept_all, door), left;
 
-	for (uint64_t i = 0; i < options.consumers && !err; i++) {
+	for (unsigned long long i = 0; i < options.consumers && !err; i++) {
 		consumers[i].index = i;
 		err = coil_group_create_task(&door->group, consume, &consumers[i]);
 	}

@@ -6,24 +6,23 @@
  */
 #include "producer_consumer.h"
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 struct produced produced;
 
 struct producer {
-	uint32_t number;
+	unsigned number;
 	int fd;
-	uint64_t next;		/* the item to send next */
-	uint64_t acked;		/* the first that is not acknowledged */
+	unsigned long long next;		/* the item to send next */
+	unsigned long long acked;		/* the first that is not acknowledged */
 	size_t used;		/* of buffer, not sent yet */
 	unsigned char *buffer;
 };
 
 static int flush(struct producer *self)
 {
-	uint64_t on_the_way = 0;
+	unsigned long long on_the_way = 0;
 	ssize_t n;
 
 	if (self->acked < self->next)
@@ -42,7 +41,7 @@ static void add_hello(struct producer *self)
 	put32(to, HELLO);
 	put32(to + 4, MAGIC);
 	put32(to + 8, self->number);
-	put32(to + 12, (uint32_t)options.producers);
+	put32(to + 12, (unsigned)options.producers);
 	put64(to + 16, options.items);
 	put64(to + 24, options.from);
 	self->used = PREFIX + HELLO;
@@ -52,7 +51,7 @@ static void add_item(struct producer *self)
 {
 	unsigned char *to = self->buffer + self->used;
 
-	put32(to, (uint32_t)options.size);
+	put32(to, (unsigned)options.size);
 	put64(to + PREFIX, self->next);
 	memset(to + PREFIX + 8, (unsigned char)self->next, options.size - 8);
 	self->used += PREFIX + options.size;
@@ -74,7 +73,7 @@ static int send_items(struct producer *self)
 		if (err)
 			return err;
 		if (lines)
-			printf("produced %" PRIu64 "\n", self->next);
+			printf("produced %llu\n", self->next);
 		add_item(self);
 		if (!options.interval || self->next >= options.items)
 			continue;
@@ -90,7 +89,7 @@ static int send_items(struct producer *self)
 /* It may go beyond what was sent: one that resumes may have started too early. */
 static int take_ack(struct producer *self, const unsigned char *frame)
 {
-	uint64_t number = get64(frame + PREFIX);
+	unsigned long long number = get64(frame + PREFIX);
 
 	if (get32(frame) != ACK || number >= options.items + options.producers ||
 	    number % options.producers != self->number)
@@ -175,13 +174,13 @@ static int produce(void *arg)
 	self->fd = self->buffer ? connect_consumer() : -ENOMEM;
 	if (self->fd < 0) {
 		if (self->fd != -ECANCELED)
-			complain("producer %" PRIu32 ": no connection to %s: %s",
+			complain("producer %u: no connection to %s: %s",
 				 self->number, options.address, strerror(-self->fd));
 	} else {
 		err = exchange(self);
 		if (err && err != -ECANCELED)
-			complain("producer %" PRIu32 ": the consumer is gone (%s), first "
-				 "unacknowledged item: %" PRIu64,
+			complain("producer %u: the consumer is gone (%s), first "
+				 "unacknowledged item: %llu",
 				 self->number, because(err), self->acked);
 		coil_close(self->fd);
 	}
@@ -201,11 +200,11 @@ int produce_all(void)
 		return -ENOMEM;
 	produced.unacknowledged = options.items;
 	produced.started = produced.ended = coil_now();
-	for (uint32_t i = 0; i < options.producers; i++) {
+	for (unsigned i = 0; i < options.producers; i++) {
 		struct producer *self = &producers[i];
 
 		self->number = i;
-		self->next = first_item(options.from, i, (uint32_t)options.producers);
+		self->next = first_item(options.from, i, (unsigned)options.producers);
 		self->acked = self->next;
 		/* There may be fewer items than producers. */
 		if (self->next < options.items)

@@ -16,7 +16,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <netinet/in.h>
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -78,7 +77,7 @@ static const struct setting {
 	const char *name;
 	enum kind kind;
 	void *value;
-	uint64_t least, most;
+	unsigned long long least, most;
 } settings[] = {
 	{ "role", TEXT, &options.role, 0, 0 },
 	{ "address", TEXT, &options.address, 0, 0 },
@@ -107,7 +106,7 @@ static void __attribute__((format(printf, 1, 2), noreturn)) refuse(const char *f
 	exit(2);
 }
 
-static bool read_number(const char *text, uint64_t *number)
+static bool read_number(const char *text, unsigned long long *number)
 {
 	char *end;
 
@@ -116,7 +115,7 @@ static bool read_number(const char *text, uint64_t *number)
 	return isdigit((unsigned char)*text) && !*end && !errno;
 }
 
-static bool read_time(const char *text, uint64_t *ns)
+static bool read_time(const char *text, unsigned long long *ns)
 {
 	static const struct { const char *name; double ns; } units[] = {
 		{ "ns", 1 }, { "us", 1e3 }, { "ms", 1e6 }, { "s", 1e9 }, { "m", 60e9 },
@@ -128,7 +127,7 @@ static bool read_time(const char *text, uint64_t *ns)
 		return false;
 	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
 		if (!strcmp(end, units[i].name)) {
-			*ns = (uint64_t)(number * units[i].ns + 0.5);
+			*ns = (unsigned long long)(number * units[i].ns + 0.5);
 			return true;
 		}
 	}
@@ -138,7 +137,7 @@ static bool read_time(const char *text, uint64_t *ns)
 
 static void set(const struct setting *setting, const char *text)
 {
-	uint64_t number = 0;
+	unsigned long long number = 0;
 
 	switch (setting->kind) {
 	case TEXT:
@@ -150,7 +149,7 @@ static void set(const struct setting *setting, const char *text)
 	case NUMBER:
 		if (!read_number(text, &number) || number < setting->least ||
 		    number > setting->most)
-			refuse("--%s takes a number from %" PRIu64 " to %" PRIu64 ", not '%s'",
+			refuse("--%s takes a number from %llu to %llu, not '%s'",
 			       setting->name, setting->least, setting->most, text);
 		break;
 	case TIME:
@@ -159,7 +158,7 @@ static void set(const struct setting *setting, const char *text)
 			       setting->name, text);
 		break;
 	}
-	*(uint64_t *)setting->value = number;
+	*(unsigned long long *)setting->value = number;
 }
 
 static void check_options(void)
@@ -176,7 +175,7 @@ static void check_options(void)
 	if (!options.items && options.produces)
 		consumed.goal = options.items = 10;
 	if (options.produces && options.from >= options.items)
-		refuse("--from %" PRIu64 " leaves none of the %" PRIu64 " items",
+		refuse("--from %llu leaves none of the %llu items",
 		       options.from, options.items);
 }
 
@@ -228,20 +227,20 @@ void complain(const char *format, ...)
 	fputc('\n', stderr);
 }
 
-static uint64_t count(void)
+static unsigned long long count(void)
 {
 	return options.consumes ? consumed.items : produced.acknowledged;
 }
 
 /* What count() should come to; 0 while the first producer has not said so. */
-static uint64_t wanted(void)
+static unsigned long long wanted(void)
 {
-	uint64_t left_out = options.consumes ? consumed.skipped : options.from;
+	unsigned long long left_out = options.consumes ? consumed.skipped : options.from;
 
 	return consumed.goal > left_out ? consumed.goal - left_out : 0;
 }
 
-static double rate(uint64_t items, int64_t ns)
+static double rate(unsigned long long items, int64_t ns)
 {
 	return ns > 0 ? (double)items * COIL_SECOND / (double)ns : 0;
 }
@@ -272,7 +271,7 @@ static void draw(double items_per_second)
 static int show_progress(void *arg)
 {
 	int64_t then = coil_now(), now;
-	uint64_t before = 0;
+	unsigned long long before = 0;
 	int err;
 
 	while (!(err = coil_sleep(COIL_SECOND / 5))) {
@@ -292,21 +291,21 @@ static int show_progress(void *arg)
  * The summary.
  */
 
-static void say_rate(uint64_t items, uint64_t bytes, int64_t ns)
+static void say_rate(unsigned long long items, unsigned long long bytes, int64_t ns)
 {
-	printf("%" PRIu64 " bytes in %.3f s, %.0f items/s\n", bytes,
+	printf("%llu bytes in %.3f s, %.0f items/s\n", bytes,
 	       (double)ns / COIL_SECOND, rate(items, ns));
 }
 
 static bool sum_up_produced(bool stopped)
 {
-	printf("produced %" PRIu64 " items, %" PRIu64 " acknowledged, at most %" PRIu64
+	printf("produced %llu items, %llu acknowledged, at most %llu"
 	       " on the way; ", produced.items, produced.acknowledged, produced.most);
 	say_rate(produced.acknowledged, produced.acknowledged * options.size,
 		 produced.ended - produced.started);
 	if (produced.unacknowledged >= options.items)
 		return true;
-	printf("first unacknowledged item: %" PRIu64 ", go on with --from %" PRIu64 "\n",
+	printf("first unacknowledged item: %llu, go on with --from %llu\n",
 	       produced.unacknowledged, produced.unacknowledged);
 	return stopped;
 }
@@ -314,16 +313,16 @@ static bool sum_up_produced(bool stopped)
 /* When stopped, what was not consumed was not acknowledged: it is not lost. */
 static bool sum_up_consumed(bool stopped)
 {
-	uint64_t lost = 0;
+	unsigned long long lost = 0;
 
 	if (!stopped && consumed.items < wanted())
 		lost = wanted() - consumed.items;
-	printf("consumed %" PRIu64 " of %" PRIu64 " items; ", consumed.items, wanted());
+	printf("consumed %llu of %llu items; ", consumed.items, wanted());
 	say_rate(consumed.items, consumed.bytes, consumed.ended - consumed.started);
-	printf("lost %" PRIu64 ", duplicated %" PRIu64 ", reordered %" PRIu64, lost,
+	printf("lost %llu, duplicated %llu, reordered %llu", lost,
 	       consumed.duplicated, consumed.reordered);
 	if (consumed.repeated)
-		printf("; %" PRIu64 " that came again were dropped", consumed.repeated);
+		printf("; %llu that came again were dropped", consumed.repeated);
 	putchar('\n');
 	return !lost && !consumed.duplicated && !consumed.reordered;
 }
@@ -346,7 +345,7 @@ static int sum_up(bool stopped)
  */
 
 /* Spends time from *until on; less than a millisecond is saved up. */
-int spend(int64_t *until, uint64_t ns)
+int spend(int64_t *until, unsigned long long ns)
 {
 	int64_t now = coil_now();
 

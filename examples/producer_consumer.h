@@ -37,27 +37,27 @@ enum {
 struct options {
 	const char *role, *address;
 	bool produces, consumes, quiet;
-	uint64_t producers, consumers;
-	uint64_t items, from;
-	uint64_t queue, size;
-	uint64_t interval, work;	/* ns */
+	unsigned long long producers, consumers;
+	unsigned long long items, from;
+	unsigned long long queue, size;
+	unsigned long long interval, work;	/* ns */
 };
 
 extern struct options options;
 
 /* What came of it, for the bar and the summary. */
 struct produced {
-	uint64_t items, acknowledged;
-	uint64_t unacknowledged;	/* the first such item, or options.items */
-	uint64_t most;			/* that were on the way at one time */
+	unsigned long long items, acknowledged;
+	unsigned long long unacknowledged;	/* the first such item, or options.items */
+	unsigned long long most;			/* that were on the way at one time */
 	int64_t started, ended;
 };
 
 struct consumed {
-	uint64_t goal;		/* items to come, less those `skipped` by --from */
-	uint64_t skipped;
-	uint64_t items, bytes;
-	uint64_t duplicated, reordered, repeated;
+	unsigned long long goal;		/* items to come, less those `skipped` by --from */
+	unsigned long long skipped;
+	unsigned long long items, bytes;
+	unsigned long long duplicated, reordered, repeated;
 	int64_t started, ended;
 };
 
@@ -72,10 +72,10 @@ int consume_all(void *listener);
 
 /* producer_consumer.c */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
-int spend(int64_t *until, uint64_t ns);
+int spend(int64_t *until, unsigned long long ns);
 
 /* A producer's first item that is not below from. */
-static inline uint64_t first_item(uint64_t from, uint32_t producer, uint32_t producers)
+static inline unsigned long long first_item(unsigned long long from, unsigned producer, unsigned producers)
 {
 	return from + (producer + producers - from % producers) % producers;
 }

@@ -238,6 +238,47 @@ COIL_TEST(a_wait_without_memory_is_enomem_and_can_be_tried_again)
 	close_either(&event);
 }
 
+struct blink {
+	struct coil_event *event;
+	bool seen;
+};
+
+static void set_and_clear(void *arg)
+{
+	struct blink *blink = arg;
+
+	blink->seen = true;
+	ck_assert_int_eq(coil_event_set(blink->event), 0);
+	ck_assert_int_eq(coil_event_clear(blink->event), 0);
+}
+
+/*
+ * The loop runs the callback after a number of switches, so in some round in the
+ * midst of a wait that is about to park.
+ */
+COIL_TEST(a_callback_that_sets_and_clears_it_wakes_who_called_before)
+{
+	struct coil_event event = {0};
+
+	ck_assert_int_eq(coil_event_open(&event), 0);
+	for (int round = 0; round < 140; round++) {
+		struct blink blink = { &event, false };
+		bool before;
+		int err = 1;
+
+		ck_assert_int_eq(coil_call_soon_threadsafe(coil_current_loop(),
+							   set_and_clear, &blink), 0);
+		for (int turns = round; turns; turns--)
+			ck_assert_int_eq(coil_yield(), 0);
+		before = blink.seen;
+		COIL_TIMEOUT(COIL_MILLISECOND)
+			err = coil_event_wait(&event);
+		ck_assert(blink.seen);
+		ck_assert_int_eq(err, before ? -ETIMEDOUT : 0);
+	}
+	close_either(&event);
+}
+
 static int wait_shielded(void *arg)
 {
 	int err = -1;
@@ -498,6 +539,7 @@ Suite *suite(void)
 	tcase_add_test(tests, a_shared_event_that_tasks_wait_for_cannot_be_closed);
 	tcase_add_test(tests, who_waits_when_the_eventfd_is_closed_is_told);
 	tcase_add_test(tests, a_wait_without_memory_is_enomem_and_can_be_tried_again);
+	tcase_add_test(tests, a_callback_that_sets_and_clears_it_wakes_who_called_before);
 	tcase_add_test(tests, a_shielded_waiter_is_woken_though_every_other_task_was_cancelled);
 	tcase_add_test(tests, a_shielded_waiter_is_woken_though_the_loop_is_ending);
 	tcase_add_test(tests, a_waiter_left_behind_ends_with_the_loop);

@@ -105,6 +105,15 @@ static int overflow_in_small_task(void *arg)
 	return overflow_in_task(INT(1));
 }
 
+/* Nothing may be allocated while the handler runs. */
+static int overflow_without_memory(void *arg)
+{
+	struct coil_task *task = start(overflow, NULL);
+
+	support_fail_allocation(1);
+	return coil_await(task);
+}
+
 static int overflow_above_protected(void *arg)
 {
 	coil__loop->stacks.mprotect = true;
@@ -118,6 +127,7 @@ START_TEST(a_task_that_overflows_its_stack_dies_by_name)
 		return;
 	dies(overflow_in_task, SIGSEGV, "task bottomless overflowed its stack");
 	dies(overflow_in_small_task, SIGSEGV, "task bottomless overflowed its stack");
+	dies(overflow_without_memory, SIGSEGV, "task task-2 overflowed its stack");
 	dies(overflow_above_protected, SIGSEGV, "task bottomless overflowed its stack");
 }
 END_TEST

@@ -21,6 +21,7 @@ suites = \
 	%D%/check_gather \
 	%D%/check_group \
 	%D%/check_lock \
+	%D%/check_oom \
 	%D%/check_perform \
 	%D%/check_perform_files \
 	%D%/check_poll \
@@ -77,6 +78,8 @@ tests_check_group_LDADD = $(suite_libs)
 tests_check_group_LDFLAGS = $(suite_ldflags)
 tests_check_lock_LDADD = $(suite_libs)
 tests_check_lock_LDFLAGS = $(suite_ldflags)
+tests_check_oom_LDADD = $(suite_libs)
+tests_check_oom_LDFLAGS = $(suite_ldflags)
 tests_check_perform_LDADD = $(suite_libs)
 tests_check_perform_LDFLAGS = $(suite_ldflags)
 tests_check_perform_files_LDADD = $(suite_libs)
