@@ -49,6 +49,12 @@ void coil_group_cancel_after(struct coil_group *group, int64_t grace_ns)
 		coil_group_cancel(group);
 }
 
+/* Then no more are started. */
+static bool is_ending(const struct coil_scope *scope)
+{
+	return scope->flags & SCOPE_ENDING || coil__scope_pending(scope);
+}
+
 /* From the innermost scope outwards, and on through the owners of its groups. */
 bool coil_group_ending(void)
 {
@@ -56,7 +62,7 @@ bool coil_group_ending(void)
 	const struct coil_scope *scope = task ? task->innermost : NULL;
 
 	while (scope) {
-		if (scope->flags & SCOPE_GROUP && scope->flags & (SCOPE_ENDING | SCOPE_CANCELLED))
+		if (scope->flags & SCOPE_GROUP && is_ending(scope))
 			return true;
 		if (scope->outer) {
 			scope = scope->outer;
@@ -96,9 +102,7 @@ static int check(struct coil_group *group, int (*fn)(void *arg))
 	if (group->scope.task) {
 		if (group->scope.task->loop != loop)
 			return -EXDEV;
-		if (group->scope.flags & SCOPE_ENDING)
-			return -ECANCELED;
-		return coil__scope_pending(&group->scope) ? -ECANCELED : 0;
+		return is_ending(&group->scope) ? -ECANCELED : 0;
 	}
 	if (self == &loop->root)
 		return -EPERM;

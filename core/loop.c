@@ -18,12 +18,16 @@
 enum {
 	BUDGET = 64,		/* switches between two looks around */
 	STUCK_LISTED = 100,	/* tasks; a daemon's log is not to be flooded */
+	NAG_LISTED = 10,
 	STACK_DEFAULT = 64 * 1024,
 	STACK_SANITIZED = 256 * 1024,
 };
 
 /* Timers that fall due within this of a wake-up are left to the next: see below. */
 #define GATHER (50 * COIL_MICROSECOND)
+
+/* How often, once main has returned, those are named who keep the loop from ending. */
+#define NAG COIL_SECOND
 
 /* Off a loop there is one task, which nothing can be asked of. */
 struct coil_loop coil__nowhere = {
@@ -305,6 +309,32 @@ static void cancel_unowned(struct coil_loop *loop)
 	}
 }
 
+/* What can neither be taken back nor be left alone, once it runs on a thread. */
+static bool waits_for_thread(const struct coil_task *task)
+{
+	return !task->done && task->wait == &coil__thread_wait;
+}
+
+/* A function that never returns is a run that never ends: somebody has to be told. */
+static void nag(struct coil_loop *loop)
+{
+	struct stack_cursor cursor = {0};
+	struct coil_task *task;
+	size_t listed = 0;
+
+	if (likely(!loop->ending) || !loop->jobs || loop->now < loop->nag)
+		return;
+	loop->nag = loop->now + NAG;
+	while ((task = coil__tasks_each(&loop->stacks, &cursor))) {
+		if (!waits_for_thread(task) || ++listed > NAG_LISTED)
+			continue;
+		coil__warn("the run waits for task %s, whose function still runs on a thread",
+			   coil_task_name(task));
+	}
+	if (listed > NAG_LISTED)
+		coil__warn("and for %zu more", listed - NAG_LISTED);
+}
+
 /*
  * The nearest deadline; but a loop that has just slept does not wake for timers
  * again so soon, that a wake-up may serve several.  One timer alone is punctual.
@@ -314,7 +344,9 @@ static int64_t next_deadline(const struct coil_loop *loop)
 	int64_t next = coil__timers_next(&loop->timers);
 
 	if (next < loop->slept + GATHER && !loop->clock)
-		return loop->slept + GATHER;
+		next = loop->slept + GATHER;
+	if (loop->ending && loop->jobs && loop->nag < next)
+		next = loop->nag;
 	return next;
 }
 
@@ -340,22 +372,32 @@ static void look_around(struct coil_loop *loop)
 static void pass(struct coil_loop *loop)
 {
 	look_around(loop);
+	nag(loop);
 	fire_timers(loop);
 	mark(loop);
 	loop->budget = BUDGET;
 	coil__run_ready(loop);
 }
 
+static void be_ending(struct coil_loop *loop)
+{
+	if (!loop->ending) {
+		loop->ending = true;
+		loop->nag = coil__clock(loop) + NAG;
+	}
+	if (loop->swept != loop->task_number) {
+		loop->swept = loop->task_number;
+		cancel_unowned(loop);
+	}
+}
+
+/* Where only jobs or requests are left, other threads may yet start a task. */
 void coil__loop_run(struct coil_loop *loop)
 {
-	while (loop->task_count) {
-		if (loop->main->done && !loop->ending)
-			loop->ending = true;
-		if (loop->ending && loop->swept != loop->task_number) {
-			loop->swept = loop->task_number;
-			cancel_unowned(loop);
-		}
-		if (stuck(loop)) {
+	while (loop->task_count || loop->jobs || loop->ops) {
+		if (loop->main->done)
+			be_ending(loop);
+		if (loop->task_count && stuck(loop)) {
 			if (loop->stuck)
 				coil__die(loop->main, "and others do not end though cancelled");
 			report_stuck(loop);
@@ -366,8 +408,6 @@ void coil__loop_run(struct coil_loop *loop)
 		}
 		pass(loop);
 	}
-	while (loop->jobs || loop->ops)
-		pass(loop);
 }
 
 const char *coil_backend_name(void)

@@ -46,6 +46,7 @@ struct coil_loop {
 	bool stuck;			/* nothing could go on, once */
 	int stopped;			/* by which of the stop signals */
 	uint64_t swept;			/* task_number when the unowned were last cancelled */
+	int64_t nag;			/* when to name those who keep it from ending */
 	void *cxx;			/* __cxa_get_globals(), in a C++ program */
 
 	int64_t now;			/* the time, as of the last look at the clock */

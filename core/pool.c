@@ -22,6 +22,8 @@ struct pool {
 	pthread_t threads[THREADS];
 };
 
+__thread const cpu_set_t *coil__pool_cpus;
+
 /* Signals are for the program's own threads. */
 static int start_thread(pthread_t *thread, int state,
 			void *(*fn)(void *), void *arg)
@@ -33,6 +35,8 @@ static int start_thread(pthread_t *thread, int state,
 	if (err)
 		return -err;
 	pthread_attr_setdetachstate(&attr, state);
+	if (coil__pool_cpus)
+		pthread_attr_setaffinity_np(&attr, sizeof(*coil__pool_cpus), coil__pool_cpus);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &mask);
 	err = pthread_create(thread, &attr, fn, arg);

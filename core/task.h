@@ -132,6 +132,9 @@ static inline struct coil_task *coil__tasks_each(const struct stacks *stacks,
 	return stack ? container_of(stack, struct coil_task, stack) : NULL;
 }
 
+/* Of a task whose function runs, or is to run, on a thread: thread.c. */
+extern const struct wait coil__thread_wait;
+
 struct coil_task *coil__task_new(struct coil_loop *loop, const struct coil_task_options *options,
 				 int (*fn)(void *arg), void *arg);
 void coil__task_start(struct coil_task *task, bool eager);

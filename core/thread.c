@@ -51,7 +51,7 @@ static void waited_interrupt(struct coil_task *self)
 		coil__ready(self, WAKE_REQUEST);
 }
 
-static const struct wait waiting = { "thread", waited_interrupt };
+const struct wait coil__thread_wait = { "thread", waited_interrupt };
 
 int coil_to_thread(int (*fn)(void *arg), void *arg)
 {
@@ -69,7 +69,7 @@ int coil_to_thread(int (*fn)(void *arg), void *arg)
 	err = coil__pool_submit(self->loop, &waited.job);
 	if (err)
 		return err;
-	if (coil__park(self, &waiting, &waited) == WAKE_REQUEST)
+	if (coil__park(self, &coil__thread_wait, &waited) == WAKE_REQUEST)
 		return coil__scope_deliver(self);
 	return waited.result;
 }

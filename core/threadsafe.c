@@ -24,16 +24,27 @@ struct coil_loop *coil_loop_ref(struct coil_loop *loop)
 	return loop;
 }
 
-/* One that waits for others to call has to look whether there are any left. */
+/*
+ * A loop that waits for others to call has to look whether there are any left, once
+ * there is one less.  While it has not ended it holds a reference itself and cannot
+ * end while we have the lock, so that ours is not the last.
+ */
 void coil_loop_unref(struct coil_loop *loop)
 {
+	bool ended;
+
 	if (!loop)
 		return;
 	pthread_mutex_lock(&loop->lock);
-	if (!loop->ended && !atomic_exchange(&loop->woken, true))
-		loop->backend->wake(loop);
+	ended = loop->ended;
+	if (!ended) {
+		atomic_fetch_sub_explicit(&loop->refs, 1, memory_order_acq_rel);
+		if (!atomic_exchange(&loop->woken, true))
+			loop->backend->wake(loop);
+	}
 	pthread_mutex_unlock(&loop->lock);
-	coil__loop_unref(loop);
+	if (ended)
+		coil__loop_unref(loop);
 }
 
 /*
@@ -114,15 +125,15 @@ static int run_visit(void *arg)
 static void start_visit(struct coil_loop *loop, struct remote *remote)
 {
 	struct visit *visit = container_of(remote, struct visit, start);
+	struct coil_task *task = loop->ended ? NULL : coil_create_task(run_visit, visit);
 
-	if (loop->ended) {
-		end_visit(visit, -ESHUTDOWN);
+	/* After its end the visit may be gone. */
+	if (!task) {
+		end_visit(visit, loop->ended ? -ESHUTDOWN : -ENOMEM);
 		return;
 	}
-	visit->task = coil_create_task(run_visit, visit);
-	if (!visit->task)
-		end_visit(visit, -ENOMEM);
-	coil_detach(visit->task);
+	visit->task = task;
+	coil_detach(task);
 }
 
 static void stop_visit(struct coil_loop *loop, struct remote *remote)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/list.h"
 #include "core/loop.h"
+#include "core/pool.h"
 #include "core/task.h"
 #include <coil/run.h>
 #include <errno.h>
@@ -19,6 +20,7 @@ struct workers {
 	void *arg;
 	unsigned n;
 	int error;			/* the first failure */
+	cpu_set_t allowed;		/* the processors we may use */
 	struct worker *each;
 };
 
@@ -38,15 +40,20 @@ unsigned coil_worker_index(void)
 	return worker_index;
 }
 
+/* One that ended meanwhile has no main any more. */
 static void stop_loop(struct coil_loop *loop, struct remote *remote)
 {
 	(void)remote;
-	coil_cancel(loop->main);
+	if (!loop->ended)
+		coil_cancel(loop->main);
 }
 
-/* With the lock held. */
-static void stop_others(struct workers *workers)
+/* Only the first failure counts, and each request travels once.  With the lock held. */
+static void fail(struct workers *workers, int error)
 {
+	if (workers->error)
+		return;
+	workers->error = error;
 	for (unsigned i = 0; i < workers->n; i++) {
 		struct worker *worker = &workers->each[i];
 
@@ -84,14 +91,14 @@ static void *run_worker(void *arg)
 		CPU_ZERO(&set);
 		CPU_SET(worker->cpu, &set);
 		pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+		/* The threads beside the loop would only get in its way there. */
+		coil__pool_cpus = &workers->allowed;
 	}
 	worker_index = worker->index;
 	result = coil_run(work, worker);
 	pthread_mutex_lock(&workers->lock);
-	if (result < 0 && !workers->error) {
-		workers->error = result;
-		stop_others(workers);
-	}
+	if (result < 0)
+		fail(workers, result);
 	pthread_mutex_unlock(&workers->lock);
 	return NULL;
 }
@@ -106,31 +113,34 @@ static int nth_cpu(const cpu_set_t *allowed, unsigned n)
 	return -1;
 }
 
-static void start_all(struct workers *workers, const cpu_set_t *allowed)
+/* All are there before the first runs, who may be asked to stop the others. */
+static void prepare(struct workers *workers)
 {
-	bool pin = workers->n <= (unsigned)CPU_COUNT(allowed);
-	unsigned started = 0;
+	bool pin = workers->n <= (unsigned)CPU_COUNT(&workers->allowed);
 
 	for (unsigned i = 0; i < workers->n; i++) {
-		struct worker *worker = &workers->each[i];
-		int err;
+		workers->each[i] = (struct worker){
+			.workers = workers, .index = i, .stop.run = stop_loop,
+			.cpu = pin ? nth_cpu(&workers->allowed, i) : -1,
+		};
+	}
+}
 
-		*worker = (struct worker){ .workers = workers, .index = i, .cpu = -1 };
-		worker->stop.run = stop_loop;
-		if (pin)
-			worker->cpu = nth_cpu(allowed, i);
+static void run_all(struct workers *workers)
+{
+	unsigned started = 0;
+	int err = 0;
+
+	while (started < workers->n && !err) {
+		struct worker *worker = &workers->each[started];
+
 		err = pthread_create(&worker->thread, NULL, run_worker, worker);
-		if (!err) {
-			started++;
-			continue;
-		}
+		started += !err;
+	}
+	if (err) {
 		pthread_mutex_lock(&workers->lock);
-		if (!workers->error)
-			workers->error = -err;
-		workers->n = started;
-		stop_others(workers);
+		fail(workers, -err);
 		pthread_mutex_unlock(&workers->lock);
-		break;
 	}
 	for (unsigned i = 0; i < started; i++)
 		pthread_join(workers->each[i].thread, NULL);
@@ -139,22 +149,22 @@ static void start_all(struct workers *workers, const cpu_set_t *allowed)
 int coil_run_workers(unsigned n, int (*fn)(void *arg), void *arg)
 {
 	struct workers workers = { .fn = fn, .arg = arg, .n = n };
-	cpu_set_t allowed;
+	cpu_set_t *allowed = &workers.allowed;
 
 	if (!fn || n > 4096)
 		return -EINVAL;
 	if (coil__loop != &coil__nowhere)
 		return -EBUSY;
-	CPU_ZERO(&allowed);
-	if (sched_getaffinity(0, sizeof(allowed), &allowed) || !CPU_COUNT(&allowed))
-		CPU_SET(0, &allowed);
+	if (sched_getaffinity(0, sizeof(*allowed), allowed) || !CPU_COUNT(allowed))
+		CPU_SET(0, allowed);
 	if (!n)
-		workers.n = (unsigned)CPU_COUNT(&allowed);
+		workers.n = (unsigned)CPU_COUNT(allowed);
 	workers.each = calloc(workers.n, sizeof(*workers.each));
 	if (!workers.each)
 		return -ENOMEM;
 	pthread_mutex_init(&workers.lock, NULL);
-	start_all(&workers, &allowed);
+	prepare(&workers);
+	run_all(&workers);
 	pthread_mutex_destroy(&workers.lock);
 	free(workers.each);
 	return workers.error;

@@ -21,24 +21,28 @@ enum { WINDOW_LEAST = 4096 };
 struct consumed consumed;
 
 static struct coil_queue queue;
-static struct coil_lock entrance;	/* to the queue: one connection at a time */
+static struct coil_lock entrance;	/* to it: one connection at a time */
 static struct coil_event finished;
-static unsigned long long window;			/* a power of two */
+static size_t window;			/* a power of two */
+
+struct hello {
+	unsigned number, producers;
+	unsigned long long items, from;
+};
 
 /*
- * A producer, which may go and come back.  Its items are counted by turns, the
- * item's number divided by the number of producers.
+ * A producer.  It may be cut off and come back, before its old connection is
+ * seen to end.  Its items are counted by turns: number divided by producers.
  */
 struct source {
 	struct source *next;
-	unsigned number, producers;
-	unsigned long long items;
-	unsigned connections;		/* a new one may come before the old is seen to end */
-	unsigned long long arrived;		/* turns below were put there */
-	unsigned long long consumed;		/* ... were consumed, all of them */
-	struct coil_event moved;	/* one of the two, or the end came */
-	unsigned long long *last;			/* turn that each consumer expects at least */
-	bool *done;			/* turns from `consumed` on, modulo window */
+	struct hello hello;
+	unsigned connections;
+	unsigned long long arrived;	/* turns below are in the queue */
+	unsigned long long consumed;	/* ... or were consumed */
+	struct coil_event moved;	/* consumed, or a connection's end */
+	unsigned long long *last;	/* each consumer's last turn, plus 1 */
+	bool *done;			/* turns from consumed on, by window */
 };
 
 static struct source *sources;
@@ -60,17 +64,17 @@ struct connection {
 	int fd;
 	struct coil_group group;	/* of the one who acknowledges */
 	struct source *source;		/* once it said hello */
-	unsigned long long next;			/* item */
+	unsigned long long next;	/* item */
 	struct chunk *chunk;
 	size_t start, end;		/* of what is not yet looked at */
 	bool ended;
-	unsigned long long acked;			/* turns */
+	unsigned long long acked;	/* turns */
 	unsigned char ack[PREFIX + ACK];
 	size_t unsent;			/* bytes at the end of ack */
 };
 
 struct consumer {
-	unsigned long long index;
+	size_t index;
 	int64_t until;			/* busy */
 };
 
@@ -86,7 +90,8 @@ static void drop(void *item, void *arg)
 }
 
 /* Says what is wrong with a connection, which will be closed. */
-static int bad(struct connection *c, const char *format, ...)
+static int __attribute__((format(printf, 2, 3))) bad(struct connection *c, const char *format,
+						  ...)
 {
 	char what[128];
 	va_list args;
@@ -96,6 +101,12 @@ static int bad(struct connection *c, const char *format, ...)
 	va_end(args);
 	complain("connection %u: %s: closed", c->number, what);
 	return -EPROTO;
+}
+
+static unsigned long long item_of(const struct source *source,
+				  unsigned long long turn)
+{
+	return source->hello.number + turn * source->hello.producers;
 }
 
 /*
@@ -112,7 +123,7 @@ static void finish(struct consumer *self, const struct item *item)
 {
 	struct source *source = item->chunk->source;
 	unsigned long long number = get64(item->chunk->bytes + item->at);
-	unsigned long long turn = number / source->producers;
+	unsigned long long turn = number / source->hello.producers;
 
 	if (turn < source->last[self->index])
 		consumed.reordered++;
@@ -127,7 +138,7 @@ static void finish(struct consumer *self, const struct item *item)
 	while (source->done[source->consumed % window])
 		source->done[source->consumed++ % window] = false;
 	coil_event_set(&source->moved);
-	if (!options.quiet && source->items <= LINES_MOST)
+	if (!options.quiet && source->hello.items <= LINES_MOST)
 		printf("consumed %llu\n", number);
 	check_finished();
 }
@@ -165,10 +176,11 @@ static int send_ack(struct connection *c)
 	if (!c->unsent) {
 		c->acked = source->consumed;
 		put32(c->ack, ACK);
-		put64(c->ack + PREFIX, source->number + c->acked * source->producers);
+		put64(c->ack + PREFIX, item_of(source, c->acked));
 		c->unsent = sizeof(c->ack);
 	}
-	n = coil_send_all(c->fd, c->ack + sizeof(c->ack) - c->unsent, c->unsent, 0, &done);
+	n = coil_send_all(c->fd, c->ack + sizeof(c->ack) - c->unsent, c->unsent,
+			  0, &done);
 	c->unsent -= done;
 	return n < 0 ? (int)n : 0;
 }
@@ -203,20 +215,24 @@ static int acknowledge(void *arg)
  */
 
 /* One who starts in the middle was here before, if one like it was. */
-static struct source *find_source(unsigned number, unsigned producers, unsigned long long items,
-				  unsigned long long from)
+static struct source *find_source(const struct hello *hello)
 {
 	struct source *source;
 
 	for (source = sources; source; source = source->next) {
-		bool broken = !source->connections &&
-			      number + source->arrived * producers < items;
+		const struct hello *known = &source->hello;
 
-		if (source->number == number && source->producers == producers &&
-		    source->items == items && (from || broken))
-			return source;
+		if (known->number != hello->number ||
+		    known->producers != hello->producers ||
+		    known->items != hello->items)
+			continue;
+		if (hello->from)
+			break;
+		if (!source->connections &&
+		    item_of(source, source->arrived) < known->items)
+			break;
 	}
-	return NULL;
+	return source;
 }
 
 static void free_source(struct source *source)
@@ -226,17 +242,15 @@ static void free_source(struct source *source)
 	free(source);
 }
 
-static struct source *new_source(unsigned number, unsigned producers, unsigned long long items,
-				 unsigned long long from)
+static struct source *new_source(const struct hello *hello)
 {
 	struct source *source = calloc(1, sizeof(*source));
 
 	if (!source)
 		return NULL;
-	source->number = number;
-	source->producers = producers;
-	source->items = items;
-	source->arrived = first_item(from, number, producers) / producers;
+	source->hello = *hello;
+	source->arrived = first_item(hello->from, hello->number,
+				     hello->producers) / hello->producers;
 	source->consumed = source->arrived;
 	source->last = calloc(options.consumers, sizeof(*source->last));
 	source->done = calloc(window, sizeof(*source->done));
@@ -260,55 +274,67 @@ static void free_sources(void)
 	}
 }
 
-static int take_hello(struct connection *c, const unsigned char *body, unsigned size)
+static int start_source(struct connection *c, const struct hello *hello)
 {
-	unsigned number, producers;
-	unsigned long long items, from;
-	struct source *source;
+	struct source *source = find_source(hello);
 
-	if (size != HELLO || get32(body) != MAGIC)
-		return bad(c, "its first frame, of %u bytes, is no hello", size);
-	number = get32(body + 4);
-	producers = get32(body + 8);
-	items = get64(body + 12);
-	from = get64(body + 20);
-	if (number >= producers || from > items || items > INT64_MAX)
-		return bad(c, "producer %u of %u, items %llu"
-			   " to %llu, makes no sense", number, producers, from, items);
-	source = find_source(number, producers, items, from);
 	if (!source)
-		source = new_source(number, producers, items, from);
+		source = new_source(hello);
 	if (!source)
 		return -ENOMEM;
-	c->next = first_item(from, number, producers);
-	if (c->next / producers > source->arrived)
+	c->next = first_item(hello->from, hello->number, hello->producers);
+	if (c->next > item_of(source, source->arrived))
 		return bad(c, "it resumes at item %llu, but %llu has not come",
-			   c->next, number + source->arrived * producers);
+			   c->next, item_of(source, source->arrived));
 	source->connections++;
 	c->source = c->chunk->source = source;
 	if (!consumed.goal)
-		consumed.goal = items;
+		consumed.goal = hello->items;
 	if (!consumed.started)
 		consumed.started = coil_now();
 	check_finished();
 	return coil_group_create_task(&c->group, acknowledge, c);
 }
 
-static int check_item(struct connection *c, const unsigned char *body, unsigned size)
+static int take_hello(struct connection *c, const unsigned char *body,
+		      unsigned size)
 {
+	struct hello hello;
+
+	if (size != HELLO || get32(body) != MAGIC)
+		return bad(c, "its first frame, of %u bytes, is no hello",
+			   size);
+	hello.number = get32(body + 4);
+	hello.producers = get32(body + 8);
+	hello.items = get64(body + 12);
+	hello.from = get64(body + 20);
+	if (hello.number >= hello.producers || hello.from > hello.items ||
+	    hello.items > INT64_MAX)
+		return bad(c, "producer %u of %u, items %llu to %llu: absurd",
+			   hello.number, hello.producers, hello.from,
+			   hello.items);
+	return start_source(c, &hello);
+}
+
+static int check_item(struct connection *c, const unsigned char *body,
+		      unsigned size)
+{
+	const unsigned long long items = c->source->hello.items;
 	unsigned long long number;
 
 	if (size < ITEM_LEAST)
-		return bad(c, "a frame of %u bytes is too short for an item", size);
+		return bad(c, "a frame of %u bytes is too short for an item",
+			   size);
 	number = get64(body);
-	if (number >= c->source->items)
-		return bad(c, "item %llu of only %llu", number, c->source->items);
+	if (number >= items)
+		return bad(c, "item %llu of only %llu", number, items);
 	if (number != c->next)
-		return bad(c, "item %llu came where %llu was expected",
-			   number, c->next);
+		return bad(c, "item %llu came where %llu was expected", number,
+			   c->next);
 	if (size > 8 && (body[8] != (unsigned char)number ||
 			 memcmp(body + 8, body + 9, size - 9)))
-		return bad(c, "item %llu is filled with something else", number);
+		return bad(c, "item %llu is filled with something else",
+			   number);
 	return 0;
 }
 
@@ -316,13 +342,13 @@ static int take_item(struct connection *c, unsigned at, unsigned size)
 {
 	struct item item = { c->chunk, at, size };
 	struct source *source = c->source;
-	unsigned long long turn = c->next / source->producers;
+	unsigned long long turn = c->next / source->hello.producers;
 	int err = check_item(c, c->chunk->bytes + at, size);
 
 	if (err)
 		return err;
-	c->next += source->producers;
-	/* On an earlier connection, or one that was not seen to end. */
+	c->next += source->hello.producers;
+	/* It came on an earlier connection. */
 	if (turn < source->arrived) {
 		consumed.repeated++;
 		return 0;
@@ -352,8 +378,8 @@ static int take_frames(struct connection *c)
 		size_t at = c->start + PREFIX;
 
 		if (size > ITEM_MOST)
-			return bad(c, "a frame of %u bytes is too long: %d are the most",
-				   size, ITEM_MOST);
+			return bad(c, "a frame of %u bytes is too long: "
+				   "%d are the most", size, ITEM_MOST);
 		if (c->end - at < size)
 			break;
 		c->start = at + size;
@@ -365,13 +391,14 @@ static int take_frames(struct connection *c)
 	return err;
 }
 
-/* The rest of the longest frame fits behind start, in this chunk or a new one. */
+/* The longest frame shall fit behind start, in this chunk or a new one. */
 static int make_room(struct connection *c)
 {
 	struct chunk *chunk = c->chunk;
 	size_t rest = c->end - c->start;
 
-	if (!chunk || (chunk->users > 1 && c->start > BUFFER - PREFIX - ITEM_MOST)) {
+	if (!chunk || (chunk->users > 1 &&
+		       c->start > BUFFER - PREFIX - ITEM_MOST)) {
 		chunk = malloc(sizeof(*chunk));
 		if (!chunk)
 			return -ENOMEM;
@@ -400,7 +427,8 @@ static int receive(struct connection *c)
 		err = make_room(c);
 		if (err)
 			return err;
-		n = coil_recv(c->fd, c->chunk->bytes + c->end, BUFFER - c->end, 0);
+		n = coil_recv(c->fd, c->chunk->bytes + c->end,
+			      BUFFER - c->end, 0);
 		if (n < 0)
 			return (int)n;
 		if (!n)
@@ -429,18 +457,19 @@ static void report(const struct connection *c, int err)
 	const struct source *source = c->source;
 	unsigned long long next;
 
-	/* Of our own producers, they know best. */
-	if (err == -ECANCELED || err == -EPROTO || (source && options.produces))
+	if (err == -ECANCELED || err == -EPROTO)
 		return;
 	if (!source) {
 		complain("connection %u: %s", c->number, strerror(-err));
 		return;
 	}
-	next = source->number + source->arrived * source->producers;
-	if (next < source->items)
-		complain("connection %u: producer %u is gone (%s), item %llu"
-			 " is what it can resume from", c->number, source->number,
-			 err ? strerror(-err) : "it closed the connection", next);
+	next = item_of(source, source->arrived);
+	/* Of a producer in this process one knows already. */
+	if (next < source->hello.items && !options.produces)
+		complain("connection %u: producer %u is gone (%s), it may "
+			 "go on from item %llu", c->number,
+			 source->hello.number, err ? strerror(-err) :
+			 "it closed the connection", next);
 }
 
 /* Returns 0 whatever comes: one connection's failure is not the others'. */
@@ -506,9 +535,11 @@ static int consume_in(struct door *door, struct consumer *consumers)
 {
 	int err = coil_group_create_task(&door->group, accept_all, door), left;
 
-	for (unsigned long long i = 0; i < options.consumers && !err; i++) {
-		consumers[i].index = i;
-		err = coil_group_create_task(&door->group, consume, &consumers[i]);
+	for (size_t i = 0; i < options.consumers && !err; i++) {
+		struct consumer *self = &consumers[i];
+
+		self->index = i;
+		err = coil_group_create_task(&door->group, consume, self);
 	}
 	if (!err)
 		err = coil_event_wait(&finished);
@@ -523,13 +554,16 @@ static int consume_in(struct door *door, struct consumer *consumers)
 int consume_all(void *listener)
 {
 	struct door door = { .fd = *(int *)listener };
-	struct consumer *consumers = calloc(options.consumers, sizeof(*consumers));
-	int err = consumers ? 0 : -ENOMEM;
+	struct consumer *consumers;
+	int err;
 
+	consumers = calloc(options.consumers, sizeof(*consumers));
+	err = consumers ? 0 : -ENOMEM;
 	for (window = WINDOW_LEAST; window < 2 * options.queue; window *= 2)
 		;
 	if (!err)
-		err = coil_queue_init(&queue, sizeof(struct item), options.queue);
+		err = coil_queue_init(&queue, sizeof(struct item),
+				      options.queue);
 	if (!err) {
 		coil_queue_set_drop(&queue, drop, NULL);
 		err = consume_in(&door, consumers);

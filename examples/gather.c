@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Ten tasks, and one call that waits for all of them.  The argument of a task
- * may lie on the stack of the one who gathers: coil_gather() never returns while
- * one of them still runs.
+ * may lie on the stack of the one who gathers: coil_gather() never returns
+ * while one of them still runs.
  *
  *	$ ./gather
  *	task:0

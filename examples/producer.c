@@ -14,9 +14,9 @@ struct produced produced;
 struct producer {
 	unsigned number;
 	int fd;
-	unsigned long long next;		/* the item to send next */
-	unsigned long long acked;		/* the first that is not acknowledged */
-	size_t used;		/* of buffer, not sent yet */
+	unsigned long long next;	/* the item to send next */
+	unsigned long long acked;	/* the first that is not acknowledged */
+	size_t used;			/* of buffer, not sent yet */
 	unsigned char *buffer;
 };
 
@@ -86,12 +86,13 @@ static int send_items(struct producer *self)
 	return flush(self);
 }
 
-/* It may go beyond what was sent: one that resumes may have started too early. */
+/* It goes beyond what was sent to one that resumes too early. */
 static int take_ack(struct producer *self, const unsigned char *frame)
 {
 	unsigned long long number = get64(frame + PREFIX);
 
-	if (get32(frame) != ACK || number >= options.items + options.producers ||
+	if (get32(frame) != ACK ||
+	    number >= options.items + options.producers ||
 	    number % options.producers != self->number)
 		return -EPROTO;
 	if (number <= self->acked)
@@ -111,7 +112,8 @@ static int read_acks(void *arg)
 	int err = 0;
 
 	while (self->acked < options.items && !err) {
-		ssize_t n = coil_recv(self->fd, frames + have, sizeof(frames) - have, 0);
+		ssize_t n = coil_recv(self->fd, frames + have,
+				      sizeof(frames) - have, 0);
 
 		if (n <= 0)
 			return n ? (int)n : -EPIPE;
@@ -126,7 +128,7 @@ static int read_acks(void *arg)
 	return err;
 }
 
-/* Whatever ended the sending, acknowledgements of what arrived may still come. */
+/* Whatever ended the sending, what arrived may still be acknowledged. */
 static int exchange(struct producer *self)
 {
 	struct coil_group group = {0};
@@ -152,8 +154,8 @@ static const char *because(int err)
 }
 
 /*
- * What is on the way waits in sockets, whose buffers the kernel would let grow to
- * megabytes: less is felt by the producer earlier, and stays in the caches.
+ * What is on the way waits in sockets, whose buffers the kernel would let grow
+ * to megabytes: less is felt by the producer earlier, and stays in the caches.
  */
 static int connect_consumer(void)
 {
@@ -175,12 +177,13 @@ static int produce(void *arg)
 	if (self->fd < 0) {
 		if (self->fd != -ECANCELED)
 			complain("producer %u: no connection to %s: %s",
-				 self->number, options.address, strerror(-self->fd));
+				 self->number, options.address,
+				 strerror(-self->fd));
 	} else {
 		err = exchange(self);
 		if (err && err != -ECANCELED)
-			complain("producer %u: the consumer is gone (%s), first "
-				 "unacknowledged item: %llu",
+			complain("producer %u: the consumer is gone (%s), "
+				 "first unacknowledged item: %llu",
 				 self->number, because(err), self->acked);
 		coil_close(self->fd);
 	}
@@ -192,7 +195,8 @@ static int produce(void *arg)
 
 int produce_all(void)
 {
-	struct producer *producers = calloc(options.producers, sizeof(*producers));
+	const unsigned n = (unsigned)options.producers;
+	struct producer *producers = calloc(n, sizeof(*producers));
 	struct coil_group group = {0};
 	int err;
 
@@ -200,11 +204,11 @@ int produce_all(void)
 		return -ENOMEM;
 	produced.unacknowledged = options.items;
 	produced.started = produced.ended = coil_now();
-	for (unsigned i = 0; i < options.producers; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		struct producer *self = &producers[i];
 
 		self->number = i;
-		self->next = first_item(options.from, i, (unsigned)options.producers);
+		self->next = first_item(options.from, i, n);
 		self->acked = self->next;
 		/* There may be fewer items than producers. */
 		if (self->next < options.items)

@@ -5,19 +5,19 @@
  *
  *	$ ./producer_consumer
  *	$ ./producer_consumer --items 1000000
- *	$ ./producer_consumer --producers 3 --consumers 2 --interval 100ms --work 250ms
+ *	$ ./producer_consumer --producers 3 --consumers 2 --work 250ms
  *
  *	$ ./producer_consumer --role consumer --address unix:@demo &
- *	$ ./producer_consumer --role producer --address unix:@demo --items 5000000
+ *	$ ./producer_consumer --role producer --address unix:@demo --items 100
  *
- * producer.c and consumer.c are the two sides; here are options, bar and summary.
+ * producer.c and consumer.c are the two sides; here are options, bar, summary.
  */
 #include "producer_consumer.h"
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <netinet/in.h>
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/un.h>
@@ -27,37 +27,37 @@ static const char help[] =
 "usage: producer_consumer [OPTION ...]\n"
 "\n"
 "Producers push numbered items over a socket into a bounded queue; consumers\n"
-"take them from there, and every item is acknowledged once it was consumed.\n"
+"take them from there.  An item that was consumed is acknowledged.\n"
 "\n"
-"  --role ROLE      both (in one process, the default), producer or consumer\n"
-"  --address ADDR   where the consumer listens: 127.0.0.1:8080, [::1]:8080, :8080,\n"
-"                   localhost:8080, unix:/path, unix:@name, fd:3 (which listens);\n"
-"                   default 127.0.0.1:0, a free port, which the consumer prints\n"
-"  --producers N    connections, 1; producer p has the items p, p + N, p + 2N ...\n"
-"  --consumers N    tasks that take from the queue, 1\n"
-"  --items N        how many there are in all, numbered from 0; 10.  A consumer\n"
-"                   ends when that many have come; by default it expects what\n"
-"                   the first producer says\n"
-"  --from N         leave out the items below N: where a producer was cut off\n"
+"  --role ROLE      both, in one process (the default), producer or consumer\n"
+"  --address ADDR   where the consumer listens: 127.0.0.1:8080, :8080,\n"
+"                   [::1]:8080, localhost:8080, unix:/path, unix:@name, fd:3;\n"
+"                   by default a free port of 127.0.0.1, which it prints\n"
+"  --producers N    connections; producer p has items p, p + N, p + 2N ...; 1\n"
+"  --consumers N    tasks that take from the queue; 1\n"
+"  --items N        in all, numbered from 0; 10.  A consumer ends when they\n"
+"                   came; by default it expects what the first producer says\n"
+"  --from N         leave out the items below N\n"
 "  --size BYTES     of an item, 8 to 65536; 64\n"
-"  --queue N        items that wait for a consumer at most; 1024\n"
-"  --interval TIME  from one item to the next of a producer; 0s\n"
+"  --queue N        items that it holds; 1024\n"
+"  --interval TIME  from one item of a producer to its next; 0s\n"
 "  --work TIME      that a consumer spends on an item; 0s\n"
 "  --quiet          only the summary\n"
 "  --help           this\n"
 "\n"
-"TIME is a number with ns, us, ms, s or m, as 10ms or 1.5s; what is below a\n"
-"millisecond is saved up.  For more than 10000 items a progress bar, on a\n"
-"terminal, takes the place of the lines.\n"
+"TIME is a number and ns, us, ms, s or m, as 10ms or 1.5s; of what is shorter\n"
+"than a millisecond several are spent at once.  For more than 10000 items a\n"
+"progress bar, if stderr is a terminal, takes the place of the lines.\n"
 "\n"
-"A producer that is cut off says which item is the first that was not\n"
-"acknowledged; --from that item goes on from there.  A consumer that is still the\n"
-"same drops what it had already, a new one takes the items from there on.\n"
-"SIGINT and SIGTERM stop either side, which then says how far it got.\n"
+"A producer whose consumer disappears says which item is the first that was\n"
+"not acknowledged, and goes on from there with --from.  A consumer knows one\n"
+"that comes back, and drops what it had of it; a new consumer has nothing to\n"
+"drop, and counts from there.  SIGINT and SIGTERM stop either side, which\n"
+"then says how far it got.\n"
 "\n"
-"Status: 0 if every item was delivered once and in its producer's order, or a\n"
-"signal stopped it and that holds of what was delivered; 1 if not; 2 for options\n"
-"that make no sense.\n";
+"Status: 0 if each item was consumed once and in its producer's order, or if\n"
+"a signal came first and that is true of the items so far; 1 if it is not, or\n"
+"if the other side disappeared; 2 for options that make no sense.\n";
 
 struct options options = {
 	.role = "both",
@@ -94,7 +94,10 @@ static const struct setting {
 
 enum { SETTINGS = sizeof(settings) / sizeof(*settings) };
 
-static void __attribute__((format(printf, 1, 2), noreturn)) refuse(const char *format, ...)
+static void refuse(const char *format, ...)
+	__attribute__((format(printf, 1, 2), noreturn));
+
+static void refuse(const char *format, ...)
 {
 	va_list args;
 
@@ -118,7 +121,8 @@ static bool read_number(const char *text, unsigned long long *number)
 static bool read_time(const char *text, unsigned long long *ns)
 {
 	static const struct { const char *name; double ns; } units[] = {
-		{ "ns", 1 }, { "us", 1e3 }, { "ms", 1e6 }, { "s", 1e9 }, { "m", 60e9 },
+		{ "ns", 1 }, { "us", 1e3 }, { "ms", 1e6 }, { "s", 1e9 },
+		{ "m", 60e9 },
 	};
 	char *end;
 	double number = strtod(text, &end);
@@ -149,13 +153,14 @@ static void set(const struct setting *setting, const char *text)
 	case NUMBER:
 		if (!read_number(text, &number) || number < setting->least ||
 		    number > setting->most)
-			refuse("--%s takes a number from %llu to %llu, not '%s'",
-			       setting->name, setting->least, setting->most, text);
+			refuse("--%s is a number from %llu to %llu, not '%s'",
+			       setting->name, setting->least, setting->most,
+			       text);
 		break;
 	case TIME:
 		if (!read_time(text, &number) || number > setting->most)
-			refuse("--%s takes a time of at most a day, as 10ms or 1s, not '%s'",
-			       setting->name, text);
+			refuse("--%s is a time of at most a day, as 10ms or "
+			       "1s, not '%s'", setting->name, text);
 		break;
 	}
 	*(unsigned long long *)setting->value = number;
@@ -165,10 +170,12 @@ static void check_options(void)
 {
 	options.produces = strcmp(options.role, "consumer") != 0;
 	options.consumes = strcmp(options.role, "producer") != 0;
-	if (options.produces && options.consumes && strcmp(options.role, "both"))
-		refuse("--role is both, producer or consumer, not '%s'", options.role);
+	if (options.produces && options.consumes &&
+	    strcmp(options.role, "both") != 0)
+		refuse("--role is both, producer or consumer, not '%s'",
+		       options.role);
 	if (!options.address && !options.consumes)
-		refuse("--role producer needs the --address that the consumer printed");
+		refuse("--role producer needs the consumer's --address");
 	if (!options.address)
 		options.address = "127.0.0.1:0";
 	consumed.goal = options.items;
@@ -235,8 +242,10 @@ static unsigned long long count(void)
 /* What count() should come to; 0 while the first producer has not said so. */
 static unsigned long long wanted(void)
 {
-	unsigned long long left_out = options.consumes ? consumed.skipped : options.from;
+	unsigned long long left_out = options.from;
 
+	if (options.consumes)
+		left_out = consumed.skipped;
 	return consumed.goal > left_out ? consumed.goal - left_out : 0;
 }
 
@@ -263,8 +272,9 @@ static void draw(double items_per_second)
 	part = (double)count() / (double)wanted();
 	if (part > 1)
 		part = 1;
-	fprintf(stderr, "\r[%.*s%*s] %3d%%  %.0f items/s\033[K", (int)(part * width), blocks,
-		width - (int)(part * width), "", (int)(part * 100), items_per_second);
+	fprintf(stderr, "\r[%.*s%*s] %3d%%  %.0f items/s\033[K",
+		(int)(part * width), blocks, width - (int)(part * width), "",
+		(int)(part * 100), items_per_second);
 	bar_shown = true;
 }
 
@@ -291,7 +301,8 @@ static int show_progress(void *arg)
  * The summary.
  */
 
-static void say_rate(unsigned long long items, unsigned long long bytes, int64_t ns)
+static void say_rate(unsigned long long items, unsigned long long bytes,
+		     int64_t ns)
 {
 	printf("%llu bytes in %.3f s, %.0f items/s\n", bytes,
 	       (double)ns / COIL_SECOND, rate(items, ns));
@@ -299,8 +310,9 @@ static void say_rate(unsigned long long items, unsigned long long bytes, int64_t
 
 static bool sum_up_produced(bool stopped)
 {
-	printf("produced %llu items, %llu acknowledged, at most %llu"
-	       " on the way; ", produced.items, produced.acknowledged, produced.most);
+	printf("produced %llu items, %llu acknowledged, ", produced.items,
+	       produced.acknowledged);
+	printf("at most %llu on the way; ", produced.most);
 	say_rate(produced.acknowledged, produced.acknowledged * options.size,
 		 produced.ended - produced.started);
 	if (produced.unacknowledged >= options.items)
@@ -318,11 +330,13 @@ static bool sum_up_consumed(bool stopped)
 	if (!stopped && consumed.items < wanted())
 		lost = wanted() - consumed.items;
 	printf("consumed %llu of %llu items; ", consumed.items, wanted());
-	say_rate(consumed.items, consumed.bytes, consumed.ended - consumed.started);
+	say_rate(consumed.items, consumed.bytes,
+		 consumed.ended - consumed.started);
 	printf("lost %llu, duplicated %llu, reordered %llu", lost,
 	       consumed.duplicated, consumed.reordered);
 	if (consumed.repeated)
-		printf("; %llu that came again were dropped", consumed.repeated);
+		printf("; %llu that came again were dropped",
+		       consumed.repeated);
 	putchar('\n');
 	return !lost && !consumed.duplicated && !consumed.reordered;
 }
@@ -375,7 +389,8 @@ static void name_door(int fd, char *name, size_t size)
 		break;
 	case AF_INET6:
 		inet_ntop(AF_INET6, &address.in6.sin6_addr, host, sizeof(host));
-		snprintf(name, size, "[%s]:%d", host, ntohs(address.in6.sin6_port));
+		snprintf(name, size, "[%s]:%d", host,
+			 ntohs(address.in6.sin6_port));
 		break;
 	default:
 		snprintf(name, size, "%s", options.address);
@@ -387,7 +402,8 @@ static int listen_at(char *name, size_t size)
 	int fd = coil_listen(options.address, NULL);
 
 	if (fd < 0) {
-		complain("cannot listen at %s: %s", options.address, strerror(-fd));
+		complain("cannot listen at %s: %s", options.address,
+			 strerror(-fd));
 		return fd;
 	}
 	name_door(fd, name, size);
@@ -406,18 +422,19 @@ static void close_door(int fd)
 		unlink(path);
 }
 
-/* In one process the consumer ends with the producers, whatever became of them. */
+/* In one process the consumer ends with the producers, however they ended. */
 static int run_both(int listener)
 {
 	struct coil_task *consumer = coil_create_task(consume_all, &listener);
-	int err = consumer ? produce_all() : 0, left;
+	int err, left;
 
-	if (consumer && produced.unacknowledged < options.items)
+	if (!consumer)
+		return -ENOMEM;
+	err = produce_all();
+	if (produced.unacknowledged < options.items)
 		coil_cancel(consumer);
 	left = coil_await(consumer);
-	if (!err && left != -ECANCELED)
-		err = left;
-	return err;
+	return err || left == -ECANCELED ? err : left;
 }
 
 static int run_sides(void)
@@ -464,7 +481,8 @@ int main(int argc, char *argv[])
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
-	err = coil_run_with(&(struct coil_options){ .stop_signals = &signals }, app, NULL);
+	err = coil_run_with(&(struct coil_options){ .stop_signals = &signals },
+			    app, NULL);
 	if (err < 0 && err != -EINTR)
 		complain("%s", strerror(-err));
 	if (err && err != -EINTR)

@@ -48,14 +48,14 @@ extern struct options options;
 /* What came of it, for the bar and the summary. */
 struct produced {
 	unsigned long long items, acknowledged;
-	unsigned long long unacknowledged;	/* the first such item, or options.items */
-	unsigned long long most;			/* that were on the way at one time */
+	unsigned long long unacknowledged;	/* the first; or all of them */
+	unsigned long long most;		/* on the way at one time */
 	int64_t started, ended;
 };
 
 struct consumed {
-	unsigned long long goal;		/* items to come, less those `skipped` by --from */
-	unsigned long long skipped;
+	unsigned long long goal;	/* skipped and items come to that */
+	unsigned long long skipped;	/* before --from */
 	unsigned long long items, bytes;
 	unsigned long long duplicated, reordered, repeated;
 	int64_t started, ended;
@@ -75,7 +75,9 @@ void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int spend(int64_t *until, unsigned long long ns);
 
 /* A producer's first item that is not below from. */
-static inline unsigned long long first_item(unsigned long long from, unsigned producer, unsigned producers)
+static inline unsigned long long first_item(unsigned long long from,
+					    unsigned producer,
+					    unsigned producers)
 {
 	return from + (producer + producers - from % producers) % producers;
 }

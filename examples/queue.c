@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Two tasks and a queue between them.  The producer puts a number a second; the
- * consumer looks once a second, and leaves when it has found nothing three times.
+ * consumer looks once a second, and leaves when it found nothing three times.
  *
  *	$ ./queue
  *	---produce coroutine---

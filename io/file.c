@@ -296,84 +296,124 @@ static bool cached(int in, off_t at, size_t len)
 	       preadv2(in, &iov, 1, at + (off_t)len - 1, RWF_NOWAIT) >= 0;
 }
 
-static ssize_t send_copy(int out, int in, off_t at, size_t len)
-{
-	char buf[COPY];
-	ssize_t n;
+/* Two fds that a call works on step by step. */
+struct ends {
+	struct steps in;
+	struct steps out;
+};
 
-	n = coil_pread(in, buf, len < sizeof(buf) ? len : sizeof(buf), at);
-	return n > 0 ? coil_write(out, buf, (size_t)n) : n;
+static void begin(struct ends *ends, int in, int out)
+{
+	coil__steps_begin(&ends->in, in);
+	coil__steps_begin(&ends->out, out);
 }
 
-static ssize_t send_some(int out, int in, off_t at, size_t len, bool direct)
+static void end(struct ends *ends)
 {
-	ssize_t n;
+	coil__steps_end(&ends->out);
+	coil__steps_end(&ends->in);
+}
 
-	if (len > CHUNK)
-		len = CHUNK;
-	if (!direct || !cached(in, at, len))
-		return send_copy(out, in, at, len);
-	n = coil__enter();
+/* Before a step: what coil__enter() says, or that an end was closed meanwhile. */
+static int next_step(const struct ends *ends)
+{
+	return ends->in.closed || ends->out.closed ? -ECANCELED : coil__enter();
+}
+
+static ssize_t send_copy(const struct ends *ends, off_t at, size_t len)
+{
+	char buf[COPY];
+	ssize_t n, err;
+
+	n = coil_pread(ends->in.fd, buf, len < COPY ? len : COPY, at);
+	err = next_step(ends);
+	if (n <= 0 || err)
+		return n <= 0 ? n : err;
+	return coil_write(ends->out.fd, buf, (size_t)n);
+}
+
+static ssize_t send_cached(const struct ends *ends, off_t at, size_t len)
+{
+	ssize_t n = 0;
+
 	while (!n) {
-		n = sendfile(out, in, &at, len);
+		n = sendfile(ends->out.fd, ends->in.fd, &at, len);
 		if (n >= 0) {
 			coil__let_others_run();
 			break;
 		}
 		n = -errno;
 		if (n == -EAGAIN)
-			n = coil__poll_fd(out, POLLOUT);
+			n = coil__poll_fd(ends->out.fd, POLLOUT);
 		if (n > 0 || n == -EINTR)
-			n = 0;
+			n = next_step(ends);
 	}
 	return n;
 }
 
+static ssize_t send_some(const struct ends *ends, off_t at, size_t len, bool direct)
+{
+	ssize_t err = next_step(ends);
+
+	if (err)
+		return err;
+	if (len > CHUNK)
+		len = CHUNK;
+	if (direct && cached(ends->in.fd, at, len))
+		return send_cached(ends, at, len);
+	return send_copy(ends, at, len);
+}
+
 ssize_t coil_sendfile(int out, int in, off_t *offset, size_t count)
 {
-	size_t sent = 0;
-	ssize_t n;
-	off_t at;
 	int direct = check_ends(out, in);
+	struct ends ends;
+	off_t start, at;
+	ssize_t n;
 
 	if (direct < 0)
 		return direct;
-	at = offset ? *offset : lseek(in, 0, SEEK_CUR);
-	if (at < 0)
+	start = offset ? *offset : lseek(in, 0, SEEK_CUR);
+	if (start < 0)
 		return offset ? -EINVAL : -errno;
-	n = coil__enter();
-	if (n)
-		return n;
-	do {
-		n = send_some(out, in, at + (off_t)sent, count - sent, direct);
-		if (n > 0)
-			sent += (size_t)n;
-	} while (n > 0 && sent < count);
+	begin(&ends, in, out);
+	at = start;
+	n = next_step(&ends);
+	while (!n && (size_t)(at - start) < count) {
+		n = send_some(&ends, at, count - (size_t)(at - start), direct);
+		if (n <= 0)
+			break;
+		at += n;
+		n = 0;
+	}
+	end(&ends);
 	if (offset)
-		*offset = at + (off_t)sent;
-	else
-		lseek(in, at + (off_t)sent, SEEK_SET);
-	return n < 0 ? n : (ssize_t)sent;
+		*offset = at;
+	else if (!ends.in.closed)
+		lseek(in, at, SEEK_SET);
+	return n < 0 ? n : at - start;
 }
 
 /* An end that is not ready is waited for, until both are. */
-static int wait_for_ends(int in, int out)
+static int wait_for_ends(const struct ends *ends)
 {
 	for (;;) {
-		struct pollfd ends[2] = {
-			{ .fd = in, .events = POLLIN },
-			{ .fd = out, .events = POLLOUT },
+		struct pollfd polled[2] = {
+			{ .fd = ends->in.fd, .events = POLLIN },
+			{ .fd = ends->out.fd, .events = POLLOUT },
 		};
-		int ready = poll(ends, 2, 0);
+		int ready = poll(polled, 2, 0);
 
 		if (ready < 0 && errno != EINTR)
 			return -errno;
-		if (ready > 0 && ends[0].revents && ends[1].revents)
+		if (ready > 0 && polled[0].revents && polled[1].revents)
 			return 0;
-		if (ready > 0 && ends[0].revents)
-			ready = coil__poll_fd(out, POLLOUT);
+		if (ready > 0 && polled[0].revents)
+			ready = coil__poll_fd(ends->out.fd, POLLOUT);
 		else
-			ready = coil__poll_fd(in, POLLIN);
+			ready = coil__poll_fd(ends->in.fd, POLLIN);
+		if (ready >= 0)
+			ready = next_step(ends);
 		if (ready < 0)
 			return ready;
 	}
@@ -420,16 +460,18 @@ ssize_t coil_splice(int in, off_t *in_offset, int out, off_t *out_offset,
 		    size_t len, unsigned flags)
 {
 	bool wait = !(flags & SPLICE_F_NONBLOCK);
+	struct ends ends;
 	ssize_t n;
 
 	if (in < 0 || out < 0)
 		return -EBADF;
 	if ((in_offset && *in_offset < 0) || (out_offset && *out_offset < 0))
 		return -EINVAL;
-	n = coil__enter();
+	begin(&ends, in, out);
+	n = next_step(&ends);
 	while (!n) {
 		if (wait)
-			n = wait_for_ends(in, out);
+			n = wait_for_ends(&ends);
 		if (!n)
 			n = splice_ready(in, in_offset, out, out_offset,
 					 len, flags);
@@ -437,6 +479,9 @@ ssize_t coil_splice(int in, off_t *in_offset, int out, off_t *out_offset,
 			break;
 		/* Ready, and yet it does not fit: nothing says when it does. */
 		n = coil_sleep(COIL_MILLISECOND);
+		if (!n)
+			n = next_step(&ends);
 	}
+	end(&ends);
 	return n;
 }

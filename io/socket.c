@@ -65,11 +65,14 @@ int coil_accept(int fd, struct sockaddr *addr, socklen_t *addrlen)
 static int finish_connect(int fd)
 {
 	socklen_t len = sizeof(int);
-	int error;
-	int ready = coil__poll_fd(fd, POLLOUT);
+	struct steps steps;
+	int error, ready;
 
-	if (ready < 0)
-		return ready;
+	coil__steps_begin(&steps, fd);
+	ready = coil__poll_fd(fd, POLLOUT);
+	coil__steps_end(&steps);
+	if (ready < 0 || steps.closed)
+		return ready < 0 ? ready : -ECANCELED;
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len))
 		return -errno;
 	return -error;
@@ -176,80 +179,77 @@ ssize_t coil_sendto(int fd, const void *buf, size_t len, int flags,
  */
 int coil_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 {
-	int err = check(fd, msgs, n);
+	struct steps steps;
+	int got = check(fd, msgs, n);
 
-	if (!err)
-		err = coil__enter();
-	while (!err) {
-		int got = recvmmsg(fd, msgs, n, flags | MSG_DONTWAIT |
-				   MSG_CMSG_CLOEXEC, NULL);
-
+	if (!got)
+		got = coil__enter();
+	if (got)
+		return got;
+	coil__steps_begin(&steps, fd);
+	do {
+		got = recvmmsg(fd, msgs, n,
+			       flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
 		if (got >= 0) {
 			coil__let_others_run();
-			return got;
+			break;
 		}
-		err = -errno;
-		if (err == -EINTR)
-			err = 0;
-		if (err != -EAGAIN || flags & MSG_DONTWAIT)
-			continue;
-		err = coil__poll_fd(fd, POLLIN);
-		if (err > 0)
-			err = 0;
-	}
-	return err;
+		got = -errno;
+		if (got == -EAGAIN && !(flags & MSG_DONTWAIT))
+			got = coil__poll_fd(fd, POLLIN);
+		if (got >= 0 && steps.closed)
+			got = -ECANCELED;
+	} while (got >= 0 || got == -EINTR);
+	coil__steps_end(&steps);
+	return got;
 }
 
 /*
- * Where the first does not fit at once it is sent by a request of its own: a
- * unix datagram socket polls as writable though its receiver's queue is full.
+ * If the first does not fit it is sent by a request of its own: a unix datagram
+ * socket polls as writable though its receiver's queue is full.
  */
 int coil_sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 {
-	int err = check(fd, msgs, n);
-	unsigned first = 0;
+	int sent = check(fd, msgs, n);
 	ssize_t len;
-	int sent;
 
-	if (!err)
-		err = coil__enter();
-	if (err)
-		return err;
+	if (!sent)
+		sent = coil__enter();
+	if (sent)
+		return sent;
 	flags |= MSG_NOSIGNAL;
 	sent = sendmmsg(fd, msgs, n, flags | MSG_DONTWAIT);
-	if (sent < 0 && (errno == EINTR ||
-			 (errno == EAGAIN && !(flags & MSG_DONTWAIT)))) {
-		len = coil_sendmsg(fd, &msgs->msg_hdr, flags);
-		if (len < 0)
-			return (int)len;
-		msgs->msg_len = (unsigned)len;
-		first = 1;
-		sent = n > 1 ? sendmmsg(fd, msgs + 1, n - 1,
-					flags | MSG_DONTWAIT) : 0;
-		if (sent < 0)
-			sent = 0;
-	} else if (sent < 0) {
-		return -errno;
-	}
-	if (!first)
+	if (sent >= 0) {
 		coil__let_others_run();
-	return (int)first + sent;
+		return sent;
+	}
+	if (errno != EINTR && (errno != EAGAIN || flags & MSG_DONTWAIT))
+		return -errno;
+	len = coil_sendmsg(fd, &msgs->msg_hdr, flags);
+	if (len < 0)
+		return (int)len;
+	msgs->msg_len = (unsigned)len;
+	return 1;
 }
 
 ssize_t coil_send_all(int fd, const void *buf, size_t len, int flags,
 		      size_t *done)
 {
 	const char *bytes = buf;
+	struct steps steps;
 	size_t sent = 0;
 	ssize_t n = check(fd, buf, len);
 
 	if (!n && !len)
 		n = coil__enter();
+	coil__steps_begin(&steps, fd);
 	while (n >= 0 && sent < len) {
-		n = coil_send(fd, bytes + sent, len - sent, flags);
+		n = steps.closed ? -ECANCELED :
+		    coil_send(fd, bytes + sent, len - sent, flags);
 		if (n > 0)
 			sent += (size_t)n;
 	}
+	coil__steps_end(&steps);
 	if (done)
 		*done = sent;
 	return n < 0 ? n : (ssize_t)sent;
@@ -258,18 +258,22 @@ ssize_t coil_send_all(int fd, const void *buf, size_t len, int flags,
 ssize_t coil_recv_all(int fd, void *buf, size_t len, int flags, size_t *done)
 {
 	char *bytes = buf;
+	struct steps steps;
 	size_t got = 0;
 	ssize_t n = check(fd, buf, len);
 
 	if (!n && !len)
 		n = coil__enter();
+	coil__steps_begin(&steps, fd);
 	while (n >= 0 && got < len) {
-		n = coil_recv(fd, bytes + got, len - got, flags);
+		n = steps.closed ? -ECANCELED :
+		    coil_recv(fd, bytes + got, len - got, flags);
 		if (n == 0)
 			break;
 		if (n > 0)
 			got += (size_t)n;
 	}
+	coil__steps_end(&steps);
 	if (done)
 		*done = got;
 	return n < 0 ? n : (ssize_t)got;
@@ -311,6 +315,7 @@ int coil_close(int fd)
 	err = task ? coil__op_drain_fd(fd) : 0;
 	if (err)
 		return err;
+	coil__steps_closed(fd);
 	coil__fd_closed(coil__loop, fd);
 	if (task && lingers(fd)) {
 		err = coil__run_in_pool(close_later, &fd, "close");

@@ -4,6 +4,8 @@
 
 /* The ways to wait that the calls of this folder share. */
 
+#include <stdbool.h>
+
 /*
  * What a parking call returns before it does anything: 0, or the request that
  * is pending, or -EPERM outside a task.
@@ -24,5 +26,23 @@ int coil__poll_fd(int fd, short events);
  * fn's result; -ENOMEM or -EAGAIN if there is no thread, then it did not run.
  */
 int coil__run_in_pool(int (*fn)(void *arg), void *arg, const char *what);
+
+/*
+ * A call that takes several steps on an fd.  Between two of them nothing of it
+ * is under way, so that coil_close() has nothing to end; but the number may mean
+ * another file by then.  Once closed is set the call must end: -ECANCELED.
+ */
+struct steps {
+	int fd;
+	bool closed;
+	struct steps *next;
+	struct steps **link;
+};
+
+void coil__steps_begin(struct steps *steps, int fd);
+void coil__steps_end(struct steps *steps);
+
+/* fd is about to be closed. */
+void coil__steps_closed(int fd);
 
 #endif

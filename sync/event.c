@@ -48,17 +48,31 @@ static int poll_alone(int fd)
  * One event may be set by many threads, but waited for in one: only there may
  * its waiters be looked at.
  */
-static bool is_ours(const struct coil_event *event)
+static bool is_here(uintptr_t thread)
 {
-	return __atomic_load_n(&event->thread, __ATOMIC_RELAXED) ==
-	       (uintptr_t)pthread_self();
+	return thread == (uintptr_t)pthread_self();
+}
+
+/*
+ * What a thread did before it set the event, and that it is done with the event
+ * itself, is known to whoever waited.  The kernel sees to that, but C, and
+ * ThreadSanitizer, do not know of it.
+ */
+static uintptr_t publish(struct coil_event *event)
+{
+	return __atomic_fetch_add(&event->thread, 0, __ATOMIC_RELEASE);
+}
+
+static uintptr_t observe(const struct coil_event *event)
+{
+	return __atomic_load_n(&event->thread, __ATOMIC_ACQUIRE);
 }
 
 static bool claim(struct coil_event *event)
 {
 	uintptr_t nobody = 0;
 
-	return is_ours(event) ||
+	return is_here(observe(event)) ||
 	       __atomic_compare_exchange_n(&event->thread, &nobody,
 					   (uintptr_t)pthread_self(), false,
 					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
@@ -92,6 +106,7 @@ static int watch(void *arg)
 	event->watcher = &self;
 	err = poll_alone(event->fd);
 	if (self.event) {
+		(void)observe(event);
 		event->watcher = NULL;
 		wake_all(event, err != 0);
 		disclaim(event);
@@ -132,8 +147,10 @@ static int wait_shared(struct coil_event *event)
 	/* This refuses, as a request is pending or there is no task. */
 	if (err)
 		return poll_alone(fd);
-	if (is_ready(fd, POLLIN))
+	if (is_ready(fd, POLLIN)) {
+		(void)observe(event);
 		return 0;
+	}
 	if (!claim(event))
 		return -EXDEV;
 	if (!event->watcher) {
@@ -164,17 +181,28 @@ int coil_event_wait(struct coil_event *event)
 	return coil_waitq_park_for(&event->waiters, NULL, "event");
 }
 
-static int set_shared(struct coil_event *event)
+static int write_one(int fd, bool owned)
 {
 	const uint64_t one = 1;
 
 	/* One that is full is set, and a write to it might block. */
-	if (!event->owned && !is_ready(event->fd, POLLOUT))
-		return is_ready(event->fd, POLLIN) ? 0 : -EBADF;
-	if (write(event->fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+	if (!owned && !is_ready(fd, POLLOUT))
+		return is_ready(fd, POLLIN) ? 0 : -EBADF;
+	if (write(fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		return -errno;
-	if (!is_ours(event))
-		return 0;
+	return 0;
+}
+
+/* Once it was written an event of another thread may be gone. */
+static int set_shared(struct coil_event *event)
+{
+	bool owned = event->owned;
+	int fd = event->fd, err;
+	bool here = is_here(publish(event));
+
+	err = write_one(fd, owned);
+	if (err || !here)
+		return err;
 	event->set = true;
 	wake_all(event, false);
 	if (!event->waiters.head && event->watcher)

@@ -132,6 +132,117 @@ COIL_TEST(a_number_that_is_used_again_gets_no_operation_of_the_old_file)
 	}
 }
 
+static ssize_t take_ten(int fd)
+{
+	char buf[10];
+
+	return coil_recv_all(fd, buf, sizeof(buf), 0, NULL);
+}
+
+static ssize_t give_much(int fd)
+{
+	static const char zeros[1000000];
+
+	return coil_send_all(fd, zeros, sizeof(zeros), 0, NULL);
+}
+
+static ssize_t send_file(int fd)
+{
+	off_t offset = 0;
+	int in = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	ssize_t n = coil_sendfile(fd, in, &offset, 1 << 30);
+
+	close(in);
+	return n;
+}
+
+static int splice_end;
+
+static ssize_t splice_much(int fd)
+{
+	return coil_splice(splice_end, NULL, fd, NULL, 1 << 20, 0);
+}
+
+static ssize_t take_batches(int fd)
+{
+	ssize_t n;
+
+	do
+		n = take_recvmmsg(fd);
+	while (n > 0);
+	return n;
+}
+
+/* Closes a number when it is told to, and has it used again at once. */
+struct replacer {
+	int order;		/* what tells it to */
+	int fd;
+	int again[2];
+};
+
+static int replace(void *arg)
+{
+	struct replacer *replacer = arg;
+
+	ck_assert_int_eq(take_recv(replacer->order), 1);
+	ck_assert_int_eq(coil_close(replacer->fd), 0);
+	unix_pair(replacer->again, SOCK_STREAM | SOCK_NONBLOCK);
+	ck_assert_int_eq(replacer->again[0], replacer->fd);
+	ck_assert_int_eq(send(replacer->again[1], "precious", 8, 0), 8);
+	return 0;
+}
+
+/*
+ * A step of the call completes together with the order to close, and the closer
+ * is the first to run.
+ */
+static void between_steps(ssize_t (*fn)(int fd), bool full)
+{
+	struct call call = { .fn = fn };
+	struct replacer replacer;
+	struct coil_task *task, *closer;
+	int fds[2], orders[2];
+
+	unix_pair(fds, SOCK_STREAM | SOCK_NONBLOCK);
+	unix_pair(orders, SOCK_STREAM | SOCK_NONBLOCK);
+	replacer.order = orders[0];
+	replacer.fd = call.fd = fds[0];
+	closer = coil_create_task(replace, &replacer);
+	if (full)
+		fill(fds[0], '.');
+	task = start_call(&call);
+	ck_assert(!coil_done(task));
+	ck_assert_int_eq(send(orders[1], "!", 1, 0), 1);
+	if (full)
+		drain(fds[1]);
+	else
+		ck_assert_int_eq(send(fds[1], "01234", 5, 0), 5);
+	coil_await(closer);
+	coil_await(task);
+	ck_assert_int_eq(call.result, -ECANCELED);
+	ck_assert_uint_eq(drain(replacer.again[0]), 8);
+	ck_assert_uint_eq(drain(replacer.again[1]), 0);
+	close_all(replacer.again, 2);
+	close_all(orders, 2);
+	coil_close(fds[1]);
+}
+
+COIL_TEST(a_call_between_two_steps_does_not_go_on_with_another_file)
+{
+	static char zeros[10000];
+	int ends[2];
+
+	between_steps(take_ten, false);
+	between_steps(take_batches, false);
+	between_steps(give_much, true);
+	between_steps(send_file, true);
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	ck_assert_int_gt(write(ends[1], zeros, sizeof(zeros)), 0);
+	splice_end = ends[0];
+	between_steps(splice_much, true);
+	close_all(ends, 2);
+}
+
 COIL_TEST(close_spares_operations_on_a_dup)
 {
 	struct call call = { .fn = take_recv };
@@ -261,6 +372,8 @@ Suite *suite(void)
 	tcase_add_test(
 		tests,
 		a_number_that_is_used_again_gets_no_operation_of_the_old_file);
+	tcase_add_test(tests,
+		       a_call_between_two_steps_does_not_go_on_with_another_file);
 	tcase_add_test(tests, close_spares_operations_on_a_dup);
 	tcase_add_test(tests, no_request_refuses_close);
 	tcase_add_test(

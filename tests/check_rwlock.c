@@ -205,17 +205,17 @@ COIL_TEST(a_lock_handed_over_is_held_and_the_cancel_shows_later)
 	}
 }
 
-static int write_asleep(void *lock)
+static int write_until_cancelled(void *lock)
 {
 	ck_assert_int_eq(coil_rwlock_write(lock), 0);
-	ck_assert_int_eq(coil_sleep(10 * COIL_MILLISECOND), 0);
+	ck_assert_int_eq(coil_sleep(COIL_FOREVER), -ECANCELED);
 	return coil_rwlock_release(lock);
 }
 
 COIL_TEST(a_wait_that_ran_out_of_time_does_not_have_the_lock)
 {
 	struct coil_rwlock lock = {0};
-	struct coil_task *task = start(write_asleep, &lock);
+	struct coil_task *task = start(write_until_cancelled, &lock);
 
 	settle();
 	COIL_TIMEOUT(COIL_MILLISECOND)
@@ -223,6 +223,7 @@ COIL_TEST(a_wait_that_ran_out_of_time_does_not_have_the_lock)
 	COIL_TIMEOUT(COIL_MILLISECOND)
 		ck_assert_int_eq(coil_rwlock_write(&lock), -ETIMEDOUT);
 	ck_assert_ptr_eq(lock.writer, task);
+	ck_assert(coil_cancel(task));
 	ck_assert_int_eq(coil_await(task), 0);
 	is_free(&lock);
 }

@@ -3,6 +3,7 @@
 #include <coil/socket.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -397,6 +398,67 @@ COIL_TEST(any_thread_may_set_a_shared_event)
 	close_either(&event);
 }
 
+static void *set_at_once(void *event)
+{
+	return INT(coil_event_set(event));
+}
+
+COIL_TEST(an_event_may_go_as_soon_as_a_thread_has_set_it)
+{
+	int fd = eventfd(0, EFD_NONBLOCK);
+	eventfd_t count;
+	pthread_t thread;
+
+	if (support_skip_on("sim", "threads")) {
+		close(fd);
+		return;
+	}
+	for (int i = 0; i < 200; i++) {
+		struct coil_event *event = calloc(1, sizeof(*event));
+
+		ck_assert_ptr_nonnull(event);
+		ck_assert_int_eq(coil_event_from_fd(event, fd), 0);
+		ck_assert_int_eq(pthread_create(&thread, NULL, set_at_once, event), 0);
+		if (i % 2)
+			ck_assert_int_eq(coil_sleep(10 * COIL_MICROSECOND), 0);
+		ck_assert_int_eq(coil_event_wait(event), 0);
+		ck_assert_int_eq(coil_event_close(event), 0);
+		memset(event, 0xa5, sizeof(*event));
+		free(event);
+		ck_assert_int_eq(pthread_join(thread, NULL), 0);
+		ck_assert_int_eq(eventfd_read(fd, &count), 0);
+	}
+	close(fd);
+}
+
+static int message;
+
+static void *tell(void *event)
+{
+	message++;
+	return INT(coil_event_set(event));
+}
+
+COIL_TEST(what_a_thread_did_before_it_set_it_is_seen_by_who_waited)
+{
+	struct coil_event event = {0};
+	pthread_t thread;
+
+	if (support_skip_on("sim", "threads"))
+		return;
+	ck_assert_int_eq(coil_event_open(&event), 0);
+	for (int i = 0; i < 50; i++) {
+		message = i;
+		ck_assert_int_eq(pthread_create(&thread, NULL, tell, &event), 0);
+		ck_assert_int_eq(coil_event_wait(&event), 0);
+		ck_assert_int_eq(message, i + 1);
+		message = 0;
+		ck_assert_int_eq(pthread_join(thread, NULL), 0);
+		ck_assert_int_eq(coil_event_clear(&event), 0);
+	}
+	close_either(&event);
+}
+
 /* Meanwhile the loop's own tasks come, go and set it, in a race with the other. */
 COIL_TEST(a_thread_that_sets_while_waiters_come_and_go_does_no_harm)
 {
@@ -544,6 +606,8 @@ Suite *suite(void)
 	tcase_add_test(tests, a_shielded_waiter_is_woken_though_the_loop_is_ending);
 	tcase_add_test(tests, a_waiter_left_behind_ends_with_the_loop);
 	tcase_add_test(tests, any_thread_may_set_a_shared_event);
+	tcase_add_test(tests, an_event_may_go_as_soon_as_a_thread_has_set_it);
+	tcase_add_test(tests, what_a_thread_did_before_it_set_it_is_seen_by_who_waited);
 	tcase_add_test(tests, a_thread_that_sets_while_waiters_come_and_go_does_no_harm);
 	tcase_add_test(tests, another_process_sets_it_by_a_write);
 	tcase_add_test(tests, a_forked_child_may_set_an_event_that_its_parent_waits_for);

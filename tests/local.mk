@@ -5,6 +5,7 @@
 if HAVE_CHECK
 
 suites = \
+	%D%/check_abi \
 	%D%/check_address \
 	%D%/check_barrier \
 	%D%/check_cancel \
@@ -36,6 +37,8 @@ suites = \
 	%D%/check_socket \
 	%D%/check_stack \
 	%D%/check_stop \
+	%D%/check_sweep \
+	%D%/check_sweep_io \
 	%D%/check_switch \
 	%D%/check_task \
 	%D%/check_time \
@@ -44,6 +47,8 @@ suites = \
 	%D%/check_wait \
 	%D%/check_waitq
 
+tests_check_abi_LDADD = $(suite_libs)
+tests_check_abi_LDFLAGS = $(suite_ldflags)
 tests_check_address_LDADD = $(suite_libs)
 tests_check_address_LDFLAGS = $(suite_ldflags)
 tests_check_barrier_LDADD = $(suite_libs)
@@ -108,6 +113,10 @@ tests_check_stack_LDADD = $(suite_libs)
 tests_check_stack_LDFLAGS = $(suite_ldflags)
 tests_check_stop_LDADD = $(suite_libs)
 tests_check_stop_LDFLAGS = $(suite_ldflags)
+tests_check_sweep_LDADD = $(suite_libs)
+tests_check_sweep_LDFLAGS = $(suite_ldflags)
+tests_check_sweep_io_LDADD = $(suite_libs)
+tests_check_sweep_io_LDFLAGS = $(suite_ldflags)
 tests_check_switch_LDADD = $(suite_libs)
 tests_check_switch_LDFLAGS = $(suite_ldflags)
 tests_check_task_LDADD = $(suite_libs)
@@ -136,6 +145,7 @@ tests_libsupport_la_SOURCES = \
 	%D%/resolver.h \
 	%D%/sockets.h \
 	%D%/support.h \
+	%D%/sweep.h \
 	%D%/sync.h \
 	%D%/tasks.h \
 	%D%/support.c \
@@ -186,3 +196,7 @@ EXTRA_DIST += %D%/examples.sh \
 	%D%/expected/queue.txt \
 	%D%/expected/run.txt \
 	%D%/expected/wait.txt
+
+# What a C++ program needs of us, and each public header by itself.
+TESTS += %D%/cxx.sh %D%/headers.sh
+EXTRA_DIST += %D%/cxx.cc %D%/cxx.sh %D%/headers.sh

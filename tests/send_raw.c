@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * send_raw ADDRESS: sends standard input, byte for byte, and that there is no more;
- * waits for the other side to close.  Status 0 if it did within five seconds.
+ * send_raw ADDRESS: sends standard input, byte for byte, and then that there is
+ * no more; waits for the other side to close.  Status 0 if it did within five
+ * seconds.
  */
 #include <coil.h>
 #include <errno.h>

@@ -10,6 +10,13 @@
 #define COIL_PRINTF(at, first) __attribute__((__format__(__printf__, at, first)))
 #define COIL_CLEANUP(function) __attribute__((cleanup(function)))
 
+/* What zeroes a struct without a warning from either language's compiler. */
+#ifdef __cplusplus
+#define COIL_ZERO {}
+#else
+#define COIL_ZERO {0}
+#endif
+
 /* A name that no other block macro in the same scope uses. */
 #define COIL_UNIQUE(name) COIL_UNIQUE_(name, __LINE__)
 #define COIL_UNIQUE_(name, line) COIL_UNIQUE__(name, line)

@@ -99,7 +99,7 @@ static inline void coil_group_leave(struct coil_group *group)
  * Leaving by break, return or goto cancels them first.
  */
 #define COIL_GROUP(name)							\
-	for (struct coil_group name COIL_CLEANUP(coil_group_leave) = {0},	\
+	for (struct coil_group name COIL_CLEANUP(coil_group_leave) = COIL_ZERO, \
 	     *COIL_UNIQUE(once) = &name; COIL_UNIQUE(once);			\
 	     (void)coil_group_wait(&name), COIL_UNIQUE(once) = NULL)
 

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/select.h> /* sigset_t, also where <signal.h> is no more than C's */
 
 #ifdef __cplusplus
 extern "C" {

@@ -85,7 +85,7 @@ static inline void coil_timeout_leave(struct coil_timeout *timeout)
 }
 
 #define COIL_SCOPE_BLOCK(enter, name, ns)					\
-	for (struct coil_timeout name COIL_CLEANUP(coil_timeout_leave) = {0},	\
+	for (struct coil_timeout name COIL_CLEANUP(coil_timeout_leave) = COIL_ZERO, \
 	     *COIL_UNIQUE(once) = enter(&name, (ns));				\
 	     COIL_UNIQUE(once); COIL_UNIQUE(once) = NULL)
 

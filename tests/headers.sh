@@ -1,0 +1,48 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Each public header compiles alone, as C11 and as C++17, with and without the
+# compilers' extensions, and without a warning.
+
+include=$(cd "${top_srcdir-.}" && pwd)/include
+case ${CC-cc} in
+*clang*) CXX=${CXX-clang++} ;;
+*) CXX=${CXX-g++} ;;
+esac
+work=$(mktemp -d) || exit 99
+trap 'rm -rf "$work"' EXIT
+trap 'exit 99' HUP INT TERM
+
+status=0
+count=0
+warnings='-Wall -Wextra -Wpedantic -Wshadow -Werror'
+
+# try LANGUAGE SUFFIX COMPILER ...: every header, each twice.
+try()
+{
+	language=$1
+	source=$work/alone.$2
+	shift 2
+	for header in "$include"/coil.h "$include"/coil/*.h; do
+		name=${header#"$include"/}
+		printf '#include <%s>\n#include <%s>\nint alone;\n' "$name" "$name" >"$source"
+		count=$((count + 1))
+		# shellcheck disable=SC2086
+		"$@" $warnings -I"$include" -fsyntax-only "$source" || {
+			echo "not ok: $name does not compile alone as $language"
+			status=1
+		}
+	done
+}
+
+try C11 c ${CC-cc} -std=c11
+try 'C11 with extensions' c ${CC-cc} -std=gnu11
+if command -v "$CXX" >/dev/null; then
+	try C++17 cc "$CXX" -std=c++17
+	try 'C++17 with extensions' cc "$CXX" -std=gnu++17
+else
+	echo "skip: there is no C++ compiler ($CXX)"
+fi
+echo "$count compilations"
+test $count -gt 20 || status=1
+exit $status
