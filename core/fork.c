@@ -28,7 +28,7 @@ static void in_child(void)
 		for (int i = 0; i < 2; i++)
 			close(loop->engine_fds[i]);
 	}
-	coil__loop = &coil__nowhere;
+	coil__current = &coil__nowhere.root;
 	pthread_mutex_unlock(&loops_lock);
 }
 

@@ -2,12 +2,15 @@
 #include <coil/future.h>
 #include "core/loop.h"
 #include "core/task.h"
+#include "core/waitq.h"
 #include <errno.h>
 
 int coil_future_set(struct coil_future *future, int result)
 {
 	if (future->done)
 		return -EALREADY;
+	if (coil__waitq_is_foreign(&future->waiters))
+		return -EXDEV;
 	future->done = true;
 	future->result = result;
 	coil_waitq_unpark_all(&future->waiters);

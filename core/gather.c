@@ -188,6 +188,7 @@ struct gather {
 	bool collect;		/* every result is wanted: failures are no reason to stop */
 	bool hooking;
 	bool cancelled;
+	bool lost;		/* ... and somebody's result with it, though all are wanted */
 };
 
 static void gather_cancel(struct gather *gather)
@@ -254,8 +255,13 @@ static void gather_consume(struct gather *gather, int results[])
 	for (size_t i = 0; results && i < gather->n; i++)
 		results[i] = gather->tasks[i] ? gather->tasks[i]->result : -ENOMEM;
 	for (size_t i = 0; i < gather->n; i++) {
-		if (gather->tasks[i])
-			coil__task_unref(gather->tasks[i]);
+		struct coil_task *task = gather->tasks[i];
+
+		if (!task)
+			continue;
+		gather->lost |= gather->collect && gather->cancelled &&
+				task->result == -ECANCELED;
+		coil__task_unref(task);
 	}
 }
 
@@ -284,7 +290,7 @@ int coil_gather(struct coil_task *tasks[], size_t n, int results[])
 		coil__park(self, &gathering, &gather);
 	gather_consume(&gather, results);
 	/* Only those who were cancelled for the caller's sake make it the caller's. */
-	if (self->pending && (gather.error == -ECANCELED || (gather.collect && gather.cancelled)))
+	if (self->pending && (gather.error == -ECANCELED || gather.lost))
 		return coil__refuse(self);
 	return gather.error;
 }

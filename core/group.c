@@ -146,7 +146,8 @@ int coil_group_create_task_with(struct coil_group *group,
 	open_scope(group);
 	task = coil__task_new(coil__loop, options, fn, arg);
 	if (!task) {
-		coil_group_fail(group, -ENOMEM);
+		if (!group->independent)
+			coil_group_fail(group, -ENOMEM);
 		return -ENOMEM;
 	}
 	add(group, task);

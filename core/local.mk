@@ -40,6 +40,7 @@ libcoil_all_la_SOURCES += \
 	%D%/pool.h \
 	%D%/sanitize.h \
 	%D%/scope.h \
+	%D%/self.h \
 	%D%/stack.h \
 	%D%/stop.h \
 	%D%/task.h \

@@ -31,11 +31,10 @@ enum {
 
 /* Off a loop there is one task, which nothing can be asked of. */
 struct coil_loop coil__nowhere = {
-	.current = &coil__nowhere.root,
 	.root = { .pending = -EPERM, .loop = &coil__nowhere },
 };
 
-__thread struct coil_loop *coil__loop = &coil__nowhere;
+__thread struct coil_task *coil__current = &coil__nowhere.root;
 
 const struct backend *coil__backends[4] = { &coil__uring, &coil__epoll };
 
@@ -96,7 +95,6 @@ int coil__loop_open(struct coil_loop **result, const struct coil_options *option
 		size = SANITIZED ? STACK_SANITIZED : STACK_DEFAULT;
 	loop->root.loop = loop;
 	loop->root.pending = -EPERM;
-	loop->current = &loop->root;
 	loop->thread = pthread_self();
 	loop->cxx = coil__cxx_globals();
 	sanitize_stack_main(&loop->root.stack.sanitized, &loop->root.stack.bottom,

@@ -35,7 +35,6 @@ struct pool;
 
 struct coil_loop {
 	/* What a yield touches. */
-	struct coil_task *current;	/* &root while the loop itself runs */
 	struct coil_task **ready;	/* a ring with room for every task and root */
 	uint32_t ready_mask;		/* its length less one */
 	uint32_t ready_head;		/* the next to run; both count on and on */
@@ -93,15 +92,9 @@ struct coil_loop {
 	struct coil_task root;		/* the loop itself, as something to switch to */
 };
 
-/* The thread's loop; a place with no tasks where every call is -EPERM, if none. */
-extern __thread struct coil_loop *coil__loop __attribute__((tls_model("initial-exec")));
+/* The thread's loop; where it has none a place with no tasks. */
+#define coil__loop (coil__current->loop)
 extern struct coil_loop coil__nowhere;
-
-/* The calling task, or the loop's root, whose pending is -EPERM. */
-static inline struct coil_task *coil__self(void)
-{
-	return coil__loop->current;
-}
 
 static inline uint32_t coil__ready_count(const struct coil_loop *loop)
 {

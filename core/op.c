@@ -159,7 +159,7 @@ static const struct wait closing = { "requests to end", NULL };
 int coil__op_drain_fd(int number)
 {
 	struct coil_loop *loop = coil__loop;
-	struct coil_task *self = loop->current;
+	struct coil_task *self = coil__self();
 	struct fd *fd;
 	struct op *next;
 

@@ -14,9 +14,9 @@ static bool installed;
 
 static bool in_guard(const struct coil_loop *loop, const char *address)
 {
-	const struct stack *stack = &loop->current->stack;
+	const struct stack *stack = &coil__self()->stack;
 
-	return loop->current != &loop->root && address >= stack->bottom &&
+	return coil__self() != &loop->root && address >= stack->bottom &&
 	       address < coil__stack_limit(&loop->stacks, stack);
 }
 
@@ -38,7 +38,7 @@ static void handle(int signal_number, siginfo_t *info, void *context)
 
 	(void)context;
 	if (info->si_code > 0 && loop != &coil__nowhere && in_guard(loop, info->si_addr))
-		say(loop->current);
+		say(coil__self());
 	signal(signal_number, SIG_DFL);
 	if (info->si_code <= 0)
 		raise(signal_number);

@@ -107,7 +107,7 @@ int coil_run_with(const struct coil_options *options, int (*fn)(void *arg), void
 		err = coil__loop_open(&loop, options);
 	if (err)
 		return err;
-	coil__loop = loop;
+	coil__current = &loop->root;
 	sigpipe_block(&sigpipe);
 	coil__cxx_name_tasks();
 	coil__overflow_begin(&overflow);
@@ -115,7 +115,7 @@ int coil_run_with(const struct coil_options *options, int (*fn)(void *arg), void
 	err = run_main(loop, options, fn, arg);
 	coil__fork_unregister(loop);
 	/* The error handler may yet be called, where nothing can be started any more. */
-	coil__loop = &coil__nowhere;
+	coil__current = &coil__nowhere.root;
 	coil__loop_close(loop);
 	coil__overflow_end(&overflow);
 	sigpipe_restore(&sigpipe);

@@ -16,6 +16,7 @@ enum scope_flag {
 	SCOPE_GROUP = 1 << 5,		/* lies in a struct coil_group */
 	SCOPE_OPEN = 1 << 6,
 	SCOPE_LISTED = 1 << 8,		/* among those that fell due and are yet to be applied */
+	SCOPE_USED = 1 << 9,		/* was open, and is not to be opened again */
 	SCOPE_ENDING = 1 << 7,		/* a group that was asked to end; its deadline cancels */
 };
 

@@ -54,7 +54,7 @@ static inline void arrive(struct coil_task *self, struct transfer from)
 static inline void switch_to(struct coil_loop *loop, struct coil_task *self,
 			     struct coil_task *next, bool for_good)
 {
-	loop->current = next;
+	coil__current = next;
 	if (unlikely(loop->cxx)) {
 		memcpy(&self->cxx, loop->cxx, sizeof(self->cxx));
 		memcpy(loop->cxx, &next->cxx, sizeof(next->cxx));
@@ -320,8 +320,8 @@ struct coil_task *coil__task_new(struct coil_loop *loop, const struct coil_task_
 		coil__task_free(task);
 		return NULL;
 	}
-	if (unlikely(loop->current->vars != NULL))
-		task->vars = coil__vars_ref(loop->current->vars);
+	if (unlikely(coil__self()->vars != NULL))
+		task->vars = coil__vars_ref(coil__self()->vars);
 	loop->task_count++;
 	return task;
 }
@@ -333,7 +333,7 @@ struct coil_task *coil__task_new(struct coil_loop *loop, const struct coil_task_
 void coil__task_start(struct coil_task *task, bool eager)
 {
 	struct coil_loop *loop = task->loop;
-	struct coil_task *self = loop->current;
+	struct coil_task *self = coil__self();
 
 	if (!eager || self == &loop->root) {
 		coil__ready_push(loop, task);

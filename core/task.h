@@ -83,6 +83,18 @@ struct coil_task {
 /* The smallest stack that a program may ask for. */
 #define COIL_STACK_LEAST ((size_t)16 * 1024)
 
+/*
+ * Who runs on this thread: a task, a loop's root while the loop itself does, or,
+ * where there is no loop, the root of coil__nowhere.  A root's pending is -EPERM, so
+ * that the one look every call takes at pending tells that, too.
+ */
+extern __thread struct coil_task *coil__current __attribute__((tls_model("initial-exec")));
+
+static inline struct coil_task *coil__self(void)
+{
+	return coil__current;
+}
+
 /* coil__park: the wake of one whose wait ended because of a request. */
 #define WAKE_REQUEST INT32_MIN
 

@@ -68,6 +68,7 @@ int coil_timeout_end(struct coil_timeout *timeout)
 	if (scope->task != coil__self())
 		return -EPERM;
 	coil__scope_remove(scope);
+	scope->flags |= SCOPE_USED;
 	return scope->flags & SCOPE_TOLD ? -ETIMEDOUT : 0;
 }
 

@@ -2,6 +2,7 @@
 #ifndef COIL_CORE_WAITQ_H
 #define COIL_CORE_WAITQ_H
 
+#include "core/loop.h"
 #include <coil/waitq.h>
 
 /* One task in one queue, on that task's stack. */
@@ -15,6 +16,12 @@ struct coil_waiter {
 	struct coil_waiter *set;	/* the first of those that wait as one */
 	size_t set_size;
 };
+
+/* Whether tasks of another loop wait there. */
+static inline bool coil__waitq_is_foreign(const struct coil_waitq *waitq)
+{
+	return waitq->head && waitq->head->task->loop != coil__loop;
+}
 
 /* Takes it off its queue. */
 void coil__waiter_remove(struct coil_waiter *waiter);

@@ -6,6 +6,8 @@
  * coil: asyncio for C.  Everything that is installed, in one line.
  */
 
+#include <errno.h>
+
 #include <coil/address.h>
 #include <coil/barrier.h>
 #include <coil/condition.h>

@@ -31,7 +31,7 @@ struct address {
 	} where[2];
 
 	int fd;			/* of the form fd:3; else -1 */
-	bool both;		/* :8080, where one socket serves both families */
+	bool both;		/* :8080, one socket for both families */
 	char host[254];		/* "" unless it is a name */
 	char service[33];	/* the port; "" if it is in where already */
 };

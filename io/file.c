@@ -314,7 +314,7 @@ static void end(struct ends *ends)
 	coil__steps_end(&ends->in);
 }
 
-/* Before a step: what coil__enter() says, or that an end was closed meanwhile. */
+/* Before a step: whether an end was closed meanwhile; else coil__enter(). */
 static int next_step(const struct ends *ends)
 {
 	return ends->in.closed || ends->out.closed ? -ECANCELED : coil__enter();
@@ -351,7 +351,8 @@ static ssize_t send_cached(const struct ends *ends, off_t at, size_t len)
 	return n;
 }
 
-static ssize_t send_some(const struct ends *ends, off_t at, size_t len, bool direct)
+static ssize_t send_some(const struct ends *ends, off_t at, size_t len,
+			 bool direct)
 {
 	ssize_t err = next_step(ends);
 

@@ -4,8 +4,6 @@
 #include "core/op.h"
 #include "core/pool.h"
 #include "core/task.h"
-#include <pthread.h>
-#include <string.h>
 
 int coil__enter(void)
 {
@@ -65,29 +63,20 @@ int coil__run_in_pool(int (*fn)(void *arg), void *arg, const char *what)
 	return call.result;
 }
 
-/* By fd.  A task does not change its thread, nor an fd its loop. */
+/*
+ * By fd.  A task does not change its thread, nor an fd its loop.  In the child
+ * of a fork, where the tasks of its parent never end, their stacks stay as
+ * well.
+ */
 enum { BUCKETS = 16 };
 
 static __thread struct steps *buckets[BUCKETS]
 	__attribute__((tls_model("initial-exec")));
 
-/* The child of a fork has none of its parent's tasks. */
-static void forget(void)
-{
-	memset(buckets, 0, sizeof(buckets));
-}
-
-static void watch_forks(void)
-{
-	pthread_atfork(NULL, NULL, forget);
-}
-
 void coil__steps_begin(struct steps *steps, int fd)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct steps **bucket = &buckets[(unsigned)fd % BUCKETS];
 
-	pthread_once(&once, watch_forks);
 	steps->fd = fd;
 	steps->closed = false;
 	steps->next = *bucket;

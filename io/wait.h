@@ -29,8 +29,8 @@ int coil__run_in_pool(int (*fn)(void *arg), void *arg, const char *what);
 
 /*
  * A call that takes several steps on an fd.  Between two of them nothing of it
- * is under way, so that coil_close() has nothing to end; but the number may mean
- * another file by then.  Once closed is set the call must end: -ECANCELED.
+ * is under way, so that coil_close() has nothing to end; but the number may
+ * mean another file by then.  Once closed is set the call must end: -ECANCELED.
  */
 struct steps {
 	int fd;

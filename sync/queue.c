@@ -12,6 +12,7 @@
  * one comparison with `easy` tells, and most items go in and out that way.
  */
 #include <coil/queue.h>
+#include "core/self.h"
 #include <coil/task.h>
 #include <errno.h>
 #include <stdio.h>
@@ -284,17 +285,31 @@ static __attribute__((noinline)) int get(struct coil_queue *queue, void *item)
 
 int coil_queue_put(struct coil_queue *queue, const void *item)
 {
-	if (coil_check() || !is_easy(queue))
+	size_t size = queue->item_size;
+	void *to;
+
+	if (!is_easy(queue) || coil__pending())
 		return put(queue, item);
-	copy(slot(queue, queue->tail++ & queue->mask), item, queue->item_size);
+	to = queue->items + (queue->tail++ & queue->mask) * size;
+	if (size == 4)
+		memcpy(to, item, 4);
+	else
+		copy(to, item, size);
 	return 0;
 }
 
 int coil_queue_get(struct coil_queue *queue, void *item)
 {
-	if (coil_check() || !is_easy(queue))
+	size_t size = queue->item_size;
+	const void *from;
+
+	if (!is_easy(queue) || coil__pending())
 		return get(queue, item);
-	copy(item, slot(queue, queue->head++ & queue->mask), queue->item_size);
+	from = queue->items + (queue->head++ & queue->mask) * size;
+	if (size == 4)
+		memcpy(item, from, 4);
+	else
+		copy(item, from, size);
 	return 0;
 }
 

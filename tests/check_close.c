@@ -372,8 +372,9 @@ Suite *suite(void)
 	tcase_add_test(
 		tests,
 		a_number_that_is_used_again_gets_no_operation_of_the_old_file);
-	tcase_add_test(tests,
-		       a_call_between_two_steps_does_not_go_on_with_another_file);
+	tcase_add_test(
+		tests,
+		a_call_between_two_steps_does_not_go_on_with_another_file);
 	tcase_add_test(tests, close_spares_operations_on_a_dup);
 	tcase_add_test(tests, no_request_refuses_close);
 	tcase_add_test(

@@ -542,12 +542,14 @@ END_TEST
 
 Suite *suite(void)
 {
-	Suite *whole = suite_create("fallback");
-	TCase *tests = tcase_create("fallback");
+	Suite *whole;
+	TCase *tests;
 
 	if (support_skip_on("sim", "it is about io_uring") ||
 	    support_skip_on("epoll", "it is about io_uring"))
 		return NULL;
+	whole = suite_create("fallback");
+	tests = tcase_create("fallback");
 	tcase_add_test(tests, where_io_uring_setup_is_refused_epoll_serves_and_says_why);
 	tcase_add_test(tests, without_fast_poll_epoll_serves);
 	tcase_add_test(tests, with_fewer_flags_io_uring_serves_and_names_the_missing_ones);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/tasks.h"
+#include "tests/sync.h"
 #include "core/loop.h"
 #include <coil/timeout.h>
 #include <coil/waitq.h>
@@ -181,6 +181,342 @@ COIL_TEST(what_a_task_waits_for_can_be_told)
 	ck_assert_int_eq(coil_gather(tasks, 2, NULL), 0);
 }
 
+/*
+ * Many queues at once.
+ */
+
+enum { QUEUES = 12 };
+
+struct visitor {
+	struct coil_waitq *waitqs[QUEUES];
+	void *data[QUEUES];
+	size_t n;
+	bool without_data;
+	int result;
+};
+
+static int park_any(void *arg)
+{
+	struct visitor *own = arg;
+
+	own->result = coil_waitq_park_any(own->waitqs, own->without_data ? NULL : own->data,
+					  own->n, "any of them");
+	return 0;
+}
+
+static struct coil_task *visit(struct visitor *visitor, struct coil_waitq waitqs[], size_t n)
+{
+	*visitor = (struct visitor){ .n = n, .result = 1000 };
+	for (size_t i = 0; i < n; i++) {
+		visitor->waitqs[i] = &waitqs[i];
+		visitor->data[i] = &visitor->data[i];
+	}
+	return start(park_any, visitor);
+}
+
+static void ck_empty(const struct coil_waitq waitqs[], size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		ck_assert_ptr_null(waitqs[i].head);
+		ck_assert_ptr_null(waitqs[i].tail);
+	}
+}
+
+COIL_TEST(parked_in_many_queues_a_task_leaves_them_all_by_the_first)
+{
+	struct coil_waitq waitqs[QUEUES] = {0};
+	struct visitor visitor;
+
+	for (size_t n = 1; n <= QUEUES; n++) {
+		for (size_t which = 0; which < n; which++) {
+			struct coil_task *task = visit(&visitor, waitqs, n);
+			void *data = NULL;
+
+			settle();
+			for (size_t i = 0; i < n; i++)
+				ck_assert_ptr_eq(coil_waitq_peek(&waitqs[i]), &visitor.data[i]);
+			ck_assert_ptr_eq(coil_waitq_unpark_with(&waitqs[which], &data), task);
+			ck_assert_ptr_eq(data, &visitor.data[which]);
+			ck_empty(waitqs, n);
+			ck_assert_ptr_null(coil_waitq_unpark(&waitqs[n - 1 - which]));
+			ck_assert_int_eq(coil_await(task), 0);
+			ck_assert_int_eq(visitor.result, (int)which);
+		}
+	}
+}
+
+COIL_TEST(without_data_the_one_who_unparks_is_given_none)
+{
+	struct coil_waitq waitqs[3] = {0};
+	struct visitor visitor;
+	struct coil_task *task = visit(&visitor, waitqs, 3);
+	void *data = &visitor;
+
+	visitor.without_data = true;
+	settle();
+	ck_assert_str_eq(coil__task_waits_for(task), "any of them");
+	ck_assert_ptr_null(coil_waitq_peek(&waitqs[1]));
+	ck_assert_ptr_eq(coil_waitq_unpark_with(&waitqs[1], &data), task);
+	ck_assert_ptr_null(data);
+	ck_assert_int_eq(coil_await(task), 0);
+	ck_assert_int_eq(visitor.result, 1);
+}
+
+COIL_TEST(in_each_of_them_it_has_its_place_in_the_line)
+{
+	struct coil_waitq waitqs[3] = {0};
+	struct visitor visitors[2];
+	struct waiter before, after;
+	struct coil_task *tasks[4];
+
+	tasks[0] = start_waiter(&before, &waitqs[1], 1);
+	tasks[1] = visit(&visitors[0], waitqs, 3);
+	tasks[2] = visit(&visitors[1], waitqs, 3);
+	tasks[3] = start_waiter(&after, &waitqs[1], 2);
+	settle();
+	ck_assert_ptr_eq(coil_waitq_unpark(&waitqs[2]), tasks[1]);
+	ck_assert_ptr_eq(coil_waitq_unpark(&waitqs[1]), tasks[0]);
+	ck_assert_ptr_eq(coil_waitq_unpark(&waitqs[1]), tasks[2]);
+	ck_assert_ptr_eq(coil_waitq_unpark(&waitqs[1]), tasks[3]);
+	ck_empty(waitqs, 3);
+	ck_assert_int_eq(coil_gather(tasks, 4, NULL), 0);
+	ck_assert_int_eq(visitors[0].result, 2);
+	ck_assert_int_eq(visitors[1].result, 1);
+}
+
+COIL_TEST(a_queue_may_stand_there_twice)
+{
+	struct coil_waitq waitqs[2] = {0};
+	struct visitor visitor;
+	struct coil_task *task = visit(&visitor, waitqs, 2);
+	void *data = NULL;
+
+	visitor.n = 4;
+	for (int i = 2; i < 4; i++) {
+		visitor.waitqs[i] = &waitqs[i - 2];
+		visitor.data[i] = &visitor.data[i];
+	}
+	settle();
+	ck_assert_ptr_eq(coil_waitq_unpark_with(&waitqs[1], &data), task);
+	ck_assert_ptr_eq(data, &visitor.data[1]);
+	ck_empty(waitqs, 2);
+	ck_assert_int_eq(coil_await(task), 0);
+	ck_assert_int_eq(visitor.result, 1);
+	task = visit(&visitor, waitqs, 2);
+	visitor.waitqs[1] = visitor.waitqs[0];
+	settle();
+	/* That is one waiter. */
+	ck_assert_uint_eq(coil_waitq_unpark_all(&waitqs[0]), 1);
+	ck_empty(waitqs, 2);
+	ck_assert_int_eq(coil_await(task), 0);
+	ck_assert_int_eq(visitor.result, 0);
+}
+
+COIL_TEST(a_request_takes_it_out_of_all_of_them)
+{
+	struct coil_waitq waitqs[QUEUES] = {0};
+
+	for (size_t n = 1; n <= QUEUES; n++) {
+		struct visitor visitor;
+		struct coil_task *task = visit(&visitor, waitqs, n);
+
+		settle();
+		ck_assert(coil_cancel(task));
+		ck_empty(waitqs, n);
+		ck_assert_int_eq(coil_await(task), 0);
+		ck_assert_int_eq(visitor.result, -ECANCELED);
+	}
+}
+
+COIL_TEST(once_unparked_from_one_a_request_changes_nothing)
+{
+	struct coil_waitq waitqs[3] = {0};
+	struct visitor visitor;
+	struct coil_task *task = visit(&visitor, waitqs, 3);
+
+	settle();
+	ck_assert_ptr_eq(coil_waitq_unpark(&waitqs[2]), task);
+	ck_assert(coil_cancel(task));
+	ck_assert_int_eq(coil_await(task), 0);
+	ck_assert_int_eq(visitor.result, 2);
+}
+
+COIL_TEST(a_deadline_ends_the_wait_in_many_queues)
+{
+	struct coil_waitq waitqs[2] = {0};
+	struct coil_waitq *both[] = { &waitqs[0], &waitqs[1] };
+	struct coil_timeout timeout = {0};
+
+	ck_assert_int_eq(coil_timeout_begin(&timeout, COIL_MILLISECOND), 0);
+	ck_assert_int_eq(coil_waitq_park_any(both, NULL, 2, "test"), -ETIMEDOUT);
+	ck_assert_int_eq(coil_timeout_end(&timeout), -ETIMEDOUT);
+	ck_empty(waitqs, 2);
+}
+
+static int park_in_one_of_two(void *arg)
+{
+	struct coil_waitq *waitqs = arg, *both[] = { &waitqs[0], &waitqs[1] };
+
+	return coil_waitq_park_any(both, NULL, 2, "test");
+}
+
+COIL_TEST(with_a_request_pending_it_does_not_even_queue)
+{
+	struct coil_waitq waitqs[2] = {0};
+
+	refuses(park_in_one_of_two, waitqs);
+	ck_empty(waitqs, 2);
+}
+
+COIL_TEST(no_queues_are_einval_and_many_need_memory)
+{
+	struct coil_waitq waitqs[QUEUES] = {0}, *some[QUEUES];
+
+	for (int i = 0; i < QUEUES; i++)
+		some[i] = &waitqs[i];
+	ck_assert_int_eq(coil_waitq_park_any(some, NULL, 0, "test"), -EINVAL);
+	ck_assert_int_eq(coil_waitq_park_any(NULL, NULL, 2, "test"), -EINVAL);
+	support_fail_allocation(1);
+	ck_assert_int_eq(coil_waitq_park_any(some, NULL, QUEUES, "test"), -ENOMEM);
+	ck_empty(waitqs, QUEUES);
+	/* What is pending is told first. */
+	COIL_TIMEOUT(0) {
+		ck_assert_int_eq(coil_waitq_park_any(some, NULL, 0, "test"), -ETIMEDOUT);
+	}
+}
+
+START_TEST(off_a_task_nobody_parks)
+{
+	struct coil_waitq waitqs[2] = {0};
+
+	ck_assert_int_eq(park_in_one_of_two(waitqs), -EPERM);
+	ck_assert_int_eq(coil_waitq_park(waitqs), -EPERM);
+	ck_assert_int_eq(coil_waitq_park_shielded(waitqs, NULL, "test"), -EPERM);
+	ck_empty(waitqs, 2);
+}
+END_TEST
+
+static int park_one(void *arg)
+{
+	return coil_waitq_park(arg);
+}
+
+COIL_TEST(one_of_another_loop_among_them_is_exdev)
+{
+	struct coil_waitq waitqs[2] = {0};
+	struct abroad abroad;
+
+	if (support_skip_on("sim", "it needs another thread"))
+		return;
+	abroad_begin(&abroad, park_one, &waitqs[1]);
+	ck_assert_int_eq(park_in_one_of_two(waitqs), -EXDEV);
+	ck_assert_ptr_null(waitqs[0].head);
+	errno = 0;
+	ck_assert_ptr_null(coil_waitq_unpark(&waitqs[1]));
+	ck_assert_int_eq(errno, EXDEV);
+	ck_assert_uint_eq(coil_waitq_unpark_all(&waitqs[1]), 0);
+	ck_assert_int_eq(abroad_end(&abroad), -ECANCELED);
+	ck_empty(waitqs, 2);
+}
+
+/* Tasks in all, some or one of the queues; unparked and cancelled at random. */
+COIL_TEST(a_task_is_unparked_once_whatever_happens)
+{
+	enum { TASKS = 20 };
+	uint64_t state = roll_begin();
+
+	for (int round = 0; round < 50; round++) {
+		struct coil_waitq waitqs[QUEUES] = {0};
+		struct visitor visitors[TASKS];
+		struct coil_task *tasks[TASKS];
+		int unparked = 0, cancelled = 0, woken = 0;
+
+		for (int i = 0; i < TASKS; i++)
+			tasks[i] = visit(&visitors[i], waitqs, 1 + roll(&state, QUEUES));
+		settle();
+		while (waitqs[0].head) {
+			if (roll(&state, 3))
+				unparked += coil_waitq_unpark(&waitqs[roll(&state, QUEUES)]) != NULL;
+			else
+				coil_cancel(tasks[roll(&state, TASKS)]);
+		}
+		ck_empty(waitqs, QUEUES);
+		ck_assert_int_eq(coil_gather(tasks, TASKS, NULL), 0);
+		for (int i = 0; i < TASKS; i++) {
+			cancelled += visitors[i].result == -ECANCELED;
+			woken += visitors[i].result >= 0 && visitors[i].result < QUEUES;
+		}
+		ck_assert_int_eq(unparked, woken);
+		ck_assert_int_eq(cancelled + woken, TASKS);
+	}
+}
+
+/*
+ * Where to wait for a task's end.
+ */
+
+COIL_TEST(who_waits_for_a_task_is_unparked_by_its_end)
+{
+	struct hold held = {0};
+	struct coil_task *task = start(hold, &held);
+	struct waiter waiters[3];
+	struct coil_task *tasks[3];
+
+	for (int i = 0; i < 3; i++)
+		tasks[i] = start_waiter(&waiters[i], coil_task_waiters(task), i);
+	settle();
+	ck_assert_ptr_eq(coil_waitq_peek(coil_task_waiters(task)), &waiters[0].data);
+	ck_assert_int_eq(coil_future_set(&held.future, 0), 0);
+	ck_assert_int_eq(waiters[0].result, 1);
+	ck_assert_int_eq(coil_gather(tasks, 3, NULL), 0);
+	traced("0 1 2");
+	ck_assert(coil_done(task));
+	ck_assert_ptr_null(coil_task_waiters(task)->head);
+	ck_assert_int_eq(coil_await(task), 0);
+}
+
+COIL_TEST(who_waits_for_a_task_and_is_cancelled_leaves_it_alone)
+{
+	struct hold held = {0};
+	struct coil_task *task = start(hold, &held), *tasks[2];
+	struct waiter waiters[2];
+
+	for (int i = 0; i < 2; i++)
+		tasks[i] = start_waiter(&waiters[i], coil_task_waiters(task), i);
+	settle();
+	ck_assert(coil_cancel(tasks[0]));
+	ck_assert_int_eq(coil_await(tasks[0]), 0);
+	ck_assert_int_eq(waiters[0].result, -ECANCELED);
+	ck_assert(!coil_done(task));
+	ck_assert_int_eq(coil_future_set(&held.future, 0), 0);
+	ck_assert_int_eq(coil_await(task), 0);
+	ck_assert_int_eq(coil_await(tasks[1]), 0);
+	ck_assert_int_eq(waiters[1].result, 0);
+}
+
+COIL_TEST(a_task_on_a_stack_that_was_used_before_has_no_waiters)
+{
+	for (int i = 0; i < 5; i++) {
+		struct coil_task *task = start(give, INT(1));
+
+		ck_assert_ptr_null(coil_task_waiters(task)->head);
+		ck_assert_int_eq(coil_waitq_park(coil_task_waiters(task)), 0);
+		ck_assert_int_eq(coil_await(task), 1);
+	}
+}
+
+COIL_TEST(the_one_who_awaits_and_those_who_wait_are_all_told)
+{
+	struct nap own = { .ns = COIL_MILLISECOND, .result = 6 };
+	struct coil_task *task = start(nap, &own);
+	struct waiter waiter;
+	struct coil_task *other = start_waiter(&waiter, coil_task_waiters(task), 1);
+
+	ck_assert_int_eq(coil_await(task), 6);
+	ck_assert_int_eq(coil_await(other), 0);
+	ck_assert_int_eq(waiter.result, 0);
+}
+
 Suite *suite(void)
 {
 	Suite *whole = suite_create("waitq");
@@ -194,6 +530,26 @@ Suite *suite(void)
 	tcase_add_test(tests, a_deadline_takes_the_waiter_off_the_queue);
 	tcase_add_test(tests, unparking_all_takes_those_that_wait_now);
 	tcase_add_test(tests, what_a_task_waits_for_can_be_told);
+	tcase_add_test(tests, off_a_task_nobody_parks);
+	suite_add_tcase(whole, tests);
+	tests = tcase_create("any");
+	tcase_add_test(tests, parked_in_many_queues_a_task_leaves_them_all_by_the_first);
+	tcase_add_test(tests, without_data_the_one_who_unparks_is_given_none);
+	tcase_add_test(tests, in_each_of_them_it_has_its_place_in_the_line);
+	tcase_add_test(tests, a_queue_may_stand_there_twice);
+	tcase_add_test(tests, a_request_takes_it_out_of_all_of_them);
+	tcase_add_test(tests, once_unparked_from_one_a_request_changes_nothing);
+	tcase_add_test(tests, a_deadline_ends_the_wait_in_many_queues);
+	tcase_add_test(tests, with_a_request_pending_it_does_not_even_queue);
+	tcase_add_test(tests, no_queues_are_einval_and_many_need_memory);
+	tcase_add_test(tests, one_of_another_loop_among_them_is_exdev);
+	tcase_add_test(tests, a_task_is_unparked_once_whatever_happens);
+	suite_add_tcase(whole, tests);
+	tests = tcase_create("task");
+	tcase_add_test(tests, who_waits_for_a_task_is_unparked_by_its_end);
+	tcase_add_test(tests, who_waits_for_a_task_and_is_cancelled_leaves_it_alone);
+	tcase_add_test(tests, a_task_on_a_stack_that_was_used_before_has_no_waiters);
+	tcase_add_test(tests, the_one_who_awaits_and_those_who_wait_are_all_told);
 	suite_add_tcase(whole, tests);
 	return whole;
 }

@@ -13,6 +13,7 @@ suites = \
 	%D%/check_condition \
 	%D%/check_datagram \
 	%D%/check_dial \
+	%D%/check_ending \
 	%D%/check_epoll \
 	%D%/check_event \
 	%D%/check_fallback \
@@ -28,22 +29,28 @@ suites = \
 	%D%/check_poll \
 	%D%/check_pool \
 	%D%/check_queue \
+	%D%/check_queue_storm \
 	%D%/check_run \
 	%D%/check_rwlock \
 	%D%/check_semaphore \
 	%D%/check_sendfile \
+	%D%/check_shared_event \
 	%D%/check_shield \
 	%D%/check_sim \
 	%D%/check_socket \
+	%D%/check_socket_storm \
 	%D%/check_stack \
 	%D%/check_stop \
+	%D%/check_storm \
 	%D%/check_sweep \
 	%D%/check_sweep_io \
 	%D%/check_switch \
 	%D%/check_task \
+	%D%/check_thread \
 	%D%/check_time \
 	%D%/check_timeout \
 	%D%/check_timers \
+	%D%/check_var \
 	%D%/check_wait \
 	%D%/check_waitq
 
@@ -63,6 +70,8 @@ tests_check_datagram_LDADD = $(suite_libs)
 tests_check_datagram_LDFLAGS = $(suite_ldflags)
 tests_check_dial_LDADD = $(suite_libs)
 tests_check_dial_LDFLAGS = $(suite_ldflags)
+tests_check_ending_LDADD = $(suite_libs)
+tests_check_ending_LDFLAGS = $(suite_ldflags)
 tests_check_epoll_LDADD = $(suite_libs)
 tests_check_epoll_LDFLAGS = $(suite_ldflags)
 tests_check_event_LDADD = $(suite_libs)
@@ -95,6 +104,8 @@ tests_check_pool_LDADD = $(suite_libs)
 tests_check_pool_LDFLAGS = $(suite_ldflags)
 tests_check_queue_LDADD = $(suite_libs)
 tests_check_queue_LDFLAGS = $(suite_ldflags)
+tests_check_queue_storm_LDADD = $(suite_libs)
+tests_check_queue_storm_LDFLAGS = $(suite_ldflags)
 tests_check_run_LDADD = $(suite_libs)
 tests_check_run_LDFLAGS = $(suite_ldflags)
 tests_check_rwlock_LDADD = $(suite_libs)
@@ -103,16 +114,22 @@ tests_check_semaphore_LDADD = $(suite_libs)
 tests_check_semaphore_LDFLAGS = $(suite_ldflags)
 tests_check_sendfile_LDADD = $(suite_libs)
 tests_check_sendfile_LDFLAGS = $(suite_ldflags)
+tests_check_shared_event_LDADD = $(suite_libs)
+tests_check_shared_event_LDFLAGS = $(suite_ldflags)
 tests_check_shield_LDADD = $(suite_libs)
 tests_check_shield_LDFLAGS = $(suite_ldflags)
 tests_check_sim_LDADD = $(suite_libs)
 tests_check_sim_LDFLAGS = $(suite_ldflags)
 tests_check_socket_LDADD = $(suite_libs)
 tests_check_socket_LDFLAGS = $(suite_ldflags)
+tests_check_socket_storm_LDADD = $(suite_libs)
+tests_check_socket_storm_LDFLAGS = $(suite_ldflags)
 tests_check_stack_LDADD = $(suite_libs)
 tests_check_stack_LDFLAGS = $(suite_ldflags)
 tests_check_stop_LDADD = $(suite_libs)
 tests_check_stop_LDFLAGS = $(suite_ldflags)
+tests_check_storm_LDADD = $(suite_libs)
+tests_check_storm_LDFLAGS = $(suite_ldflags)
 tests_check_sweep_LDADD = $(suite_libs)
 tests_check_sweep_LDFLAGS = $(suite_ldflags)
 tests_check_sweep_io_LDADD = $(suite_libs)
@@ -121,27 +138,64 @@ tests_check_switch_LDADD = $(suite_libs)
 tests_check_switch_LDFLAGS = $(suite_ldflags)
 tests_check_task_LDADD = $(suite_libs)
 tests_check_task_LDFLAGS = $(suite_ldflags)
+tests_check_thread_LDADD = $(suite_libs)
+tests_check_thread_LDFLAGS = $(suite_ldflags)
 tests_check_time_LDADD = $(suite_libs)
 tests_check_time_LDFLAGS = $(suite_ldflags)
 tests_check_timeout_LDADD = $(suite_libs)
 tests_check_timeout_LDFLAGS = $(suite_ldflags)
 tests_check_timers_LDADD = $(suite_libs)
 tests_check_timers_LDFLAGS = $(suite_ldflags)
+tests_check_var_LDADD = $(suite_libs)
+tests_check_var_LDFLAGS = $(suite_ldflags)
 tests_check_wait_LDADD = $(suite_libs)
 tests_check_wait_LDFLAGS = $(suite_ldflags)
 tests_check_waitq_LDADD = $(suite_libs)
 tests_check_waitq_LDFLAGS = $(suite_ldflags)
 
 # Suites that ThreadSanitizer should see: threads, wake-ups and switches.
-TSAN_SUITES = %D%/check_task
+TSAN_SUITES = \
+	%D%/check_barrier \
+	%D%/check_condition \
+	%D%/check_event \
+	%D%/check_lock \
+	%D%/check_pool \
+	%D%/check_queue \
+	%D%/check_rwlock \
+	%D%/check_run \
+	%D%/check_semaphore \
+	%D%/check_shared_event \
+	%D%/check_task \
+	%D%/check_file \
+	%D%/check_dial \
+	%D%/check_address \
+	%D%/check_close
 
 # Suites that valgrind should see.
-VALGRIND_SUITES = %D%/check_task
+VALGRIND_SUITES = \
+	%D%/check_cancel \
+	%D%/check_event \
+	%D%/check_file \
+	%D%/check_future \
+	%D%/check_gather \
+	%D%/check_group \
+	%D%/check_lock \
+	%D%/check_queue \
+	%D%/check_shield \
+	%D%/check_socket \
+	%D%/check_task \
+	%D%/check_time \
+	%D%/check_timeout \
+	%D%/check_timers \
+	%D%/check_wait \
+	%D%/check_waitq
 
 # What every suite shares: main(), the fixture and the engine of simulated time.
 check_LTLIBRARIES += %D%/libsupport.la
 tests_libsupport_la_SOURCES = \
+	%D%/events.h \
 	%D%/ops.h \
+	%D%/queues.h \
 	%D%/resolver.h \
 	%D%/sockets.h \
 	%D%/support.h \
@@ -150,6 +204,7 @@ tests_libsupport_la_SOURCES = \
 	%D%/tasks.h \
 	%D%/support.c \
 	%D%/sim.c
+
 suite_ldflags = $(AM_LDFLAGS) \
 	-Wl,--wrap=_mark_point \
 	-Wl,--wrap=aligned_alloc \

@@ -43,7 +43,8 @@ struct coil_group {
  * Starts fn(arg) in the group.  Returns 0; -EINVAL (fn or group is NULL),
  * -EPERM outside a task, or for a first child made by none; -EXDEV from another
  * loop; -ECANCELED when the group is ending; -ENOMEM, which counts as a failed
- * child: it cancels the group and coil_group_wait returns it.  arg stays the
+ * child: it cancels the group, unless that is independent, and
+ * coil_group_wait returns it.  arg stays the
  * caller's on every error.  Never parks.
  */
 int coil_group_create_task(struct coil_group *group, int (*fn)(void *arg), void *arg);

@@ -34,8 +34,9 @@ struct coil_task_options {
 /*
  * Makes a task that will run fn(arg); it is queued, it does not run first
  * (unless eager).  Returns its handle, or NULL and errno: EINVAL (fn is NULL,
- * options make no sense), EPERM off a loop, ENOMEM.
- * to be entered.
+ * options make no sense), EPERM off a loop, ESHUTDOWN on one that has ended, ENOMEM.
+ * arg stays the caller's when NULL is returned; otherwise fn is sure to be entered,
+ * also after a cancel.
  */
 COIL_MUST_CHECK struct coil_task *coil_create_task(int (*fn)(void *arg), void *arg);
 COIL_MUST_CHECK struct coil_task *
@@ -61,7 +62,8 @@ int coil_shield(struct coil_task *task);
 
 /*
  * As coil_await, but after ns nanoseconds the task is cancelled and waited for:
- * -ETIMEDOUT, unless it ended with something other than -ECANCELED.
+ * -ETIMEDOUT, unless it ended with something other than -ECANCELED.  -ENOMEM, with
+ * the same exception, when there is no memory for the limit: then at once.
  */
 int coil_wait_for(struct coil_task *task, int64_t ns);
 
