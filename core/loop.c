@@ -41,7 +41,7 @@ const struct backend *coil__backends[4] = { &coil__uring, &coil__epoll };
 static int try_backend(struct coil_loop *loop, const struct backend *backend,
 		       const struct coil_options *options, char *because)
 {
-	char reason[sizeof(loop->reason)] = "";
+	char reason[sizeof(loop->reason) - 16] = "";
 	int err;
 
 	loop->backend = backend;
@@ -55,7 +55,7 @@ static int try_backend(struct coil_loop *loop, const struct backend *backend,
 	if (because[0])
 		memcpy(loop->reason, because, sizeof(loop->reason));
 	else
-		memcpy(loop->reason, reason, sizeof(loop->reason));
+		memcpy(loop->reason, reason, sizeof(reason));
 	return 0;
 }
 

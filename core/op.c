@@ -95,10 +95,30 @@ void coil__op_cancel(struct coil_loop *loop, struct op *op)
 	loop->backend->cancel(loop, op);
 }
 
-/* A completion from within submit finds the task still running. */
+static void begin(struct op *op)
+{
+	op->done = op->cancelled = op->closing = false;
+	op->state = 0;
+	op->sqe.user_data = 0;
+}
+
+/*
+ * A completion from within submit finds the task still running.  One that was merely
+ * interrupted is begun again at once: later the number may mean another file.
+ */
 static void wake(struct op *op, int res, unsigned flags)
 {
-	(void)res, (void)flags;
+	int err;
+
+	(void)flags;
+	if (res == -EINTR && !op->cancelled) {
+		begin(op);
+		err = coil__op_start(op->task->loop, op);
+		if (!err)
+			return;
+		op->res = err;
+		op->done = true;
+	}
 	if (op->task->wait)
 		coil__ready(op->task, 0);
 }
@@ -118,19 +138,15 @@ static ssize_t run(struct coil_task *self, struct op *op, const struct wait *wai
 
 	op->task = self;
 	op->complete = wake;
-	do {
-		op->done = op->cancelled = op->closing = false;
-		op->state = 0;
-		op->sqe.user_data = 0;
-		err = coil__op_start(loop, op);
-		if (err)
-			return err;
-		if (!op->done)
-			coil__park(self, wait, op);
-		else if (--loop->budget <= 0)
-			/* Work that never has to wait must not starve the others. */
-			coil__turn(self);
-	} while (op->res == -EINTR && !op->cancelled);
+	begin(op);
+	err = coil__op_start(loop, op);
+	if (err)
+		return err;
+	if (!op->done)
+		coil__park(self, wait, op);
+	else if (--loop->budget <= 0)
+		/* Work that never has to wait must not starve the others. */
+		coil__turn(self);
 	if (!op->cancelled || !is_cancel(op->res))
 		return op->res;
 	return op->closing || !self->pending ? -ECANCELED : coil__scope_deliver(self);
