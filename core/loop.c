@@ -10,6 +10,7 @@
 #include "core/waitq.h"
 #include <coil/time.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,19 +116,28 @@ int coil__loop_open(struct coil_loop **result, const struct coil_options *option
 	return 0;
 }
 
-static void run_remotes(struct coil_loop *loop)
+static void take_remotes(struct coil_loop *loop)
 {
-	struct remote *remote, *next;
-
-	if (!atomic_load_explicit(&loop->woken, memory_order_acquire))
+	if (loop->taken || !atomic_load_explicit(&loop->woken, memory_order_acquire))
 		return;
 	pthread_mutex_lock(&loop->lock);
 	atomic_store(&loop->woken, false);
-	remote = loop->remotes;
+	loop->taken = loop->remotes;
 	loop->remotes = NULL;
 	pthread_mutex_unlock(&loop->lock);
-	for (; remote; remote = next) {
-		next = remote->next;
+}
+
+/*
+ * No more than so many in a pass: threads that send faster than we can do it would
+ * keep all else waiting for longer and longer.
+ */
+static void run_remotes(struct coil_loop *loop, int most)
+{
+	struct remote *remote;
+
+	take_remotes(loop);
+	while ((remote = loop->taken) && most--) {
+		loop->taken = remote->next;
 		remote->run(loop, remote);
 	}
 }
@@ -161,7 +171,9 @@ void coil__loop_close(struct coil_loop *loop)
 	loop->ended = true;
 	pthread_mutex_unlock(&loop->lock);
 	/* What was taken is sure to run: there may be some that came at the last moment. */
-	run_remotes(loop);
+	do
+		run_remotes(loop, INT_MAX);
+	while (loop->taken || loop->remotes);
 	loop->backend->close(loop);
 	coil__timers_close(&loop->timers);
 	coil__stacks_close(&loop->stacks);
@@ -251,7 +263,7 @@ static void mark(struct coil_loop *loop)
 static bool stuck(struct coil_loop *loop)
 {
 	return !coil__ready_count(loop) && !loop->ops && !loop->timers.count && !loop->jobs &&
-	       !loop->watched && !loop->due &&
+	       !loop->watched && !loop->due && !loop->taken &&
 	       atomic_load(&loop->refs) == 1 && !atomic_load(&loop->woken);
 }
 
@@ -358,10 +370,10 @@ static void look_around(struct coil_loop *loop)
 		if (trim < deadline)
 			deadline = trim;
 	}
-	if (loop->due || atomic_load_explicit(&loop->woken, memory_order_relaxed))
+	if (loop->due || loop->taken || atomic_load_explicit(&loop->woken, memory_order_relaxed))
 		deadline = 0;
 	loop->backend->poll(loop, deadline);
-	run_remotes(loop);
+	run_remotes(loop, BUDGET);
 	loop->now = coil__clock(loop);
 	if (deadline)
 		loop->slept = loop->now;

@@ -56,6 +56,21 @@ struct sanitized {
 	unsigned valgrind;	/* one more than valgrind's number */
 };
 
+/*
+ * Before memory is unmapped, and after it was mapped, by system calls that TSan does
+ * not see: another thread may be given the same addresses, and it must know that this
+ * comes after that.
+ */
+static inline void sanitize_mapping(void)
+{
+#ifdef COIL_TSAN
+	static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
+
+	pthread_mutex_lock(&order);
+	pthread_mutex_unlock(&order);
+#endif
+}
+
 /* A stack from bottom to top begins a new life. */
 static inline void sanitize_stack_new(struct sanitized *stack, char *bottom, char *top)
 {

@@ -276,10 +276,12 @@ static int open_ring(struct uring *uring, unsigned entries, char *reason, size_t
 		say_refusal(err, reason, size);
 		return err;
 	}
+	sanitize_mapping();
 	err = probe(uring, reason, size);
 	if (!err)
 		err = try_essentials(uring, reason, size);
 	if (err) {
+		sanitize_mapping();
 		io_uring_queue_exit(&uring->ring);
 		return err;
 	}
@@ -329,6 +331,7 @@ static void uring_close(struct coil_loop *loop)
 		while (uring->wake_armed)
 			loop->backend->poll(loop, COIL_FOREVER);
 	}
+	sanitize_mapping();
 	io_uring_queue_exit(&uring->ring);
 	close(uring->wake_fd);
 	free(uring);

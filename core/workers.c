@@ -73,7 +73,10 @@ static int work(void *arg)
 	if (workers->error)
 		coil_cancel(coil__loop->main);
 	pthread_mutex_unlock(&workers->lock);
+	/* A loop that another worker may yet stop is not stuck. */
+	coil__loop->watched += workers->n > 1;
 	result = workers->fn(workers->arg);
+	coil__loop->watched -= workers->n > 1;
 	pthread_mutex_lock(&workers->lock);
 	worker->loop = NULL;
 	pthread_mutex_unlock(&workers->lock);

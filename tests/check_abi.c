@@ -29,9 +29,11 @@
 	PIN(coil_var, 8, 8)			\
 	PIN(coil_waitq, 16, 8)
 
-#define PIN_SIZE(name, size, alignment)						\
-	_Static_assert(sizeof(struct name) == (size), "size of struct " #name);	\
-	_Static_assert(_Alignof(struct name) == (alignment), "alignment of struct " #name);
+#define PIN_SIZE(name, size, alignment)                      \
+	_Static_assert(sizeof(struct name) == (size),        \
+		       "size of struct " #name);             \
+	_Static_assert(_Alignof(struct name) == (alignment), \
+		       "alignment of struct " #name);
 
 #ifdef __LP64__
 PINNED(PIN_SIZE)
@@ -66,10 +68,12 @@ static int check_header(const char *folder, const char *header)
 	file = fopen(path, "re");
 	ck_assert_msg(file != NULL, "%s", path);
 	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "struct %127s %c", name, &brace) != 2 || brace != '{')
+		if (sscanf(line, "struct %127s %c", name, &brace) != 2 ||
+		    brace != '{')
 			continue;
-		ck_assert_msg(is_pinned(name), "%s: the size of struct %s is not pinned",
-			      header, name);
+		ck_assert_msg(is_pinned(name),
+			      "%s: the size of struct %s is not pinned", header,
+			      name);
 		found++;
 	}
 	fclose(file);

@@ -26,7 +26,7 @@ static struct {
 	unsigned served;		/* those that the last ring has */
 	unsigned without;		/* features that it lacks */
 	bool refused[256];		/* opcodes that complete with EACCES */
-	bool missing[256];		/* opcodes that the probe does not know */
+	bool missing[256]; /* opcodes that the probe does not know */
 	bool restricts;
 } kernel;
 
@@ -57,10 +57,10 @@ static int restrict_ring(struct io_uring *ring)
 	allowed[n].opcode = IORING_RESTRICTION_REGISTER_OP;
 	allowed[n++].register_op = IORING_REGISTER_ENABLE_RINGS;
 	/* Not every liburing exports the calls that it declares for these. */
-	if (syscall(__NR_io_uring_register, ring->ring_fd, IORING_REGISTER_RESTRICTIONS,
-		    allowed, n) ||
-	    syscall(__NR_io_uring_register, ring->ring_fd, IORING_REGISTER_ENABLE_RINGS,
-		    NULL, 0))
+	if (syscall(__NR_io_uring_register, ring->ring_fd,
+		    IORING_REGISTER_RESTRICTIONS, allowed, n) ||
+	    syscall(__NR_io_uring_register, ring->ring_fd,
+		    IORING_REGISTER_ENABLE_RINGS, NULL, 0))
 		return -errno;
 	return 0;
 }
@@ -91,7 +91,8 @@ struct io_uring_probe *__wrap_io_uring_get_probe_ring(struct io_uring *ring)
 
 	for (int i = 0; probe && i < 256 && i <= probe->last_op; i++) {
 		if (kernel.missing[i])
-			probe->ops[i].flags &= (unsigned short)~IO_URING_OP_SUPPORTED;
+			probe->ops[i].flags &=
+				(unsigned short)~IO_URING_OP_SUPPORTED;
 	}
 	return probe;
 }
@@ -171,7 +172,9 @@ static void use_connections(void)
 	settle();
 	client_fd = coil_socket(AF_INET, SOCK_STREAM, 0);
 	ck_assert_int_ge(client_fd, 0);
-	ck_assert_int_eq(coil_connect(client_fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	ck_assert_int_eq(coil_connect(client_fd, (struct sockaddr *)&addr,
+				      sizeof(addr)),
+			 0);
 	fd = coil_await(task);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(coil_close(fd), 0);
@@ -287,7 +290,8 @@ static int copy_reason(void *arg)
 static int refuse_setup(int error)
 {
 	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
@@ -296,7 +300,8 @@ static int refuse_setup(int error)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
-	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) ? -errno : 0;
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) ? -errno
+								    : 0;
 }
 
 static void run_refused(void *arg)
@@ -322,7 +327,8 @@ static void setup_fails(int error, const char *name)
 		return;
 	}
 	ck_assert_msg(!status, "%#x: %s", status, said);
-	ck_assert_msg(!strncmp(said, "epoll uring: io_uring_setup: ", 29), "%s", said);
+	ck_assert_msg(!strncmp(said, "epoll uring: io_uring_setup: ", 29), "%s",
+		      said);
 	ck_assert_msg(strstr(said, name) != NULL, "%s", said);
 }
 
@@ -365,7 +371,8 @@ enum { FLAGS = sizeof(flags) / sizeof(*flags) };
 /* One that makes the missing one unnecessary is as good. */
 static bool makes_up(unsigned served, unsigned missing)
 {
-	return missing == IORING_SETUP_COOP_TASKRUN && served & IORING_SETUP_DEFER_TASKRUN;
+	return missing == IORING_SETUP_COOP_TASKRUN &&
+	       served & IORING_SETUP_DEFER_TASKRUN;
 }
 
 static void ck_reason_names(const char *reason)
@@ -376,7 +383,8 @@ static void ck_reason_names(const char *reason)
 		bool named = strstr(reason, flags[i].name) != NULL;
 
 		ck_assert(!served || !(kernel.forbidden & flags[i].flag));
-		ck_assert_msg(named == (!served && !makes_up(kernel.served, flags[i].flag)),
+		ck_assert_msg(named == (!served && !makes_up(kernel.served,
+							     flags[i].flag)),
 			      "served %#x: %s", kernel.served, reason);
 	}
 }
@@ -407,7 +415,8 @@ START_TEST(one_missing_flag_costs_as_few_others_as_can_be)
 		    flags[i].flag == IORING_SETUP_SINGLE_ISSUER)
 			continue;
 		for (int other = 0; other < FLAGS; other++) {
-			bool coop = flags[other].flag == IORING_SETUP_COOP_TASKRUN;
+			bool coop =
+				flags[other].flag == IORING_SETUP_COOP_TASKRUN;
 
 			if (other != i && !coop)
 				ck_assert(kernel.served & flags[other].flag);
@@ -419,7 +428,8 @@ END_TEST
 START_TEST(everything_works_whatever_flags_there_are)
 {
 	for (int i = 0; i <= FLAGS; i++) {
-		kernel.forbidden = i < FLAGS ? flags[i].flag : ~IORING_SETUP_CLAMP;
+		kernel.forbidden =
+			i < FLAGS ? flags[i].flag : ~IORING_SETUP_CLAMP;
 		ck_assert_int_eq(run_best(use_everything, "uring"), 0);
 	}
 }
@@ -430,10 +440,12 @@ END_TEST
  */
 
 static const int used[] = {
-	IORING_OP_RECV, IORING_OP_SEND, IORING_OP_RECVMSG, IORING_OP_SENDMSG,
-	IORING_OP_ACCEPT, IORING_OP_CONNECT, IORING_OP_WRITE, IORING_OP_READV,
-	IORING_OP_WRITEV, IORING_OP_SPLICE, IORING_OP_OPENAT, IORING_OP_FSYNC,
-	IORING_OP_STATX, IORING_OP_UNLINKAT, IORING_OP_RENAMEAT, IORING_OP_MKDIRAT,
+	IORING_OP_RECV,	   IORING_OP_SEND,     IORING_OP_RECVMSG,
+	IORING_OP_SENDMSG, IORING_OP_ACCEPT,   IORING_OP_CONNECT,
+	IORING_OP_WRITE,   IORING_OP_READV,    IORING_OP_WRITEV,
+	IORING_OP_SPLICE,  IORING_OP_OPENAT,   IORING_OP_FSYNC,
+	IORING_OP_STATX,   IORING_OP_UNLINKAT, IORING_OP_RENAMEAT,
+	IORING_OP_MKDIRAT,
 };
 
 enum { USED = sizeof(used) / sizeof(*used) };
@@ -443,7 +455,8 @@ static void was_used(int opcode)
 	char needle[32];
 
 	snprintf(needle, sizeof(needle), " op %d ", opcode);
-	ck_assert_msg(strstr(sim_trace(), needle) != NULL, "opcode %d was not used", opcode);
+	ck_assert_msg(strstr(sim_trace(), needle) != NULL,
+		      "opcode %d was not used", opcode);
 }
 
 START_TEST(the_requests_below_are_the_ones_that_are_made)
@@ -525,7 +538,8 @@ START_TEST(where_an_essential_opcode_is_missing_epoll_serves_and_says_why)
 		kernel.missing[essential[i].opcode] = true;
 		ck_assert_int_eq(run_best(copy_reason, reason), 0);
 		snprintf(number, sizeof(number), " %d", essential[i].opcode);
-		ck_assert_msg(!strncmp(reason, "epoll uring: ", 13), "%s", reason);
+		ck_assert_msg(!strncmp(reason, "epoll uring: ", 13), "%s",
+			      reason);
 		ck_assert_msg(strstr(reason, number) != NULL, "%s", reason);
 		kernel.missing[essential[i].opcode] = false;
 	}
@@ -550,18 +564,25 @@ Suite *suite(void)
 		return NULL;
 	whole = suite_create("fallback");
 	tests = tcase_create("fallback");
-	tcase_add_test(tests, where_io_uring_setup_is_refused_epoll_serves_and_says_why);
+	tcase_add_test(tests,
+		       where_io_uring_setup_is_refused_epoll_serves_and_says_why);
 	tcase_add_test(tests, without_fast_poll_epoll_serves);
-	tcase_add_test(tests, with_fewer_flags_io_uring_serves_and_names_the_missing_ones);
+	tcase_add_test(tests,
+		       with_fewer_flags_io_uring_serves_and_names_the_missing_ones);
 	tcase_add_test(tests, one_missing_flag_costs_as_few_others_as_can_be);
 	tcase_add_test(tests, everything_works_whatever_flags_there_are);
 	tcase_add_test(tests, the_requests_below_are_the_ones_that_are_made);
-	tcase_add_test(tests, an_opcode_that_is_refused_on_its_completion_is_performed_otherwise);
+	tcase_add_test(tests,
+		       an_opcode_that_is_refused_on_its_completion_is_performed_otherwise);
 	tcase_add_test(tests, all_of_them_may_be_refused_at_once);
-	tcase_add_test(tests, an_opcode_that_the_kernel_lacks_is_performed_otherwise);
-	tcase_add_test(tests, where_an_essential_opcode_is_refused_epoll_serves_and_says_why);
-	tcase_add_test(tests, where_an_essential_opcode_is_missing_epoll_serves_and_says_why);
-	tcase_add_test(tests, an_engine_that_was_asked_for_by_name_is_not_replaced);
+	tcase_add_test(tests,
+		       an_opcode_that_the_kernel_lacks_is_performed_otherwise);
+	tcase_add_test(tests,
+		       where_an_essential_opcode_is_refused_epoll_serves_and_says_why);
+	tcase_add_test(tests,
+		       where_an_essential_opcode_is_missing_epoll_serves_and_says_why);
+	tcase_add_test(tests,
+		       an_engine_that_was_asked_for_by_name_is_not_replaced);
 	suite_add_tcase(whole, tests);
 	return whole;
 }

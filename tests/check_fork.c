@@ -18,9 +18,11 @@ static void be_child(struct coil_task *other, const int fds[2])
 {
 	int ends[2];
 
-	if (coil_sleep(MS) != -EPERM || coil_yield() != -EPERM || coil_check() != -EPERM)
+	if (coil_sleep(MS) != -EPERM || coil_yield() != -EPERM ||
+	    coil_check() != -EPERM)
 		_exit(1);
-	if (coil_current_task() || coil_all_tasks(NULL, 0) || coil_backend_name())
+	if (coil_current_task() || coil_all_tasks(NULL, 0) ||
+	    coil_backend_name())
 		_exit(2);
 	if (coil_await(other) != -EPERM || coil_cancel(other))
 		_exit(3);
@@ -88,8 +90,10 @@ Suite *suite(void)
 	Suite *whole = suite_create("fork");
 	TCase *tests = tcase_create("fork");
 
-	tcase_add_test(tests, the_child_of_a_fork_has_no_loop_and_may_run_another);
-	tcase_add_test(tests, a_child_of_a_fork_that_returns_from_its_task_dies_by_name);
+	tcase_add_test(tests,
+		       the_child_of_a_fork_has_no_loop_and_may_run_another);
+	tcase_add_test(tests,
+		       a_child_of_a_fork_that_returns_from_its_task_dies_by_name);
 	suite_add_tcase(whole, tests);
 	return whole;
 }

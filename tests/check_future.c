@@ -24,7 +24,8 @@ COIL_TEST(fut_002_the_first_result_stays)
 
 		ck_assert_int_eq(coil_future_set(&future, results[i]), 0);
 		ck_assert_int_eq(coil_future_set(&future, 8), -EALREADY);
-		ck_assert_int_eq(coil_future_set(&future, results[i]), -EALREADY);
+		ck_assert_int_eq(coil_future_set(&future, results[i]),
+				 -EALREADY);
 		ck_assert_int_eq(coil_future_wait(&future), results[i]);
 	}
 }
@@ -119,7 +120,8 @@ COIL_TEST(a_waiter_that_is_cancelled_leaves_the_others_waiting)
 {
 	struct coil_future future = {0};
 	struct waiter a = { &future, "a", 0 }, b = { &future, "b", 0 };
-	struct coil_task *first = start(wait_and_say, &a), *second = start(wait_and_say, &b);
+	struct coil_task *first = start(wait_and_say, &a),
+			 *second = start(wait_and_say, &b);
 
 	settle();
 	ck_assert(coil_cancel(first));
@@ -162,11 +164,16 @@ Suite *suite(void)
 
 	tcase_add_test(tests, fut_001_it_is_in_progress_until_it_is_set);
 	tcase_add_test(tests, fut_002_the_first_result_stays);
-	tcase_add_test(tests, fut_003_who_waits_is_woken_in_order_and_not_inside_set);
-	tcase_add_test(tests, fut_005_waiters_may_meddle_with_the_others_while_they_are_woken);
-	tcase_add_test(tests, fut_006_a_result_that_comes_after_a_cancel_is_dropped);
-	tcase_add_test(tests, a_waiter_that_is_cancelled_leaves_the_others_waiting);
-	tcase_add_test(tests, a_deadline_ends_the_wait_and_the_future_can_still_be_set);
+	tcase_add_test(tests,
+		       fut_003_who_waits_is_woken_in_order_and_not_inside_set);
+	tcase_add_test(tests,
+		       fut_005_waiters_may_meddle_with_the_others_while_they_are_woken);
+	tcase_add_test(tests,
+		       fut_006_a_result_that_comes_after_a_cancel_is_dropped);
+	tcase_add_test(tests,
+		       a_waiter_that_is_cancelled_leaves_the_others_waiting);
+	tcase_add_test(tests,
+		       a_deadline_ends_the_wait_and_the_future_can_still_be_set);
 	tcase_add_test(tests, it_can_be_set_and_read_without_a_loop);
 	suite_add_tcase(whole, tests);
 	return whole;

@@ -28,7 +28,8 @@ COIL_TEST(all_results_are_in_the_order_of_the_handles)
 
 COIL_TEST(without_failures_it_returns_0_whatever_they_returned)
 {
-	struct coil_task *tasks[] = { start(give, INT(5)), start(give, INT(0)) };
+	struct coil_task *tasks[] = { start(give, INT(5)),
+				      start(give, INT(0)) };
 
 	ck_assert_int_eq(coil_gather(tasks, 2, NULL), 0);
 }
@@ -67,7 +68,8 @@ COIL_TEST(gather_002_the_first_failure_cancels_the_others_and_waits_for_them)
 COIL_TEST(a_failure_from_before_the_call_cancels_the_others_as_well)
 {
 	struct hold held = {0};
-	struct coil_task *tasks[] = { start(hold, &held), start(give, INT(-EIO)), NULL };
+	struct coil_task *tasks[] = { start(hold, &held),
+				      start(give, INT(-EIO)), NULL };
 
 	settle();
 	ck_assert_int_eq(coil_gather(tasks, 2, NULL), -EIO);
@@ -100,8 +102,9 @@ COIL_TEST(gather_005_with_results_every_end_has_its_slot)
 	};
 	struct hold cancelled[2] = {0};
 	struct coil_task *tasks[] = {
-		start(nap, &naps[0]), start(nap, &naps[1]), start(hold, &cancelled[0]),
-		start(nap, &naps[2]), start(hold, &cancelled[1]), start(give, INT(-EPIPE)),
+		start(nap, &naps[0]),	    start(nap, &naps[1]),
+		start(hold, &cancelled[0]), start(nap, &naps[2]),
+		start(hold, &cancelled[1]), start(give, INT(-EPIPE)),
 	};
 	int results[6];
 
@@ -129,7 +132,8 @@ static int run_once(void *arg)
 
 COIL_TEST(gather_007_a_handle_that_stands_there_twice_is_one_task)
 {
-	struct coil_task *x = start(run_once, INT(70)), *y = start(run_once, INT(80));
+	struct coil_task *x = start(run_once, INT(70)),
+			 *y = start(run_once, INT(80));
 	struct coil_task *tasks[] = { x, x, y, x };
 	int results[4];
 
@@ -207,7 +211,8 @@ static int gather(void *arg)
 
 	if (own->hurry)
 		coil_cancel(coil_current_task());
-	own->gathered = coil_gather(own->tasks, 2, own->collect ? own->results : NULL);
+	own->gathered =
+		coil_gather(own->tasks, 2, own->collect ? own->results : NULL);
 	own->after = coil_yield();
 	return own->gathered;
 }
@@ -231,7 +236,8 @@ COIL_TEST(gather_010_cancelled_it_says_so_also_where_results_are_wanted)
 {
 	struct hold a = {0};
 	struct gatherer own = {
-		.tasks = { start(hold, &a), start(give, INT(4)) }, .collect = true,
+		.tasks = { start(hold, &a), start(give, INT(4)) },
+		.collect = true,
 	};
 	struct coil_task *task = start(gather, &own);
 
@@ -247,7 +253,8 @@ COIL_TEST(gather_011_what_all_had_finished_is_not_taken_back_by_a_cancel)
 {
 	struct hold a = {0};
 	struct gatherer own = {
-		.tasks = { start(hold, &a), start(give, INT(4)) }, .collect = true,
+		.tasks = { start(hold, &a), start(give, INT(4)) },
+		.collect = true,
 	};
 	struct coil_task *task = start(gather, &own);
 
@@ -266,7 +273,8 @@ COIL_TEST(gather_011_what_all_had_finished_is_not_taken_back_by_a_cancel)
 COIL_TEST(results_that_are_there_beat_a_request_from_before_the_call)
 {
 	struct gatherer own = {
-		.tasks = { start(give, INT(1)), start(give, INT(2)) }, .hurry = true,
+		.tasks = { start(give, INT(1)), start(give, INT(2)) },
+		.hurry = true,
 	};
 
 	settle();
@@ -278,7 +286,8 @@ COIL_TEST(a_request_from_before_the_call_cancels_those_that_run)
 {
 	struct hold a = {0};
 	struct gatherer own = {
-		.tasks = { start(hold, &a), start(give, INT(2)) }, .hurry = true,
+		.tasks = { start(hold, &a), start(give, INT(2)) },
+		.hurry = true,
 	};
 
 	ck_assert_int_eq(coil_await(start(gather, &own)), -ECANCELED);
@@ -318,7 +327,8 @@ static int clean_up(void *arg)
 COIL_TEST(gather_012_it_returns_only_when_their_clean_up_is_done)
 {
 	struct slow slow = { .ns = 20 * MS };
-	struct gatherer own = { .tasks = { start(clean_up, &slow), start(give, INT(1)) } };
+	struct gatherer own = { .tasks = { start(clean_up, &slow),
+					   start(give, INT(1)) } };
 	struct coil_task *task = start(gather, &own);
 	int64_t began;
 
@@ -332,7 +342,8 @@ COIL_TEST(gather_012_it_returns_only_when_their_clean_up_is_done)
 
 COIL_TEST(gather_013_a_second_failure_is_not_reported)
 {
-	struct coil_task *tasks[] = { start(give, INT(-EIO)), start(give, INT(-EPIPE)) };
+	struct coil_task *tasks[] = { start(give, INT(-EIO)),
+				      start(give, INT(-EPIPE)) };
 
 	coil_set_error_handler(note_error, NULL);
 	ck_assert_int_eq(coil_gather(tasks, 2, NULL), -EIO);
@@ -372,23 +383,36 @@ Suite *suite(void)
 	TCase *tests = tcase_create("gather");
 
 	tcase_add_test(tests, all_results_are_in_the_order_of_the_handles);
-	tcase_add_test(tests, without_failures_it_returns_0_whatever_they_returned);
+	tcase_add_test(tests,
+		       without_failures_it_returns_0_whatever_they_returned);
 	tcase_add_test(tests, none_is_0);
-	tcase_add_test(tests, gather_002_the_first_failure_cancels_the_others_and_waits_for_them);
-	tcase_add_test(tests, a_failure_from_before_the_call_cancels_the_others_as_well);
-	tcase_add_test(tests, a_task_that_was_cancelled_by_another_is_a_failure_too);
+	tcase_add_test(tests,
+		       gather_002_the_first_failure_cancels_the_others_and_waits_for_them);
+	tcase_add_test(tests,
+		       a_failure_from_before_the_call_cancels_the_others_as_well);
+	tcase_add_test(tests,
+		       a_task_that_was_cancelled_by_another_is_a_failure_too);
 	tcase_add_test(tests, gather_005_with_results_every_end_has_its_slot);
-	tcase_add_test(tests, gather_007_a_handle_that_stands_there_twice_is_one_task);
-	tcase_add_test(tests, gather_008_handles_of_two_loops_are_refused_before_anything_is_done);
+	tcase_add_test(tests,
+		       gather_007_a_handle_that_stands_there_twice_is_one_task);
+	tcase_add_test(tests,
+		       gather_008_handles_of_two_loops_are_refused_before_anything_is_done);
 	tcase_add_test(tests, gather_009_cancelled_it_cancels_them_all);
-	tcase_add_test(tests, gather_010_cancelled_it_says_so_also_where_results_are_wanted);
-	tcase_add_test(tests, gather_011_what_all_had_finished_is_not_taken_back_by_a_cancel);
-	tcase_add_test(tests, results_that_are_there_beat_a_request_from_before_the_call);
-	tcase_add_test(tests, a_request_from_before_the_call_cancels_those_that_run);
-	tcase_add_test(tests, children_that_succeed_although_cancelled_are_a_success);
-	tcase_add_test(tests, gather_012_it_returns_only_when_their_clean_up_is_done);
+	tcase_add_test(tests,
+		       gather_010_cancelled_it_says_so_also_where_results_are_wanted);
+	tcase_add_test(tests,
+		       gather_011_what_all_had_finished_is_not_taken_back_by_a_cancel);
+	tcase_add_test(tests,
+		       results_that_are_there_beat_a_request_from_before_the_call);
+	tcase_add_test(tests,
+		       a_request_from_before_the_call_cancels_those_that_run);
+	tcase_add_test(tests,
+		       children_that_succeed_although_cancelled_are_a_success);
+	tcase_add_test(tests,
+		       gather_012_it_returns_only_when_their_clean_up_is_done);
 	tcase_add_test(tests, gather_013_a_second_failure_is_not_reported);
-	tcase_add_test(tests, a_deadline_around_it_cancels_them_and_is_what_it_returns);
+	tcase_add_test(tests,
+		       a_deadline_around_it_cancels_them_and_is_what_it_returns);
 	tcase_add_test(tests, a_thousand_can_be_gathered);
 	suite_add_tcase(whole, tests);
 	return whole;

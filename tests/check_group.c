@@ -46,7 +46,8 @@ COIL_TEST(a_group_without_children_is_left_at_once)
 	coil_group_cancel(&group);
 	ck_assert_int_eq(coil_group_wait(&group), 0);
 	coil_group_fail(&group, -EIO);
-	ck_assert_int_eq(coil_group_create_task(&group, give, NULL), -ECANCELED);
+	ck_assert_int_eq(coil_group_create_task(&group, give, NULL),
+			 -ECANCELED);
 	ck_assert_int_eq(coil_group_wait(&group), -EIO);
 	is_fresh(&group);
 }
@@ -74,8 +75,12 @@ COIL_TEST(group_002_a_cancelled_child_is_no_failure)
 	struct coil_group group = {0};
 	struct coil_task *task, *second;
 
-	ck_assert_int_eq(coil_group_create_task_with(&group, NULL, hold, &cancelled, &task), 0);
-	ck_assert_int_eq(coil_group_create_task_with(&group, NULL, nap, &other, &second), 0);
+	ck_assert_int_eq(coil_group_create_task_with(&group, NULL, hold,
+						     &cancelled, &task),
+			 0);
+	ck_assert_int_eq(coil_group_create_task_with(&group, NULL, nap, &other,
+						     &second),
+			 0);
 	settle();
 	ck_assert(coil_cancel(task));
 	ck_assert_int_eq(coil_group_wait(&group), 0);
@@ -297,7 +302,8 @@ static int multiply(void *arg)
 	while (!err) {
 		err = coil_yield();
 		for (int i = 0; i < 2 && !err; i++)
-			err = coil_group_create_task(&own->group, multiply, own);
+			err = coil_group_create_task(&own->group, multiply,
+						     own);
 	}
 	own->failures += err != -ECANCELED;
 	return err;
@@ -344,7 +350,9 @@ COIL_TEST(group_015_a_group_that_is_ending_takes_no_more)
 	int ran = 0;
 
 	add(&group, hold, &held);
-	ck_assert_int_eq(coil_group_create_task_with(&group, &bad, never, &ran, &handle), -EINVAL);
+	ck_assert_int_eq(coil_group_create_task_with(&group, &bad, never, &ran,
+						     &handle),
+			 -EINVAL);
 	ck_assert_ptr_null(handle);
 	ck_assert_int_eq(coil_group_create_task(&group, NULL, &ran), -EINVAL);
 	ck_assert_int_eq(coil_group_create_task(NULL, never, &ran), -EINVAL);
@@ -352,10 +360,12 @@ COIL_TEST(group_015_a_group_that_is_ending_takes_no_more)
 	ck_assert_int_eq(coil_yield(), 0);
 	coil_group_cancel(&group);
 	handle = coil_current_task();
-	ck_assert_int_eq(coil_group_create_task_with(&group, NULL, never, &ran, &handle),
+	ck_assert_int_eq(coil_group_create_task_with(&group, NULL, never, &ran,
+						     &handle),
 			 -ECANCELED);
 	ck_assert_ptr_null(handle);
-	ck_assert_int_eq(coil_group_create_task(&group, never, &ran), -ECANCELED);
+	ck_assert_int_eq(coil_group_create_task(&group, never, &ran),
+			 -ECANCELED);
 	ck_assert_int_eq(coil_group_wait(&group), 0);
 	ck_assert_int_eq(ran, 0);
 }
@@ -365,7 +375,8 @@ static int add_with_pending(void *arg)
 	struct coil_group group = {0};
 
 	coil_cancel(coil_current_task());
-	ck_assert_int_eq(coil_group_create_task(&group, never, arg), -ECANCELED);
+	ck_assert_int_eq(coil_group_create_task(&group, never, arg),
+			 -ECANCELED);
 	return coil_group_wait(&group);
 }
 
@@ -413,13 +424,15 @@ START_TEST(group_016_outside_a_task_it_is_eperm_and_stays_unused)
 }
 END_TEST
 
-COIL_TEST(group_018_a_body_that_awaits_a_failing_child_is_told_and_then_cancelled)
+COIL_TEST(group_018_a_body_that_awaits_a_failing_child_is_told_of_both)
 {
 	struct nap failing = { .ns = MS, .result = -EIO };
 	struct coil_group group = {0};
 	struct coil_task *task;
 
-	ck_assert_int_eq(coil_group_create_task_with(&group, NULL, nap, &failing, &task), 0);
+	ck_assert_int_eq(coil_group_create_task_with(&group, NULL, nap,
+						     &failing, &task),
+			 0);
 	ck_assert_int_eq(coil_await(task), -EIO);
 	ck_assert_int_eq(coil_yield(), -ECANCELED);
 	ck_assert_int_eq(coil_group_wait(&group), -EIO);
@@ -446,8 +459,9 @@ COIL_TEST(group_023_an_eager_child_that_cancels_the_group_is_cancelled_too)
 	struct coil_group group = {0};
 	struct eager own = { .group = &group };
 
-	ck_assert_int_eq(coil_group_create_task_with(&group, &eager, cancel_the_group, &own,
-						     NULL), 0);
+	ck_assert_int_eq(coil_group_create_task_with(
+				 &group, &eager, cancel_the_group, &own, NULL),
+			 0);
 	ck_assert_int_eq(own.err, -ECANCELED);
 	ck_assert_int_eq(coil_group_wait(&group), 0);
 }
@@ -458,7 +472,9 @@ COIL_TEST(an_eager_child_that_fails_at_once_is_a_failure_of_the_group)
 	struct coil_group group = {0};
 	struct coil_task *task = NULL;
 
-	ck_assert_int_eq(coil_group_create_task_with(&group, &eager, give, INT(-EIO), &task), 0);
+	ck_assert_int_eq(coil_group_create_task_with(&group, &eager, give,
+						     INT(-EIO), &task),
+			 0);
 	ck_assert(coil_done(task));
 	ck_assert_int_eq(coil_yield(), -ECANCELED);
 	ck_assert_int_eq(coil_await(task), -EIO);
@@ -566,8 +582,9 @@ COIL_TEST(in_an_independent_group_a_failure_is_reported_and_spares_the_rest)
 	coil_set_error_handler(note_error, NULL);
 	add(&group, nap, &other);
 	add(&group, fail_if_not_asked, NULL);
-	ck_assert_int_eq(coil_group_create_task_with(&group, NULL, fail_if_not_asked, NULL,
-						     &task), 0);
+	ck_assert_int_eq(coil_group_create_task_with(
+				 &group, NULL, fail_if_not_asked, NULL, &task),
+			 0);
 	/* One that somebody awaits needs no report. */
 	ck_assert_int_eq(coil_await(task), -EIO);
 	ck_assert_int_eq(told.calls, 1);
@@ -589,10 +606,12 @@ COIL_TEST(a_failure_that_the_group_returns_is_not_reported_as_well)
 	struct coil_task *early, *late;
 
 	coil_set_error_handler(note_error, NULL);
-	ck_assert_int_eq(coil_group_create_task_with(&group, NULL, fail_if_not_asked, NULL,
-						     &early), 0);
-	ck_assert_int_eq(coil_group_create_task_with(&group, NULL, fail_if_not_asked, NULL,
-						     &late), 0);
+	ck_assert_int_eq(coil_group_create_task_with(
+				 &group, NULL, fail_if_not_asked, NULL, &early),
+			 0);
+	ck_assert_int_eq(coil_group_create_task_with(
+				 &group, NULL, fail_if_not_asked, NULL, &late),
+			 0);
 	coil_detach(early);
 	ck_assert_int_eq(coil_group_wait(&group), -EIO);
 	coil_detach(late);
@@ -605,10 +624,12 @@ COIL_TEST(in_an_independent_group_a_detached_failure_is_reported_once)
 	struct coil_task *early, *late;
 
 	coil_set_error_handler(note_error, NULL);
-	ck_assert_int_eq(coil_group_create_task_with(&group, NULL, fail_if_not_asked, NULL,
-						     &early), 0);
-	ck_assert_int_eq(coil_group_create_task_with(&group, NULL, fail_if_not_asked, NULL,
-						     &late), 0);
+	ck_assert_int_eq(coil_group_create_task_with(
+				 &group, NULL, fail_if_not_asked, NULL, &early),
+			 0);
+	ck_assert_int_eq(coil_group_create_task_with(
+				 &group, NULL, fail_if_not_asked, NULL, &late),
+			 0);
 	coil_detach(early);
 	ck_assert_int_eq(coil_group_wait(&group), 0);
 	ck_assert_int_eq(told.calls, 2);
@@ -670,30 +691,44 @@ Suite *suite(void)
 
 	tcase_add_test(tests, leaving_waits_for_every_child);
 	tcase_add_test(tests, a_group_without_children_is_left_at_once);
-	tcase_add_test(tests, the_first_failure_cancels_the_others_and_is_returned);
+	tcase_add_test(tests,
+		       the_first_failure_cancels_the_others_and_is_returned);
 	tcase_add_test(tests, group_002_a_cancelled_child_is_no_failure);
-	tcase_add_test(tests, group_005_a_failure_outranks_the_request_which_stays_pending);
-	tcase_add_test(tests, a_request_cancels_the_children_and_is_what_leaving_returns);
-	tcase_add_test(tests, group_006_the_body_s_own_failure_is_handed_to_the_group);
+	tcase_add_test(tests,
+		       group_005_a_failure_outranks_the_request_which_stays_pending);
+	tcase_add_test(tests,
+		       a_request_cancels_the_children_and_is_what_leaving_returns);
+	tcase_add_test(tests,
+		       group_006_the_body_s_own_failure_is_handed_to_the_group);
 	tcase_add_test(tests, group_009_a_failure_travels_outwards);
-	tcase_add_test(tests, group_010_a_cancel_reaches_the_child_before_it_can_fail);
+	tcase_add_test(tests,
+		       group_010_a_cancel_reaches_the_child_before_it_can_fail);
 	tcase_add_test(tests, group_011_of_two_failures_the_first_is_returned);
 	tcase_add_test(tests, group_012_children_that_have_ended_are_not_held);
-	tcase_add_test(tests, group_013_leaving_waits_for_children_born_meanwhile);
+	tcase_add_test(tests,
+		       group_013_leaving_waits_for_children_born_meanwhile);
 	tcase_add_test(tests, group_014_a_failure_stops_children_that_multiply);
 	tcase_add_test(tests, group_015_a_group_that_is_ending_takes_no_more);
 	tcase_add_test(tests, a_task_that_was_cancelled_opens_no_group);
-	tcase_add_test(tests, group_016_outside_a_task_it_is_eperm_and_stays_unused);
-	tcase_add_test(tests, group_018_a_body_that_awaits_a_failing_child_is_told_and_then_cancelled);
-	tcase_add_test(tests, group_023_an_eager_child_that_cancels_the_group_is_cancelled_too);
-	tcase_add_test(tests, an_eager_child_that_fails_at_once_is_a_failure_of_the_group);
+	tcase_add_test(tests,
+		       group_016_outside_a_task_it_is_eperm_and_stays_unused);
+	tcase_add_test(tests,
+		       group_018_a_body_that_awaits_a_failing_child_is_told_of_both);
+	tcase_add_test(tests,
+		       group_023_an_eager_child_that_cancels_the_group_is_cancelled_too);
+	tcase_add_test(tests,
+		       an_eager_child_that_fails_at_once_is_a_failure_of_the_group);
 	tcase_add_test(tests, only_the_owner_leaves_it);
 	tcase_add_test(tests, a_deadline_around_a_group_cancels_its_children);
 	tcase_add_test(tests, a_deadline_inside_a_group_spares_its_children);
-	tcase_add_test(tests, a_group_inside_a_shield_does_not_hear_of_a_cancel_outside);
-	tcase_add_test(tests, in_an_independent_group_a_failure_is_reported_and_spares_the_rest);
-	tcase_add_test(tests, a_failure_that_the_group_returns_is_not_reported_as_well);
-	tcase_add_test(tests, in_an_independent_group_a_detached_failure_is_reported_once);
+	tcase_add_test(tests,
+		       a_group_inside_a_shield_does_not_hear_of_a_cancel_outside);
+	tcase_add_test(tests,
+		       in_an_independent_group_a_failure_is_reported_and_spares_the_rest);
+	tcase_add_test(tests,
+		       a_failure_that_the_group_returns_is_not_reported_as_well);
+	tcase_add_test(tests,
+		       in_an_independent_group_a_detached_failure_is_reported_once);
 	tcase_add_test(tests, the_end_of_the_block_waits);
 	tcase_add_test(tests, break_return_and_goto_cancel_and_wait);
 	suite_add_tcase(whole, tests);

@@ -66,9 +66,11 @@ static void use_tasks(void)
 		ck_assert_ptr_nonnull(name);
 		refusals += !strstr(name, "task-") && !strstr(name, "own");
 		if (worked(coil_task_set_name(task, "%s again", name)))
-			ck_assert_ptr_nonnull(strstr(coil_task_name(task), " again"));
+			ck_assert_ptr_nonnull(
+				strstr(coil_task_name(task), " again"));
 		else
-			ck_assert_ptr_null(strstr(coil_task_name(task), " again"));
+			ck_assert_ptr_null(
+				strstr(coil_task_name(task), " again"));
 		ck_assert_int_eq(coil_await(task), 5);
 	}
 }
@@ -221,7 +223,8 @@ static bool fail_nth(unsigned long nth)
 	failed = support_allocation_failed();
 	support_fail_allocation(0);
 	ck_assert_msg(result == 4 || (failed && result == -ENOMEM),
-		      "allocation %lu failed: the run returned %d", nth, result);
+		      "allocation %lu failed: the run returned %d", nth,
+		      result);
 	if (failed && result == 4 && !refusals) {
 		printf("allocation %lu can be done without\n", nth);
 		fflush(stdout);
@@ -232,7 +235,7 @@ static bool fail_nth(unsigned long nth)
 	return failed;
 }
 
-START_TEST(task_015_whatever_allocation_fails_the_caller_is_told_and_all_goes_on)
+START_TEST(task_015_whatever_allocation_fails_the_caller_is_told)
 {
 	unsigned long n = 1;
 	size_t bytes = support_outstanding();
@@ -273,7 +276,8 @@ Suite *suite(void)
 	Suite *whole = suite_create("oom");
 	TCase *tests = tcase_create("oom");
 
-	tcase_add_test(tests, task_015_whatever_allocation_fails_the_caller_is_told_and_all_goes_on);
+	tcase_add_test(tests,
+		       task_015_whatever_allocation_fails_the_caller_is_told);
 	tcase_add_test(tests, without_threads_what_needs_one_says_so);
 	suite_add_tcase(whole, tests);
 	return whole;

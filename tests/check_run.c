@@ -115,7 +115,8 @@ static int leave_parent(void *arg)
 
 START_TEST(those_whom_somebody_looks_after_are_left_to_him)
 {
-	struct nap children[2] = { { .ns = MS, .result = 1 }, { .ns = MS, .result = 2 } };
+	struct nap children[2] = { { .ns = MS, .result = 1 },
+				   { .ns = MS, .result = 2 } };
 
 	ck_assert_int_eq(coil_run(leave_parent, children), 0);
 	ck_assert_int_eq(children[0].err, 0);
@@ -131,7 +132,8 @@ static int fail_in_clean_up(void *arg)
 static int leave_failing(void *arg)
 {
 	const struct coil_task_options named = { .name = "leftover" };
-	struct coil_task *task = coil_create_task_with(&named, fail_in_clean_up, NULL);
+	struct coil_task *task =
+		coil_create_task_with(&named, fail_in_clean_up, NULL);
 
 	coil_set_error_handler(note_error, NULL);
 	if (arg)
@@ -192,7 +194,8 @@ START_TEST(run_008_the_engine_that_was_asked_for_serves_every_run)
 	const char *name = NULL;
 
 	for (int i = 0; i < 3; i++) {
-		ck_assert_int_eq(coil_run_with(&options, name_engine, &name), 0);
+		ck_assert_int_eq(coil_run_with(&options, name_engine, &name),
+				 0);
 		ck_assert_str_eq(name, "epoll");
 	}
 	options.backend = support_engine();
@@ -210,7 +213,8 @@ END_TEST
 
 START_TEST(options_that_make_no_sense_are_einval)
 {
-	struct coil_options flags = { .flags = 1 }, tiny = { .stack_size = 4096 };
+	struct coil_options flags = { .flags = 1 },
+			    tiny = { .stack_size = 4096 };
 	struct coil_options entries = { .entries = 32769 };
 	struct coil_options reserved[4] = {
 		{ .reserved = { 1, 0, 0, 0 } }, { .reserved = { 0, 1, 0, 0 } },
@@ -221,7 +225,8 @@ START_TEST(options_that_make_no_sense_are_einval)
 	ck_assert_int_eq(coil_run_with(&tiny, give, NULL), -EINVAL);
 	ck_assert_int_eq(coil_run_with(&entries, give, NULL), -EINVAL);
 	for (int i = 0; i < 4; i++)
-		ck_assert_int_eq(coil_run_with(&reserved[i], give, NULL), -EINVAL);
+		ck_assert_int_eq(coil_run_with(&reserved[i], give, NULL),
+				 -EINVAL);
 	ck_assert_int_eq(coil_run_with(NULL, give, INT(4)), 4);
 }
 END_TEST
@@ -336,7 +341,9 @@ START_TEST(each_thread_can_have_a_loop)
 	void *result;
 
 	for (int i = 0; i < 8; i++)
-		ck_assert_int_eq(pthread_create(&threads[i], NULL, run_thread, INT(i)), 0);
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, run_thread,
+						INT(i)),
+				 0);
 	for (int i = 0; i < 8; i++) {
 		ck_assert_int_eq(pthread_join(threads[i], &result), 0);
 		ck_assert_ptr_eq(result, INT(i));
@@ -354,7 +361,8 @@ static int deadlock_err[2];
 static int park_for_ever(void *arg)
 {
 	coil_task_set_name(coil_current_task(), "stuck-%d", (int)(intptr_t)arg);
-	deadlock_err[(intptr_t)arg] = coil_waitq_park_for(&nobody, NULL, "godot");
+	deadlock_err[(intptr_t)arg] =
+		coil_waitq_park_for(&nobody, NULL, "godot");
 	return 0;
 }
 
@@ -378,7 +386,8 @@ END_TEST
 START_TEST(a_deadlock_is_told_with_names_and_what_each_waits_for)
 {
 	char said[4096];
-	int status = in_child(run_in_child, (void *)deadlock, said, sizeof(said));
+	int status =
+		in_child(run_in_child, (void *)deadlock, said, sizeof(said));
 
 	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1);
 	ck_assert_ptr_nonnull(strstr(said, "deadlock"));
@@ -409,21 +418,32 @@ Suite *suite(void)
 	TCase *tests = tcase_create("run");
 
 	tcase_add_test(tests, it_returns_what_main_returned);
-	tcase_add_test(tests, inside_there_is_a_main_task_and_an_engine_with_a_reason);
-	tcase_add_test(tests, what_is_left_when_main_returns_is_cancelled_and_waited_for);
+	tcase_add_test(tests,
+		       inside_there_is_a_main_task_and_an_engine_with_a_reason);
+	tcase_add_test(tests,
+		       what_is_left_when_main_returns_is_cancelled_and_waited_for);
 	tcase_add_test(tests, those_whom_somebody_looks_after_are_left_to_him);
-	tcase_add_test(tests, run_003_a_leftover_that_fails_is_reported_and_changes_no_result);
-	tcase_add_test(tests, loop_006_the_error_handler_can_be_set_and_taken_away);
-	tcase_add_test(tests, run_004_inside_a_task_it_is_ebusy_and_the_loop_goes_on);
-	tcase_add_test(tests, run_008_the_engine_that_was_asked_for_serves_every_run);
+	tcase_add_test(tests,
+		       run_003_a_leftover_that_fails_is_reported_and_changes_no_result);
+	tcase_add_test(tests,
+		       loop_006_the_error_handler_can_be_set_and_taken_away);
+	tcase_add_test(tests,
+		       run_004_inside_a_task_it_is_ebusy_and_the_loop_goes_on);
+	tcase_add_test(tests,
+		       run_008_the_engine_that_was_asked_for_serves_every_run);
 	tcase_add_test(tests, options_that_make_no_sense_are_einval);
 	tcase_add_test(tests, without_fds_it_is_emfile);
-	tcase_add_test(tests, loop_001_a_task_that_only_yields_does_not_starve_io);
-	tcase_add_test(tests, a_ring_of_one_entry_is_enough_for_any_number_of_requests);
+	tcase_add_test(tests,
+		       loop_001_a_task_that_only_yields_does_not_starve_io);
+	tcase_add_test(tests,
+		       a_ring_of_one_entry_is_enough_for_any_number_of_requests);
 	tcase_add_test(tests, each_thread_can_have_a_loop);
-	tcase_add_test(tests, when_nothing_can_go_on_all_are_cancelled_and_it_is_edeadlk);
-	tcase_add_test(tests, a_deadlock_is_told_with_names_and_what_each_waits_for);
-	tcase_add_test(tests, one_that_does_not_end_though_cancelled_is_a_bug_that_is_named);
+	tcase_add_test(tests,
+		       when_nothing_can_go_on_all_are_cancelled_and_it_is_edeadlk);
+	tcase_add_test(tests,
+		       a_deadlock_is_told_with_names_and_what_each_waits_for);
+	tcase_add_test(tests,
+		       one_that_does_not_end_though_cancelled_is_a_bug_that_is_named);
 	suite_add_tcase(whole, tests);
 	return whole;
 }

@@ -16,7 +16,8 @@ static int shield(void *arg)
 
 COIL_TEST(shield_001_it_returns_what_the_task_returned)
 {
-	struct nap good = { .ns = MS, .result = 42 }, bad = { .ns = MS, .result = -EIO };
+	struct nap good = { .ns = MS, .result = 42 },
+		   bad = { .ns = MS, .result = -EIO };
 
 	ck_assert_int_eq(coil_shield(start(nap, &good)), 42);
 	ck_assert_int_eq(coil_shield(start(nap, &bad)), -EIO);
@@ -25,7 +26,8 @@ COIL_TEST(shield_001_it_returns_what_the_task_returned)
 COIL_TEST(shield_002_a_task_that_was_cancelled_itself_is_ecanceled)
 {
 	struct hold held = {0};
-	struct coil_task *task = start(hold, &held), *waiter = start(shield, task);
+	struct coil_task *task = start(hold, &held),
+			 *waiter = start(shield, task);
 
 	settle();
 	ck_assert(coil_cancel(task));
@@ -42,14 +44,16 @@ static int prove(void *arg)
 {
 	struct proof *own = arg;
 
-	own->proof += coil_future_wait(&own->held.future) == -ECANCELED ? 100 : 1;
+	own->proof +=
+		coil_future_wait(&own->held.future) == -ECANCELED ? 100 : 1;
 	return 0;
 }
 
 COIL_TEST(shield_003_cancelled_it_returns_at_once_and_the_task_runs_on)
 {
 	struct proof own = {0};
-	struct coil_task *task = start(prove, &own), *waiter = start(shield, task);
+	struct coil_task *task = start(prove, &own),
+			 *waiter = start(shield, task);
 
 	settle();
 	ck_assert(coil_cancel(waiter));
@@ -74,7 +78,8 @@ COIL_TEST(with_a_request_pending_it_lets_go_of_a_task_that_runs)
 	struct coil_task *task = start(prove, &own);
 
 	settle();
-	ck_assert_int_eq(coil_await(start(shield_with_pending, task)), -ECANCELED);
+	ck_assert_int_eq(coil_await(start(shield_with_pending, task)),
+			 -ECANCELED);
 	ck_assert_int_eq(coil_future_set(&own.held.future, 0), 0);
 	settle();
 	ck_assert_int_eq(own.proof, 1);
@@ -112,7 +117,8 @@ COIL_TEST(shield_006_shields_inside_a_gather_let_their_tasks_run_on)
 {
 	struct proof a = {0}, b = {0};
 	struct coil_task *shields[] = {
-		start(shield, start(prove, &a)), start(shield, start(prove, &b)),
+		start(shield, start(prove, &a)),
+		start(shield, start(prove, &b)),
 	};
 	struct coil_task *task = start(gather_both, shields);
 
@@ -129,7 +135,8 @@ COIL_TEST(shield_006_shields_inside_a_gather_let_their_tasks_run_on)
 COIL_TEST(shield_007_a_task_that_fails_after_its_waiter_left_is_reported_once)
 {
 	struct hold held = {0};
-	struct coil_task *task = start(hold, &held), *waiter = start(shield, task);
+	struct coil_task *task = start(hold, &held),
+			 *waiter = start(shield, task);
 
 	coil_set_error_handler(note_error, NULL);
 	settle();
@@ -145,7 +152,8 @@ COIL_TEST(shield_007_a_task_that_fails_after_its_waiter_left_is_reported_once)
 COIL_TEST(a_task_that_fails_just_as_its_waiter_leaves_is_reported_once)
 {
 	struct hold held = {0};
-	struct coil_task *task = start(hold, &held), *waiter = start(shield, task);
+	struct coil_task *task = start(hold, &held),
+			 *waiter = start(shield, task);
 
 	coil_set_error_handler(note_error, NULL);
 	settle();
@@ -177,7 +185,8 @@ COIL_TEST(a_task_that_was_cancelled_gives_way_to_the_caller_s_own_reason)
 {
 	struct hold held = {0};
 	struct coil_timeout timeout = {0};
-	struct coil_task *task = start(hold, &held), *second = start(hold, &held);
+	struct coil_task *task = start(hold, &held),
+			 *second = start(hold, &held);
 
 	settle();
 	coil_cancel(task);
@@ -315,20 +324,32 @@ Suite *suite(void)
 	TCase *tests = tcase_create("shield");
 
 	tcase_add_test(tests, shield_001_it_returns_what_the_task_returned);
-	tcase_add_test(tests, shield_002_a_task_that_was_cancelled_itself_is_ecanceled);
-	tcase_add_test(tests, shield_003_cancelled_it_returns_at_once_and_the_task_runs_on);
-	tcase_add_test(tests, with_a_request_pending_it_lets_go_of_a_task_that_runs);
-	tcase_add_test(tests, shield_004_of_a_task_that_is_done_it_does_not_switch);
-	tcase_add_test(tests, shield_006_shields_inside_a_gather_let_their_tasks_run_on);
-	tcase_add_test(tests, shield_007_a_task_that_fails_after_its_waiter_left_is_reported_once);
-	tcase_add_test(tests, a_task_that_fails_just_as_its_waiter_leaves_is_reported_once);
-	tcase_add_test(tests, a_deadline_around_it_ends_the_wait_and_spares_the_task);
-	tcase_add_test(tests, a_task_that_was_cancelled_gives_way_to_the_caller_s_own_reason);
-	tcase_add_test(tests, shield_008_a_limit_of_its_own_ends_what_is_inside);
+	tcase_add_test(tests,
+		       shield_002_a_task_that_was_cancelled_itself_is_ecanceled);
+	tcase_add_test(tests,
+		       shield_003_cancelled_it_returns_at_once_and_the_task_runs_on);
+	tcase_add_test(tests,
+		       with_a_request_pending_it_lets_go_of_a_task_that_runs);
+	tcase_add_test(tests,
+		       shield_004_of_a_task_that_is_done_it_does_not_switch);
+	tcase_add_test(tests,
+		       shield_006_shields_inside_a_gather_let_their_tasks_run_on);
+	tcase_add_test(tests,
+		       shield_007_a_task_that_fails_after_its_waiter_left_is_reported_once);
+	tcase_add_test(tests,
+		       a_task_that_fails_just_as_its_waiter_leaves_is_reported_once);
+	tcase_add_test(tests,
+		       a_deadline_around_it_ends_the_wait_and_spares_the_task);
+	tcase_add_test(tests,
+		       a_task_that_was_cancelled_gives_way_to_the_caller_s_own_reason);
+	tcase_add_test(tests,
+		       shield_008_a_limit_of_its_own_ends_what_is_inside);
 	tcase_add_test(tests, a_limit_of_zero_lets_nothing_park);
-	tcase_add_test(tests, a_deadline_outside_waits_until_the_shield_is_left);
+	tcase_add_test(tests,
+		       a_deadline_outside_waits_until_the_shield_is_left);
 	tcase_add_test(tests, shields_nest);
-	tcase_add_test(tests, an_await_inside_a_shield_does_not_pass_a_cancel_on);
+	tcase_add_test(tests,
+		       an_await_inside_a_shield_does_not_pass_a_cancel_on);
 	suite_add_tcase(whole, tests);
 	return whole;
 }

@@ -127,7 +127,8 @@ START_TEST(a_task_that_overflows_its_stack_dies_by_name)
 		return;
 	dies(overflow_in_task, SIGSEGV, "task bottomless overflowed its stack");
 	dies(overflow_in_small_task, SIGSEGV, "task bottomless overflowed its stack");
-	dies(overflow_without_memory, SIGSEGV, "task task-2 overflowed its stack");
+	dies(overflow_without_memory, SIGSEGV,
+	     "task task-2 overflowed its stack");
 	dies(overflow_above_protected, SIGSEGV, "task bottomless overflowed its stack");
 }
 END_TEST
@@ -144,7 +145,8 @@ START_TEST(any_other_fault_kills_as_ever_and_is_not_called_an_overflow)
 
 	if (ADDRESS_SANITIZED)
 		return;
-	status = in_child(run_in_child, (void *)touch_nothing, said, sizeof(said));
+	status = in_child(run_in_child, (void *)touch_nothing, said,
+			  sizeof(said));
 	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
 	ck_assert_str_eq(said, "");
 }
@@ -157,7 +159,8 @@ static void handle(int number)
 
 static void run_with_handler(void *arg)
 {
-	struct sigaction action = { .sa_handler = handle, .sa_flags = SA_ONSTACK };
+	struct sigaction action = { .sa_handler = handle,
+				    .sa_flags = SA_ONSTACK };
 
 	sigaction(SIGSEGV, &action, NULL);
 	coil_run(arg, NULL);
@@ -166,9 +169,11 @@ static void run_with_handler(void *arg)
 START_TEST(a_handler_of_the_program_s_own_is_left_alone)
 {
 	char said[4096];
-	int status = in_child(run_with_handler, (void *)overflow_in_task, said, sizeof(said));
+	int status = in_child(run_with_handler, (void *)overflow_in_task, said,
+			      sizeof(said));
 
-	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 44, "%#x %s", status, said);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 44, "%#x %s",
+		      status, said);
 }
 END_TEST
 
@@ -179,7 +184,9 @@ static int look_at_handler(void *arg)
 
 	ck_assert_int_eq(sigaction(SIGSEGV, NULL, &action), 0);
 	ck_assert_int_eq(sigaltstack(NULL, &stack), 0);
-	return action.sa_flags & SA_ONSTACK && !(stack.ss_flags & SS_DISABLE) ? 1 : 0;
+	return action.sa_flags & SA_ONSTACK && !(stack.ss_flags & SS_DISABLE)
+		       ? 1
+		       : 0;
 }
 
 START_TEST(after_the_run_the_handler_and_its_stack_are_gone)
@@ -220,7 +227,8 @@ static int use(void *arg)
 COIL_TEST(a_stack_has_the_size_that_was_asked_for)
 {
 	static const size_t sizes[] = {
-		16 * KIB, 20 * KIB + 1, 64 * KIB, 68 * KIB, 256 * KIB, 1024 * KIB, 8192 * KIB,
+		16 * KIB,  20 * KIB + 1, 64 * KIB,   68 * KIB,
+		256 * KIB, 1024 * KIB,	 8192 * KIB,
 	};
 
 	if (SANITIZED)
@@ -231,7 +239,8 @@ COIL_TEST(a_stack_has_the_size_that_was_asked_for)
 
 		/* Less what the task itself and a few frames take. */
 		for (int n = 0; n < 2; n++)
-			tasks[n] = coil_create_task_with(&options, use, INT(sizes[i] - 4 * KIB));
+			tasks[n] = coil_create_task_with(
+				&options, use, INT(sizes[i] - 4 * KIB));
 		ck_assert_int_eq(coil_gather(tasks, 2, NULL), 0);
 	}
 }
@@ -253,7 +262,8 @@ END_TEST
 
 COIL_TEST(a_size_that_cannot_be_had_is_enomem)
 {
-	static const size_t sizes[] = { SIZE_MAX, SIZE_MAX / 2, (size_t)1 << 60 };
+	static const size_t sizes[] = { SIZE_MAX, SIZE_MAX / 2,
+					(size_t)1 << 60 };
 
 	for (int i = 0; i < 3; i++) {
 		struct coil_task_options options = { .stack_size = sizes[i] };
@@ -349,7 +359,8 @@ static void crowd(size_t many)
 	struct coil_group group = {0};
 
 	for (size_t i = 0; i < many; i++)
-		ck_assert_int_eq(coil_group_create_task(&group, park, &waitq), 0);
+		ck_assert_int_eq(coil_group_create_task(&group, park, &waitq),
+				 0);
 	settle();
 	ck_assert_uint_eq(coil_waitq_unpark_all(&waitq), many);
 	ck_assert_int_eq(coil_group_wait(&group), 0);
@@ -359,8 +370,10 @@ static size_t stacks_in_memory(void)
 {
 	size_t n = 0;
 
-	for (struct slab *slab = coil__loop->stacks.slabs; slab; slab = slab->next) {
-		size_t page = coil__loop->stacks.page, pages = slab->length / page;
+	for (struct slab *slab = coil__loop->stacks.slabs; slab;
+	     slab = slab->next) {
+		size_t page = coil__loop->stacks.page,
+		       pages = slab->length / page;
 		unsigned char *core = malloc(pages);
 
 		ck_assert_int_eq(mincore(slab->base, slab->length, core), 0);
@@ -430,12 +443,14 @@ START_TEST(under_mlockall_guards_are_pages_and_slabs_small)
 
 	if (SANITIZED)
 		return;
-	status = in_child(run_locked, (void *)crowd_and_end, said, sizeof(said));
+	status =
+		in_child(run_locked, (void *)crowd_and_end, said, sizeof(said));
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
 		printf("skip: mlockall is not allowed here\n");
 		return;
 	}
-	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%#x %s", status, said);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%#x %s",
+		      status, said);
 }
 END_TEST
 
@@ -446,9 +461,11 @@ Suite *suite(void)
 
 	tcase_add_test(tests, below_every_stack_lies_a_guard);
 	tcase_add_test(tests, below_a_stack_of_a_size_of_its_own_lies_a_guard);
-	tcase_add_test(tests, where_the_kernel_has_no_guard_regions_pages_are_protected);
+	tcase_add_test(tests,
+		       where_the_kernel_has_no_guard_regions_pages_are_protected);
 	tcase_add_test(tests, a_task_that_overflows_its_stack_dies_by_name);
-	tcase_add_test(tests, any_other_fault_kills_as_ever_and_is_not_called_an_overflow);
+	tcase_add_test(tests,
+		       any_other_fault_kills_as_ever_and_is_not_called_an_overflow);
 	tcase_add_test(tests, a_handler_of_the_program_s_own_is_left_alone);
 	tcase_add_test(tests, after_the_run_the_handler_and_its_stack_are_gone);
 	tcase_add_test(tests, a_stack_has_the_size_that_was_asked_for);

@@ -132,7 +132,8 @@ static void run_twice_stopped(void *arg)
 START_TEST(run_006_a_second_signal_ends_the_process)
 {
 	char said[4096];
-	int status = in_child(run_twice_stopped, (void *)do_not_stop, said, sizeof(said));
+	int status = in_child(run_twice_stopped, (void *)do_not_stop, said,
+			      sizeof(said));
 
 	ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT,
 		      "status %#x: %s", status, said);
@@ -232,13 +233,18 @@ Suite *suite(void)
 	Suite *whole = suite_create("stop");
 	TCase *tests = tcase_create("stop");
 
-	tcase_add_test(tests, run_006_a_stop_signal_cancels_main_and_the_run_is_eintr);
-	tcase_add_test(tests, run_006_a_main_that_finishes_all_the_same_has_its_result);
+	tcase_add_test(tests,
+		       run_006_a_stop_signal_cancels_main_and_the_run_is_eintr);
+	tcase_add_test(tests,
+		       run_006_a_main_that_finishes_all_the_same_has_its_result);
 	tcase_add_test(tests, run_006_a_cancel_from_elsewhere_stays_ecanceled);
 	tcase_add_test(tests, run_006_a_second_signal_ends_the_process);
-	tcase_add_test(tests, a_signal_that_was_pending_before_the_run_stops_it);
-	tcase_add_test(tests, a_main_that_sleeps_until_it_is_stopped_is_not_stuck);
-	tcase_add_test(tests, a_broken_pipe_kills_nobody_and_leaves_no_signal_behind);
+	tcase_add_test(tests,
+		       a_signal_that_was_pending_before_the_run_stops_it);
+	tcase_add_test(tests,
+		       a_main_that_sleeps_until_it_is_stopped_is_not_stuck);
+	tcase_add_test(tests,
+		       a_broken_pipe_kills_nobody_and_leaves_no_signal_behind);
 	tcase_add_test(tests, a_sigpipe_that_was_pending_before_stays);
 	suite_add_tcase(whole, tests);
 	return whole;

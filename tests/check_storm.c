@@ -11,7 +11,12 @@
 #include <time.h>
 
 enum {
-	LOCKS = 3, SEMAPHORES = 2, PERMITS = 2, QUEUES = 2, ROOM = 3, EVENTS = 2,
+	LOCKS = 3,
+	SEMAPHORES = 2,
+	PERMITS = 2,
+	QUEUES = 2,
+	ROOM = 3,
+	EVENTS = 2,
 	ALIVE = 150,		/* tasks at a time */
 	DEEPEST = 4,
 	CHILDREN = 4,
@@ -29,7 +34,7 @@ struct worker {
 	struct worker **link;
 	struct coil_task *task;
 	int depth;
-	int result;		/* as of fn, to be compared with what others are told */
+	int result; /* as of fn, to be compared with what others are told */
 	bool ended;
 	bool *freed;		/* for those whom nobody waits for */
 };
@@ -45,7 +50,7 @@ static struct {
 	struct coil_semaphore semaphores[SEMAPHORES];
 	int permits[SEMAPHORES];	/* taken */
 	struct coil_queue queues[QUEUES];
-	int held[QUEUES];		/* put and not got, as far as anybody was told */
+	int held[QUEUES]; /* put and not got, as far as anybody was told */
 	struct coil_event events[EVENTS];
 	unsigned char items[ITEMS];
 	int next_item;
@@ -72,7 +77,8 @@ static void note(const struct worker *worker, const char *what, int result)
 	if (!storm.text)
 		return;
 	n = snprintf(storm.text + storm.length, room, "%llu %s %d\n",
-		     (unsigned long long)(worker ? worker->task->number : 0), what, result);
+		     (unsigned long long)(worker ? worker->task->number : 0),
+		     what, result);
 	ck_assert_uint_lt((size_t)n, room);
 	storm.length += (size_t)n;
 }
@@ -81,11 +87,13 @@ static void note(const struct worker *worker, const char *what, int result)
  * What every parking call must hold to: a request that was pending is returned,
  * and one that is returned is pending.
  */
-static bool went_well(const struct worker *worker, int before, int err, const char *what)
+static bool went_well(const struct worker *worker, int before, int err,
+		      const char *what)
 {
 	note(worker, what, err);
 	if (before)
-		ck_assert_msg(err == before, "%s returned %d though %d was pending", what, err,
+		ck_assert_msg(err == before,
+			      "%s returned %d though %d was pending", what, err,
 			      before);
 	if (err == -ECANCELED)
 		ck_assert_int_eq(coil_check(), -ECANCELED);
@@ -148,13 +156,15 @@ static void use_semaphore(struct worker *worker)
 		storm.permits[i]++;
 		rest(worker);
 		storm.permits[i]--;
-		ck_assert_int_eq(coil_semaphore_release(&storm.semaphores[i]), 0);
+		ck_assert_int_eq(coil_semaphore_release(&storm.semaphores[i]),
+				 0);
 	}
 }
 
 static void put_item(struct worker *worker)
 {
-	int i = (int)below(QUEUES), item = storm.next_item++ % ITEMS, before, err;
+	int i = (int)below(QUEUES), item = storm.next_item++ % ITEMS, before,
+	    err;
 
 	COIL_TIMEOUT(some_time()) {
 		before = coil_check();
@@ -179,7 +189,8 @@ static void get_item(struct worker *worker)
 		if (!went_well(worker, before, err, "get"))
 			break;
 		ck_assert(item >= 0 && item < ITEMS);
-		ck_assert_msg(storm.items[item] == OFFERED || storm.items[item] == PUT,
+		ck_assert_msg(storm.items[item] == OFFERED ||
+				      storm.items[item] == PUT,
 			      "item %d is %d", item, storm.items[item]);
 		storm.items[item] += GOT;
 		storm.held[i]--;
@@ -201,7 +212,8 @@ static void use_event(struct worker *worker)
 	default:
 		COIL_TIMEOUT(some_time()) {
 			before = coil_check();
-			went_well(worker, before, coil_event_wait(event), "event");
+			went_well(worker, before, coil_event_wait(event),
+				  "event");
 		}
 	}
 }
@@ -215,15 +227,19 @@ static void act_in_timeout(struct worker *worker)
 	struct coil_timeout timeout = {0};
 	int err;
 
-	ck_assert_int_eq(coil_timeout_begin(&timeout, (int)below(3) ? some_time() : 0), 0);
+	ck_assert_int_eq(coil_timeout_begin(&timeout,
+					    (int)below(3) ? some_time() : 0),
+			 0);
 	for (unsigned n = below(3); n; n--)
 		act(worker);
 	if (below(4) == 0)
-		(void)coil_timeout_reschedule(&timeout, coil_now() + some_time());
+		(void)coil_timeout_reschedule(&timeout,
+					      coil_now() + some_time());
 	act(worker);
 	err = coil_timeout_end(&timeout);
 	note(worker, "timeout", err);
-	ck_assert(err == 0 || (err == -ETIMEDOUT && coil_timeout_expired(&timeout)));
+	ck_assert(err == 0 ||
+		  (err == -ETIMEDOUT && coil_timeout_expired(&timeout)));
 }
 
 static void act_in_shield(struct worker *worker)
@@ -231,7 +247,9 @@ static void act_in_shield(struct worker *worker)
 	struct coil_timeout shield = {0};
 	bool forever = below(2);
 
-	ck_assert_int_eq(coil_shield_begin(&shield, forever ? COIL_FOREVER : some_time()), 0);
+	ck_assert_int_eq(coil_shield_begin(&shield, forever ? COIL_FOREVER
+							    : some_time()),
+			 0);
 	if (forever) {
 		ck_assert_int_eq(coil_check(), 0);
 		ck_assert_int_eq(coil_yield(), 0);
@@ -288,12 +306,14 @@ static int work(void *arg)
 	return worker->result;
 }
 
-static struct coil_task *start_worker(const struct worker *parent, struct worker *worker)
+static struct coil_task *start_worker(const struct worker *parent,
+				      struct worker *worker)
 {
 	const struct coil_task_options eager = { .eager = true };
 
 	*worker = (struct worker){ .depth = parent->depth + 1 };
-	return below(4) ? start(work, worker) : coil_create_task_with(&eager, work, worker);
+	return below(4) ? start(work, worker)
+			: coil_create_task_with(&eager, work, worker);
 }
 
 /* Whoever returns from one that waits for children finds them all ended. */
@@ -306,8 +326,8 @@ static void have_ended(const struct worker *children, unsigned n)
 /* A child's result, or the caller's own reason if that was -ECANCELED. */
 static void is_result(const struct worker *child, int result)
 {
-	ck_assert(result == child->result || (child->result == -ECANCELED && result < 0 &&
-					      coil_check() != 0));
+	ck_assert(result == child->result || (child->result == -ECANCELED &&
+					      result < 0 && coil_check() != 0));
 }
 
 static void await_child(struct worker *worker)
@@ -344,7 +364,8 @@ static void leave_child(struct worker *worker)
 	struct coil_task *task;
 
 	*child = (struct worker){
-		.depth = worker->depth + 1, .freed = &gone[left_behind++ % (1 << 12)],
+		.depth = worker->depth + 1,
+		.freed = &gone[left_behind++ % (1 << 12)],
 	};
 	task = start(work, child);
 	if (below(2))
@@ -443,12 +464,12 @@ static void wait_for_future(struct worker *worker)
 static void act(struct worker *worker)
 {
 	static void (*const alone[])(struct worker *) = {
-		rest, rest, use_lock, use_semaphore, put_item, get_item, use_event,
-		cancel_somebody,
+		rest,	  rest,	    use_lock,  use_semaphore,
+		put_item, get_item, use_event, cancel_somebody,
 	};
 	static void (*const with_others[])(struct worker *) = {
-		act_in_timeout, act_in_shield, await_child, leave_child, gather_children,
-		watch_children, lead_group, wait_for_future,
+		act_in_timeout,	 act_in_shield,	 await_child, leave_child,
+		gather_children, watch_children, lead_group,  wait_for_future,
 	};
 
 	if (storm.steps <= 0)
@@ -470,9 +491,12 @@ static void prepare(void)
 {
 	storm.steps = STEPS;
 	for (int i = 0; i < SEMAPHORES; i++)
-		storm.semaphores[i] = (struct coil_semaphore)COIL_BOUNDED_SEMAPHORE(PERMITS);
+		storm.semaphores[i] =
+			(struct coil_semaphore)COIL_BOUNDED_SEMAPHORE(PERMITS);
 	for (int i = 0; i < QUEUES; i++)
-		ck_assert_int_eq(coil_queue_init(&storm.queues[i], sizeof(int), ROOM), 0);
+		ck_assert_int_eq(coil_queue_init(&storm.queues[i], sizeof(int),
+						 ROOM),
+				 0);
 	coil_set_error_handler(hear, NULL);
 }
 
@@ -483,14 +507,17 @@ static void clear_up(void)
 
 	ck_assert_int_eq(storm.alive, 0);
 	for (int i = 0; i < LOCKS; i++)
-		ck_assert(!coil_lock_locked(&storm.locks[i]) && !storm.locks[i].waiters.head);
+		ck_assert(!coil_lock_locked(&storm.locks[i]) &&
+			  !storm.locks[i].waiters.head);
 	for (int i = 0; i < SEMAPHORES; i++) {
 		ck_assert_int_eq(storm.permits[i], 0);
-		ck_assert_int_eq(coil_semaphore_release(&storm.semaphores[i]), -ERANGE);
+		ck_assert_int_eq(coil_semaphore_release(&storm.semaphores[i]),
+				 -ERANGE);
 		ck_assert_ptr_null(storm.semaphores[i].waiters.head);
 	}
 	for (int i = 0; i < QUEUES; i++) {
-		ck_assert_int_eq((int)coil_queue_size(&storm.queues[i]), storm.held[i]);
+		ck_assert_int_eq((int)coil_queue_size(&storm.queues[i]),
+				 storm.held[i]);
 		while (!coil_queue_get_nowait(&storm.queues[i], &item))
 			storm.items[item] += GOT;
 		coil_queue_fini(&storm.queues[i]);
@@ -563,11 +590,13 @@ START_TEST(nothing_is_lost_and_nobody_is_forgotten)
 	clock_gettime(CLOCK_MONOTONIC, &began);
 	do {
 		/* The seed that would repeat it. */
-		printf("COIL_STORM_SEED=%llu\n", (unsigned long long)(seed + (uint64_t)rounds));
+		printf("COIL_STORM_SEED=%llu\n",
+		       (unsigned long long)(seed + (uint64_t)rounds));
 		fflush(stdout);
 		run_round(seed + (uint64_t)rounds++, NULL);
 		clock_gettime(CLOCK_MONOTONIC, &now);
-	} while (seconds ? now.tv_sec - began.tv_sec < seconds : rounds < ROUNDS);
+	} while (seconds ? now.tv_sec - began.tv_sec < seconds
+			 : rounds < ROUNDS);
 }
 END_TEST
 

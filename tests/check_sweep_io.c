@@ -130,7 +130,8 @@ static void begin_receive(void)
 
 COIL_TEST(no_byte_that_was_received_is_lost)
 {
-	static const struct sweep it = { begin_receive, run_receive, help_receive, end_receive };
+	static const struct sweep it = { begin_receive, run_receive,
+					 help_receive, end_receive };
 
 	for (own.kind = RECV; own.kind < RECVS; own.kind++)
 		sweep(&it);
@@ -214,7 +215,8 @@ static void end_send(int result)
 
 COIL_TEST(what_was_sent_is_what_was_said_to_be_sent)
 {
-	static const struct sweep it = { begin_send, run_send, help_send, end_send };
+	static const struct sweep it = { begin_send, run_send, help_send,
+					 end_send };
 
 	for (own.kind = SEND; own.kind < SENDS; own.kind++)
 		sweep(&it);
@@ -242,7 +244,8 @@ static void end_send_all(int result)
 
 COIL_TEST(send_all_says_how_much_was_sent)
 {
-	static const struct sweep it = { begin_pair, run_send_all, help_send, end_send_all };
+	static const struct sweep it = { begin_pair, run_send_all, help_send,
+					 end_send_all };
 
 	sweep(&it);
 }
@@ -260,7 +263,8 @@ static int run_recv_all(void *arg)
 
 COIL_TEST(recv_all_says_how_much_was_received)
 {
-	static const struct sweep it = { begin_pair, run_recv_all, help_receive, end_receive };
+	static const struct sweep it = { begin_pair, run_recv_all, help_receive,
+					 end_receive };
 
 	sweep(&it);
 }
@@ -338,7 +342,8 @@ static void end_splice(int result)
 
 COIL_TEST(splice_loses_nothing_between_two_ends)
 {
-	static const struct sweep it = { begin_splice, run_splice, help_splice, end_splice };
+	static const struct sweep it = { begin_splice, run_splice, help_splice,
+					 end_splice };
 
 	sweep(&it);
 }
@@ -363,7 +368,8 @@ static void end_poll(int result)
 
 COIL_TEST(a_poll_of_several_fds)
 {
-	static const struct sweep it = { begin_pair, run_poll, help_receive, end_poll };
+	static const struct sweep it = { begin_pair, run_poll, help_receive,
+					 end_poll };
 
 	sweep(&it);
 }
@@ -415,7 +421,8 @@ static void end_accept(int result)
 
 COIL_TEST(no_connection_that_was_accepted_is_lost)
 {
-	static const struct sweep it = { begin_accept, run_accept, help_accept, end_accept };
+	static const struct sweep it = { begin_accept, run_accept, help_accept,
+					 end_accept };
 
 	sweep(&it);
 }
@@ -440,7 +447,8 @@ static int run_connect(void *arg)
 	int err;
 
 	coil_timeout_begin(&limit, MS);
-	err = coil_connect(own.fds[1], (struct sockaddr *)&own.addr, sizeof(own.addr));
+	err = coil_connect(own.fds[1], (struct sockaddr *)&own.addr,
+			   sizeof(own.addr));
 	coil_timeout_end(&limit);
 	return err;
 }
@@ -454,7 +462,8 @@ static void end_connect(int result)
 
 COIL_TEST(a_connect_that_is_not_answered)
 {
-	static const struct sweep it = { begin_connect, run_connect, help_connect, end_connect };
+	static const struct sweep it = { begin_connect, run_connect,
+					 help_connect, end_connect };
 
 	sweep(&it);
 }
@@ -464,7 +473,8 @@ static int run_dial(void *arg)
 	char address[32];
 	int fd;
 
-	snprintf(address, sizeof(address), "127.0.0.1:%d", ntohs(own.addr.sin_port));
+	snprintf(address, sizeof(address), "127.0.0.1:%d",
+		 ntohs(own.addr.sin_port));
 	fd = coil_dial(address);
 	if (fd < 0)
 		return fd;
@@ -484,7 +494,8 @@ static void end_dial(int result)
 
 COIL_TEST(no_fd_that_was_dialled_is_lost)
 {
-	static const struct sweep it = { begin_accept, run_dial, NULL, end_dial };
+	static const struct sweep it = { begin_accept, run_dial, NULL,
+					 end_dial };
 
 	/* An address without a name may never have to wait; then there is no park. */
 	own.kind = 0;
@@ -616,7 +627,8 @@ static int work_a_little(void *arg)
 
 static int run_abandonable(void *arg)
 {
-	int result = coil_to_thread_abandonable(work_a_little, &own.released, let_go);
+	int result = coil_to_thread_abandonable(work_a_little, &own.released,
+						let_go);
 
 	return result == 6 ? 0 : result;
 }
@@ -633,7 +645,8 @@ static void end_abandonable(int result)
 
 COIL_TEST(what_an_abandoned_job_was_given_is_let_go_of_once)
 {
-	static const struct sweep it = { begin, run_abandonable, NULL, end_abandonable };
+	static const struct sweep it = { begin, run_abandonable, NULL,
+					 end_abandonable };
 
 	sweep(&it);
 }
@@ -655,7 +668,8 @@ Suite *suite(void)
 	tcase_add_test(tests, no_fd_that_was_dialled_is_lost);
 	tcase_add_test(tests, no_file_that_was_opened_is_lost);
 	tcase_add_test(tests, a_job_of_a_thread_s_runs_once_or_not_at_all);
-	tcase_add_test(tests, what_an_abandoned_job_was_given_is_let_go_of_once);
+	tcase_add_test(tests,
+		       what_an_abandoned_job_was_given_is_let_go_of_once);
 	suite_add_tcase(whole, tests);
 	return whole;
 }

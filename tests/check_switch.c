@@ -193,7 +193,8 @@ static int round_so(void *arg)
 COIL_TEST(each_task_keeps_its_rounding_mode)
 {
 	struct rounding up = { FE_UPWARD, 0 }, down = { FE_DOWNWARD, 0 };
-	struct coil_task *tasks[] = { start(round_so, &up), start(round_so, &down) };
+	struct coil_task *tasks[] = { start(round_so, &up),
+				      start(round_so, &down) };
 
 	ck_assert_int_eq(fegetround(), FE_TONEAREST);
 	ck_assert_int_eq(coil_gather(tasks, 2, NULL), 0);
@@ -218,7 +219,8 @@ COIL_TEST(a_new_task_rounds_as_the_one_that_made_it)
 	double got = 0;
 
 	ck_assert_int_eq(coil_await(start(round_so, &up)), 0);
-	ck_assert_int_eq(coil_await(start(rounding_at_birth, &got)), FE_TONEAREST);
+	ck_assert_int_eq(coil_await(start(rounding_at_birth, &got)),
+			 FE_TONEAREST);
 	ck_assert(got == one / three);
 }
 
@@ -343,16 +345,23 @@ Suite *suite(void)
 
 	tcase_add_test(tests, task_010_there_is_no_current_task_off_a_loop);
 	tcase_add_test(tests, task_011_current_task_names_the_one_that_runs);
-	tcase_add_test(tests, task_018_a_hundred_tasks_one_after_another_leave_nothing);
+	tcase_add_test(tests,
+		       task_018_a_hundred_tasks_one_after_another_leave_nothing);
 	tcase_add_test(tests, task_020_a_future_wakes_its_waiter_once);
-	tcase_add_test(tests, task_021_whoever_wakes_a_task_it_runs_once_for_it);
+	tcase_add_test(tests,
+		       task_021_whoever_wakes_a_task_it_runs_once_for_it);
 	tcase_add_test(tests, each_task_keeps_its_rounding_mode);
 	tcase_add_test(tests, a_new_task_rounds_as_the_one_that_made_it);
-	tcase_add_test(tests, eager_001_one_that_never_parks_is_done_when_it_was_made);
-	tcase_add_test(tests, eager_002_it_runs_up_to_its_first_park_and_then_waits_its_turn);
-	tcase_add_test(tests, eager_003_three_deep_each_is_the_current_task_inside);
-	tcase_add_test(tests, a_task_that_returns_with_a_scope_open_dies_by_name);
-	tcase_add_test(tests, a_task_that_parks_in_a_scope_it_returned_from_dies_by_name);
+	tcase_add_test(tests,
+		       eager_001_one_that_never_parks_is_done_when_it_was_made);
+	tcase_add_test(tests,
+		       eager_002_it_runs_up_to_its_first_park_and_then_waits_its_turn);
+	tcase_add_test(tests,
+		       eager_003_three_deep_each_is_the_current_task_inside);
+	tcase_add_test(tests,
+		       a_task_that_returns_with_a_scope_open_dies_by_name);
+	tcase_add_test(tests,
+		       a_task_that_parks_in_a_scope_it_returned_from_dies_by_name);
 	suite_add_tcase(whole, tests);
 	return whole;
 }

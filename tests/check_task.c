@@ -108,7 +108,9 @@ static int say_twice(void *arg)
 COIL_TEST(ready_tasks_run_in_the_order_in_which_they_became_ready)
 {
 	struct coil_task *tasks[] = {
-		start(say_twice, "a"), start(say_twice, "b"), start(say_twice, "c"),
+		start(say_twice, "a"),
+		start(say_twice, "b"),
+		start(say_twice, "c"),
 	};
 
 	ck_assert_int_eq(coil_gather(tasks, 3, NULL), 0);
@@ -124,7 +126,8 @@ COIL_TEST(task_014_a_null_fn_is_einval)
 		ck_assert_ptr_null(coil_create_task(NULL, NULL));
 		ck_assert_int_eq(errno, EINVAL);
 		ck_assert_uint_eq(coil_all_tasks(NULL, 0), 1);
-		ck_assert_int_eq(coil_group_create_task(&group, NULL, NULL), -EINVAL);
+		ck_assert_int_eq(coil_group_create_task(&group, NULL, NULL),
+				 -EINVAL);
 	}
 	ck_assert_int_eq(coil_group_wait(&group), 0);
 }
@@ -201,7 +204,8 @@ COIL_TEST(task_004_a_task_that_awaits_itself_is_told_and_goes_on)
 	ck_assert_int_eq(coil_gather(tasks, 2, NULL), -EDEADLK);
 	ck_assert_int_eq(coil_gather(tasks, 2, results), -EDEADLK);
 	ck_assert_int_eq(results[0], 5);
-	ck_assert_int_eq(coil_wait(tasks, 2, COIL_ALL_COMPLETED, COIL_SECOND), -EDEADLK);
+	ck_assert_int_eq(coil_wait(tasks, 2, COIL_ALL_COMPLETED, COIL_SECOND),
+			 -EDEADLK);
 	ck_assert_int_eq(coil_as_completed(tasks, 2, &done), -EDEADLK);
 	ck_assert_uint_eq(done, 0);
 	ck_assert_int_eq(coil_check(), 0);
@@ -293,7 +297,8 @@ COIL_TEST(task_005_what_belongs_to_another_loop_is_exdev)
 
 	sem_init(&abroad.there, 0, 0);
 	sem_init(&abroad.go_on, 0, 0);
-	ck_assert_int_eq(pthread_create(&abroad.thread, NULL, run_abroad, &abroad), 0);
+	ck_assert_int_eq(
+		pthread_create(&abroad.thread, NULL, run_abroad, &abroad), 0);
 	sem_wait(&abroad.there);
 	tasks[1] = abroad.task;
 	ck_assert_int_eq(coil_await(abroad.task), -EXDEV);
@@ -304,7 +309,8 @@ COIL_TEST(task_005_what_belongs_to_another_loop_is_exdev)
 	ck_assert_int_eq(coil_wait(tasks, 2, COIL_ALL_COMPLETED, 0), -EXDEV);
 	ck_assert_int_eq(coil_as_completed(tasks, 2, &done), -EXDEV);
 	ck_assert_int_eq(coil_waitq_park(&abroad.waitq), -EXDEV);
-	ck_assert_int_eq(coil_waitq_park_shielded(&abroad.waitq, NULL, "test"), -EXDEV);
+	ck_assert_int_eq(coil_waitq_park_shielded(&abroad.waitq, NULL, "test"),
+			 -EXDEV);
 	ck_assert_int_eq(coil_future_wait(&abroad.future), -EXDEV);
 	errno = 0;
 	ck_assert_ptr_null(coil_waitq_unpark(&abroad.waitq));
@@ -408,7 +414,8 @@ static int fail_unheard(void *arg)
 START_TEST(task_007_without_a_handler_one_line_goes_to_stderr)
 {
 	char said[4096];
-	int status = in_child(run_in_child, (void *)fail_unheard, said, sizeof(said));
+	int status = in_child(run_in_child, (void *)fail_unheard, said,
+			      sizeof(said));
 
 	ck_assert_int_eq(status, 0);
 	ck_assert_ptr_nonnull(strstr(said, "loud"));
@@ -426,7 +433,8 @@ static unsigned long number_of(const struct coil_task *task)
 	unsigned long number;
 	char rest;
 
-	ck_assert_int_eq(sscanf(coil_task_name(task), "task-%lu%c", &number, &rest), 1);
+	ck_assert_int_eq(
+		sscanf(coil_task_name(task), "task-%lu%c", &number, &rest), 1);
 	return number;
 }
 
@@ -439,7 +447,9 @@ COIL_TEST(task_009_names_are_copied_and_numbers_grow)
 
 	first = start(give, NULL);
 	third = coil_create_task_with(&options, give, NULL);
-	ck_assert_int_eq(coil_group_create_task_with(&group, &options, give, NULL, &fourth), 0);
+	ck_assert_int_eq(coil_group_create_task_with(&group, &options, give,
+						     NULL, &fourth),
+			 0);
 	second = start(give, NULL);
 	memset(name, 'x', sizeof(name) - 1);
 	ck_assert_uint_lt(number_of(first), number_of(second));
@@ -492,24 +502,32 @@ Suite *suite(void)
 	TCase *tests = tcase_create("task");
 
 	tcase_add_test(tests, task_001_a_result_is_the_sum_of_two_helpers);
-	tcase_add_test(tests, task_006_a_failure_is_readable_before_it_is_awaited);
-	tcase_add_test(tests, join_tells_a_failure_of_its_own_from_that_of_the_task);
+	tcase_add_test(tests,
+		       task_006_a_failure_is_readable_before_it_is_awaited);
+	tcase_add_test(tests,
+		       join_tells_a_failure_of_its_own_from_that_of_the_task);
 	tcase_add_test(tests, a_handle_that_could_not_be_made_is_enomem);
 	tcase_add_test(tests, task_002_a_new_task_is_queued_and_not_run);
-	tcase_add_test(tests, ready_tasks_run_in_the_order_in_which_they_became_ready);
+	tcase_add_test(tests,
+		       ready_tasks_run_in_the_order_in_which_they_became_ready);
 	tcase_add_test(tests, task_014_a_null_fn_is_einval);
 	tcase_add_test(tests, options_that_make_no_sense_are_einval);
 	tcase_add_test(tests, task_016_off_a_loop_every_call_is_eperm);
-	tcase_add_test(tests, task_004_a_task_that_awaits_itself_is_told_and_goes_on);
+	tcase_add_test(tests,
+		       task_004_a_task_that_awaits_itself_is_told_and_goes_on);
 	tcase_add_test(tests, a_handle_that_another_consumes_is_ebusy);
 	tcase_add_test(tests, task_005_what_belongs_to_another_loop_is_exdev);
-	tcase_add_test(tests, task_007_a_failure_that_nobody_read_is_reported_once);
+	tcase_add_test(tests,
+		       task_007_a_failure_that_nobody_read_is_reported_once);
 	tcase_add_test(tests, neither_success_nor_a_cancel_is_reported);
-	tcase_add_test(tests, task_007_a_handle_left_behind_is_reported_when_the_run_ends);
-	tcase_add_test(tests, task_007_without_a_handler_one_line_goes_to_stderr);
+	tcase_add_test(tests,
+		       task_007_a_handle_left_behind_is_reported_when_the_run_ends);
+	tcase_add_test(tests,
+		       task_007_without_a_handler_one_line_goes_to_stderr);
 	tcase_add_test(tests, task_009_names_are_copied_and_numbers_grow);
 	tcase_add_test(tests, a_name_can_be_set_at_any_time);
-	tcase_add_test(tests, all_tasks_are_counted_and_as_many_listed_as_there_is_room_for);
+	tcase_add_test(tests,
+		       all_tasks_are_counted_and_as_many_listed_as_there_is_room_for);
 	suite_add_tcase(whole, tests);
 	return whole;
 }

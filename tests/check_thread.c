@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/sync.h"
+#include "tests/threads.h"
 #include "core/loop.h"
 #include <coil/thread.h>
 #include <coil/waitq.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { POOL = 32, LOOSE = 16 };	/* threads, of a loop and of the process */
 
@@ -51,20 +50,11 @@ static int send_away_loosely(void *arg)
 	return coil_to_thread_abandonable(work, arg, release);
 }
 
-/* Lets the loop and the threads go on until something is so. */
-#define until(condition)						\
-	do {								\
-		while (!(condition))					\
-			ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0); \
-	} while (0)
-
 /* The thread waits, and the loop stands still. */
 static void until_set(const atomic_int *value)
 {
-	const struct timespec moment = { .tv_nsec = 1000000 };
-
 	while (!*value)
-		nanosleep(&moment, NULL);
+		rest();
 }
 
 static int count_turns(void *arg)
@@ -632,7 +622,7 @@ static int leave_a_slow_one(void *arg)
 	const struct coil_task_options slow = { .name = "slow-one" }, other = { .name = "other" };
 
 	reset_last();
-	*(struct coil_task **)arg = coil_create_task_with(&slow, send_to_hear, NULL);
+	coil_detach(coil_create_task_with(&slow, send_to_hear, NULL));
 	coil_detach(coil_create_task_with(&other, sleep_shielded, NULL));
 	until(last.began);
 	counting = *coil__loop->backend;
@@ -644,12 +634,11 @@ static int leave_a_slow_one(void *arg)
 
 START_TEST(a_run_that_waits_names_the_task_once_a_second_by_the_real_clock)
 {
-	struct coil_task *slow;
 	int old = dup(STDERR_FILENO), result;
 
 	ck_assert_int_eq(pipe(ends), 0);
 	dup2(ends[1], STDERR_FILENO);
-	result = coil_run(leave_a_slow_one, &slow);
+	result = coil_run(leave_a_slow_one, NULL);
 	dup2(old, STDERR_FILENO);
 	close(old);
 	close(ends[0]);

@@ -32,7 +32,8 @@ COIL_TEST(sleep_002_a_sleep_of_zero_is_exactly_one_turn)
 {
 	static const int64_t durations[] = { 0, -1, INT64_MIN };
 	int runs = 0, turns = 0;
-	struct coil_task *task = start(count, &runs), *other = start(count_for_ever, &turns);
+	struct coil_task *task = start(count, &runs),
+			 *other = start(count_for_ever, &turns);
 
 	ck_assert_int_eq(coil_sleep(0), 0);
 	ck_assert_int_eq(runs, 1);
@@ -69,7 +70,8 @@ static void count_poll(struct coil_loop *loop, int64_t deadline)
 
 COIL_TEST(sleep_004_short_sleeps_do_not_spin)
 {
-	static const int64_t durations[] = { 10 * MS, 100 * COIL_MICROSECOND, 1000, 10, 1 };
+	static const int64_t durations[] = { 10 * MS, 100 * COIL_MICROSECOND,
+					     1000, 10, 1 };
 
 	counted = coil__loop->backend;
 	counting = *counted;
@@ -123,8 +125,8 @@ COIL_TEST(loop_003_sleepers_that_fall_due_together_wake_by_deadline)
 {
 	int64_t now = coil_now() + ahead();
 	struct alarm alarms[] = {
-		{ now + 4, "d" }, { now + 1, "a1" }, { now + 3, "c" }, { now + 2, "b" },
-		{ now + 1, "a2" }, { now + 1, "a3" },
+		{ now + 4, "d" }, { now + 1, "a1" }, { now + 3, "c" },
+		{ now + 2, "b" }, { now + 1, "a2" }, { now + 1, "a3" },
 	};
 	struct coil_task *tasks[6];
 
@@ -172,7 +174,8 @@ COIL_TEST(a_thousand_sleepers_wake_in_order)
 	int64_t base = coil_now() + 20 * MS;
 
 	for (int i = 0; i < MANY; i++) {
-		alarms[i] = (struct alarm){ base + (i * 7919) % MANY * 1000, "" };
+		alarms[i] =
+			(struct alarm){ base + (i * 7919) % MANY * 1000, "" };
 		tasks[i] = start(sound, &alarms[i]);
 	}
 	ck_assert_int_eq(coil_gather(tasks, MANY, results), 0);
@@ -216,17 +219,23 @@ Suite *suite(void)
 	Suite *whole = suite_create("time");
 	TCase *tests = tcase_create("time");
 
-	tcase_add_test(tests, sleep_001_two_sleeps_take_the_time_of_both_and_return_0);
+	tcase_add_test(tests,
+		       sleep_001_two_sleeps_take_the_time_of_both_and_return_0);
 	tcase_add_test(tests, sleep_002_a_sleep_of_zero_is_exactly_one_turn);
 	tcase_add_test(tests, a_yield_of_a_task_that_is_alone_returns);
 	tcase_add_test(tests, sleep_004_short_sleeps_do_not_spin);
-	tcase_add_test(tests, loop_002_a_timer_fires_once_and_not_before_its_time);
-	tcase_add_test(tests, loop_003_sleepers_that_fall_due_together_wake_by_deadline);
+	tcase_add_test(tests,
+		       loop_002_a_timer_fires_once_and_not_before_its_time);
+	tcase_add_test(tests,
+		       loop_003_sleepers_that_fall_due_together_wake_by_deadline);
 	tcase_add_test(tests, a_sleep_past_the_end_of_the_clock_is_for_ever);
-	tcase_add_test(tests, ten_hours_pass_in_a_moment_where_time_is_simulated);
+	tcase_add_test(tests,
+		       ten_hours_pass_in_a_moment_where_time_is_simulated);
 	tcase_add_test(tests, a_thousand_sleepers_wake_in_order);
-	tcase_add_test(tests, off_a_loop_the_clock_is_the_monotonic_one_real_clock);
-	tcase_add_test(tests, a_sleeper_wakes_among_tasks_that_only_yield_real_clock);
+	tcase_add_test(tests,
+		       off_a_loop_the_clock_is_the_monotonic_one_real_clock);
+	tcase_add_test(tests,
+		       a_sleeper_wakes_among_tasks_that_only_yield_real_clock);
 	suite_add_tcase(whole, tests);
 	return whole;
 }

@@ -104,6 +104,28 @@ COIL_TEST(only_the_inner_one_passed_and_the_outer_goes_on)
 	ck_assert_int_eq(coil_timeout_end(&outer), 0);
 }
 
+/* A cancel of the group outranks the expiry outside it, as long as it lasts. */
+COIL_TEST(inside_a_cancelled_group_an_expired_deadline_is_not_seen)
+{
+	struct coil_timeout timeout = {0};
+	struct coil_group group = {0};
+
+	ck_assert_int_eq(coil_timeout_begin(&timeout, 0), 0);
+	ck_assert_int_eq(coil_yield(), -ETIMEDOUT);
+	ck_assert_int_eq(coil_timeout_end(&timeout), -ETIMEDOUT);
+	timeout = fresh;
+	ck_assert_int_eq(coil_timeout_begin(&timeout, MS), 0);
+	ck_assert_int_eq(coil_group_create_task(&group, give, NULL), 0);
+	coil_group_cancel(&group);
+	burn(2 * MS);
+	ck_assert_int_eq(coil_timeout_reschedule(&timeout, 0), 0);
+	ck_assert_int_eq(coil_check(), -ECANCELED);
+	ck_assert(coil_cancel_requested());
+	ck_assert_int_eq(coil_yield(), -ECANCELED);
+	ck_assert_int_eq(coil_group_wait(&group), -ETIMEDOUT);
+	ck_assert_int_eq(coil_timeout_end(&timeout), -ETIMEDOUT);
+}
+
 COIL_TEST(timeout_005_without_a_deadline_it_never_expires)
 {
 	struct coil_timeout timeout = {0};
@@ -118,14 +140,16 @@ COIL_TEST(timeout_005_without_a_deadline_it_never_expires)
 
 COIL_TEST(timeout_006_one_that_has_passed_is_seen_by_the_first_call)
 {
-	static const int64_t durations[] = { 0, -1, -11 * COIL_SECOND, INT64_MIN };
+	static const int64_t durations[] = { 0, -1, -11 * COIL_SECOND,
+					     INT64_MIN };
 	int64_t began = coil_now();
 
 	for (size_t i = 0; i < sizeof(durations) / sizeof(*durations); i++) {
 		struct coil_timeout timeout = {0};
 
 		ck_assert_int_eq(coil_timeout_begin(&timeout, durations[i]), 0);
-		ck_assert_int_eq(i % 2 ? coil_sleep(0) : coil_sleep(10 * COIL_SECOND),
+		ck_assert_int_eq(i % 2 ? coil_sleep(0)
+				       : coil_sleep(10 * COIL_SECOND),
 				 -ETIMEDOUT);
 		ck_assert(coil_timeout_expired(&timeout));
 		ck_assert_int_eq(coil_timeout_end(&timeout), -ETIMEDOUT);
@@ -139,7 +163,9 @@ COIL_TEST(timeout_006_rescheduled_into_the_past_it_is_seen_by_the_next_call)
 
 	ck_assert_int_eq(coil_timeout_begin(&timeout, COIL_SECOND), 0);
 	ck_assert_int_eq(coil_yield(), 0);
-	ck_assert_int_eq(coil_timeout_reschedule(&timeout, coil_now() - 11 * COIL_SECOND), 0);
+	ck_assert_int_eq(coil_timeout_reschedule(&timeout,
+						 coil_now() - 11 * COIL_SECOND),
+			 0);
 	ck_assert_int_eq(coil_sleep(0), -ETIMEDOUT);
 	ck_assert_int_eq(coil_timeout_end(&timeout), -ETIMEDOUT);
 }
@@ -284,12 +310,14 @@ COIL_TEST(timeout_014_used_out_of_turn_it_is_einval_and_nothing_changes)
 	ck_assert_int_eq(coil_await(start(use_anothers, &timeout)), 0);
 	ck_assert_int_eq(coil_timeout_when(&timeout), when);
 	ck_assert_int_eq(coil_sleep(COIL_FOREVER), -ETIMEDOUT);
-	ck_assert_int_eq(coil_timeout_reschedule(&timeout, COIL_FOREVER), -EINVAL);
+	ck_assert_int_eq(coil_timeout_reschedule(&timeout, COIL_FOREVER),
+			 -EINVAL);
 	ck_assert_int_eq(coil_timeout_when(&timeout), when);
 	ck_assert_int_eq(coil_yield(), -ETIMEDOUT);
 	ck_assert_int_eq(coil_timeout_end(&timeout), -ETIMEDOUT);
 	ck_assert_int_eq(coil_timeout_end(&timeout), -EINVAL);
-	ck_assert_int_eq(coil_timeout_reschedule(&timeout, COIL_FOREVER), -EINVAL);
+	ck_assert_int_eq(coil_timeout_reschedule(&timeout, COIL_FOREVER),
+			 -EINVAL);
 	ck_assert_int_eq(coil_timeout_begin(&timeout, COIL_SECOND), -EINVAL);
 	timeout = fresh;
 	ck_assert_int_eq(coil_timeout_begin(&timeout, COIL_SECOND), 0);
@@ -348,7 +376,8 @@ COIL_TEST(timeout_016_a_deadline_that_passes_while_a_group_ends_is_not_lost)
 	int64_t began = coil_now();
 
 	ck_assert_int_eq(coil_timeout_begin(&timeout, 5 * MS), 0);
-	ck_assert_int_eq(coil_group_create_task(&group, clean_up_slowly, &cleaned), 0);
+	ck_assert_int_eq(
+		coil_group_create_task(&group, clean_up_slowly, &cleaned), 0);
 	settle();
 	coil_group_cancel(&group);
 	ck_assert_int_eq(coil_group_wait(&group), -ETIMEDOUT);
@@ -387,7 +416,8 @@ COIL_TEST(a_result_beats_a_deadline_of_the_same_moment)
 		if (first)
 			settle();
 		ck_assert_int_eq(coil_timeout_begin(&timeout, COIL_FOREVER), 0);
-		ck_assert_int_eq(coil_timeout_reschedule(&timeout, own.when), 0);
+		ck_assert_int_eq(coil_timeout_reschedule(&timeout, own.when),
+				 0);
 		if (!first)
 			task = start(keep_appointment, &own);
 		ck_assert_int_eq(coil_future_wait(&own.future), 23);
@@ -467,6 +497,59 @@ COIL_TEST(deadlines_that_fall_due_in_a_crowd_wait_for_those_before_them)
 	ck_assert_int_eq(results[CROWD], CROWD);
 	ck_assert_int_eq(results[CROWD + 1], CROWD);
 	ck_assert_uint_eq(coil__loop->timers.count, 0);
+}
+
+static struct coil_waitq signalled;
+
+static int set_when_signalled(void *arg)
+{
+	struct coil_future *future = arg;
+	int err = coil_waitq_park(&signalled);
+
+	return err ? err : coil_future_set(future, 23);
+}
+
+static int signal_in_crowd(void *arg)
+{
+	if (++crowd_turns == CROWD / 2)
+		coil_waitq_unpark(&signalled);
+	if (crowd_turns == 3 * CROWD / 4)
+		burn(*(int64_t *)arg);
+	return 0;
+}
+
+static int time_out_on(void *arg)
+{
+	struct coil_timeout timeout = {0};
+	int result;
+
+	coil_timeout_begin(&timeout, 2 * ahead());
+	result = coil_future_wait(arg);
+	coil_timeout_end(&timeout);
+	return result;
+}
+
+/*
+ * The one that will set the future became ready while the first deadline waited,
+ * and before the second fell due: so the future beats the second.
+ */
+COIL_TEST(a_deadline_does_not_overtake_by_way_of_an_earlier_one)
+{
+	struct coil_task *tasks[CROWD + 3];
+	struct coil_future future = {0};
+	int64_t first = ahead();
+	int results[CROWD + 3];
+
+	tasks[CROWD] = start(time_out, &first);
+	tasks[CROWD + 1] = start(time_out_on, &future);
+	tasks[CROWD + 2] = start(set_when_signalled, &future);
+	settle();
+	burn(first);
+	for (int i = 0; i < CROWD; i++)
+		tasks[i] = start(signal_in_crowd, &first);
+	ck_assert_int_eq(coil_gather(tasks, CROWD + 3, results), 0);
+	ck_assert_int_eq(results[CROWD], CROWD);
+	ck_assert_int_eq(results[CROWD + 1], 23);
 }
 
 /*
@@ -551,7 +634,8 @@ COIL_TEST(the_block_is_left_cleanly_by_its_end_break_return_and_goto)
 out:
 	ck_assert_int_eq(after, 0);
 	ck_assert_uint_eq(coil__loop->timers.count, 0);
-	ck_assert_ptr_eq(coil_current_task()->innermost, &coil_current_task()->scope);
+	ck_assert_ptr_eq(coil_current_task()->innermost,
+			 &coil_current_task()->scope);
 	ck_assert_int_eq(coil_yield(), 0);
 }
 
@@ -560,7 +644,8 @@ static int fill_timers(void *arg)
 	struct coil_timeout timeouts[100] = {0};
 
 	for (int i = 0; i < 100; i++)
-		ck_assert_int_eq(coil_timeout_begin(&timeouts[i], COIL_SECOND + i), 0);
+		ck_assert_int_eq(
+			coil_timeout_begin(&timeouts[i], COIL_SECOND + i), 0);
 	ck_assert_uint_eq(coil__loop->timers.count, 100);
 	for (int i = 99; i >= 0; i--)
 		ck_assert_int_eq(coil_timeout_end(&timeouts[i]), 0);
@@ -579,32 +664,52 @@ Suite *suite(void)
 	Suite *whole = suite_create("timeout");
 	TCase *tests = tcase_create("timeout");
 
-	tcase_add_test(tests, timeout_001_a_deadline_ends_the_sleep_inside_and_nothing_else);
+	tcase_add_test(tests,
+		       timeout_001_a_deadline_ends_the_sleep_inside_and_nothing_else);
 	tcase_add_test(tests, once_noticed_it_is_returned_by_every_call_inside);
-	tcase_add_test(tests, timeout_003_of_two_with_one_deadline_the_outer_one_speaks);
-	tcase_add_test(tests, timeout_004_both_passed_while_nobody_looked_and_the_outer_speaks);
+	tcase_add_test(tests,
+		       timeout_003_of_two_with_one_deadline_the_outer_one_speaks);
+	tcase_add_test(tests,
+		       timeout_004_both_passed_while_nobody_looked_and_the_outer_speaks);
 	tcase_add_test(tests, timeout_004_only_the_outer_one_passed);
 	tcase_add_test(tests, only_the_inner_one_passed_and_the_outer_goes_on);
+	tcase_add_test(tests,
+		       inside_a_cancelled_group_an_expired_deadline_is_not_seen);
 	tcase_add_test(tests, timeout_005_without_a_deadline_it_never_expires);
-	tcase_add_test(tests, timeout_006_one_that_has_passed_is_seen_by_the_first_call);
-	tcase_add_test(tests, timeout_006_rescheduled_into_the_past_it_is_seen_by_the_next_call);
+	tcase_add_test(tests,
+		       timeout_006_one_that_has_passed_is_seen_by_the_first_call);
+	tcase_add_test(tests,
+		       timeout_006_rescheduled_into_the_past_it_is_seen_by_the_next_call);
 	tcase_add_test(tests, timeout_007_who_never_parks_never_hears_of_it);
-	tcase_add_test(tests, timeout_009_a_cancel_from_outside_is_not_an_expiry);
-	tcase_add_test(tests, timeout_011_a_new_scope_inside_one_that_expired_does_not_help);
-	tcase_add_test(tests, timeout_012_a_swallowed_cancel_outranks_a_later_deadline);
+	tcase_add_test(tests,
+		       timeout_009_a_cancel_from_outside_is_not_an_expiry);
+	tcase_add_test(tests,
+		       timeout_011_a_new_scope_inside_one_that_expired_does_not_help);
+	tcase_add_test(tests,
+		       timeout_012_a_swallowed_cancel_outranks_a_later_deadline);
 	tcase_add_test(tests, timeout_013_cancelled_twice_is_cancelled);
-	tcase_add_test(tests, timeout_014_used_out_of_turn_it_is_einval_and_nothing_changes);
-	tcase_add_test(tests, timeout_015_outside_a_task_it_is_eperm_and_stays_unused);
-	tcase_add_test(tests, timeout_016_a_deadline_that_passes_while_a_group_ends_is_not_lost);
+	tcase_add_test(tests,
+		       timeout_014_used_out_of_turn_it_is_einval_and_nothing_changes);
+	tcase_add_test(tests,
+		       timeout_015_outside_a_task_it_is_eperm_and_stays_unused);
+	tcase_add_test(tests,
+		       timeout_016_a_deadline_that_passes_while_a_group_ends_is_not_lost);
 	tcase_add_test(tests, a_result_beats_a_deadline_of_the_same_moment);
-	tcase_add_test(tests, a_scope_may_end_after_its_deadline_fell_due_and_before_it_showed);
-	tcase_add_test(tests, a_scope_may_be_put_off_after_its_deadline_fell_due);
-	tcase_add_test(tests, deadlines_that_fall_due_in_a_crowd_wait_for_those_before_them);
+	tcase_add_test(tests,
+		       a_scope_may_end_after_its_deadline_fell_due_and_before_it_showed);
+	tcase_add_test(tests,
+		       a_scope_may_be_put_off_after_its_deadline_fell_due);
+	tcase_add_test(tests,
+		       deadlines_that_fall_due_in_a_crowd_wait_for_those_before_them);
+	tcase_add_test(tests,
+		       a_deadline_does_not_overtake_by_way_of_an_earlier_one);
 	tcase_add_test(tests, a_deadline_can_be_put_off_again_and_again);
 	tcase_add_test(tests, a_deadline_can_be_brought_forward_and_taken_away);
 	tcase_add_test(tests, a_duration_past_the_end_of_the_clock_is_for_ever);
-	tcase_add_test(tests, the_block_is_left_cleanly_by_its_end_break_return_and_goto);
-	tcase_add_test(tests, loop_005_timers_that_are_not_needed_any_more_are_gone_at_once);
+	tcase_add_test(tests,
+		       the_block_is_left_cleanly_by_its_end_break_return_and_goto);
+	tcase_add_test(tests,
+		       loop_005_timers_that_are_not_needed_any_more_are_gone_at_once);
 	suite_add_tcase(whole, tests);
 	return whole;
 }

@@ -28,7 +28,8 @@ static struct {
 
 static uint32_t pick(uint32_t below)
 {
-	model.random = model.random * 6364136223846793005u + 1442695040888963407u;
+	model.random =
+		model.random * 6364136223846793005u + 1442695040888963407u;
 	return (uint32_t)(model.random >> 33) % below;
 }
 
@@ -59,7 +60,8 @@ static struct entry *least(void)
 		struct entry *entry = &model.entries[i];
 
 		if (entry->place && (!first || entry->when < first->when ||
-				     (entry->when == first->when && entry->order < first->order)))
+				     (entry->when == first->when &&
+				      entry->order < first->order)))
 			first = entry;
 	}
 	return first;
@@ -183,9 +185,11 @@ START_TEST(when_memory_is_out_nothing_changes)
 			uint32_t place;
 
 			support_fail_allocation(nth);
-			place = coil__timer_add(&model.timers, i, TIMER_TASK, entry);
+			place = coil__timer_add(&model.timers, i, TIMER_TASK,
+						entry);
 			refusals += support_allocation_failed();
-			ck_assert_int_eq(place == 0, support_allocation_failed());
+			ck_assert_int_eq(place == 0,
+					 support_allocation_failed());
 			support_fail_allocation(0);
 			if (place)
 				coil__timer_remove(&model.timers, place);
@@ -204,7 +208,8 @@ Suite *suite(void)
 	TCase *tests = tcase_create("timers");
 
 	tcase_add_test(tests, it_does_what_a_sorted_list_would);
-	tcase_add_test(tests, equal_instants_keep_the_order_in_which_they_were_added);
+	tcase_add_test(tests,
+		       equal_instants_keep_the_order_in_which_they_were_added);
 	tcase_add_test(tests, the_order_outlives_its_counter);
 	tcase_add_test(tests, the_far_ends_of_the_clock_are_in_order);
 	tcase_add_test(tests, removed_ones_do_not_pile_up);

@@ -19,15 +19,19 @@ static void consume(struct coil_task *tasks[], size_t n)
 
 COIL_TEST(wait_001_all_have_ended_when_it_returns)
 {
-	struct nap naps[] = { { .ns = 10 * MS, .result = 1 }, { .ns = 15 * MS, .result = 2 } };
-	struct coil_task *tasks[] = { start(nap, &naps[0]), start(nap, &naps[1]) };
+	struct nap naps[] = { { .ns = 10 * MS, .result = 1 },
+			      { .ns = 15 * MS, .result = 2 } };
+	struct coil_task *tasks[] = { start(nap, &naps[0]),
+				      start(nap, &naps[1]) };
 	int64_t began = coil_now();
 
-	ck_assert_int_eq(coil_wait(tasks, 2, COIL_ALL_COMPLETED, COIL_FOREVER), 2);
+	ck_assert_int_eq(coil_wait(tasks, 2, COIL_ALL_COMPLETED, COIL_FOREVER),
+			 2);
 	passed(began, 15 * MS);
 	ck_assert(coil_done(tasks[0]) && coil_done(tasks[1]));
 	began = coil_now();
-	ck_assert_int_eq(coil_wait(tasks, 2, COIL_ALL_COMPLETED, COIL_FOREVER), 2);
+	ck_assert_int_eq(coil_wait(tasks, 2, COIL_ALL_COMPLETED, COIL_FOREVER),
+			 2);
 	passed(began, 0);
 	/* It consumed nothing. */
 	ck_assert_int_eq(coil_await(tasks[0]), 1);
@@ -37,14 +41,17 @@ COIL_TEST(wait_001_all_have_ended_when_it_returns)
 COIL_TEST(wait_002_a_handle_that_stands_there_twice_counts_once)
 {
 	struct hold c = {0}, d = {0};
-	struct coil_task *task = start(hold, &c), *tasks[] = { task, task, start(hold, &d) };
+	struct coil_task *task = start(hold, &c),
+			 *tasks[] = { task, task, start(hold, &d) };
 
 	ck_assert_int_eq(coil_wait(tasks, 3, COIL_ALL_COMPLETED, MS), 0);
 	ck_assert_int_eq(coil_future_set(&c.future, 0), 0);
-	ck_assert_int_eq(coil_wait(tasks, 3, COIL_FIRST_COMPLETED, COIL_FOREVER), 1);
+	ck_assert_int_eq(
+		coil_wait(tasks, 3, COIL_FIRST_COMPLETED, COIL_FOREVER), 1);
 	ck_assert_int_eq(coil_wait(tasks, 3, COIL_ALL_COMPLETED, MS), 1);
 	ck_assert_int_eq(coil_future_set(&d.future, 0), 0);
-	ck_assert_int_eq(coil_wait(tasks, 3, COIL_ALL_COMPLETED, COIL_FOREVER), 2);
+	ck_assert_int_eq(coil_wait(tasks, 3, COIL_ALL_COMPLETED, COIL_FOREVER),
+			 2);
 	consume(tasks, 3);
 }
 
@@ -53,10 +60,15 @@ COIL_TEST(wait_003_no_tasks_or_no_such_mode_is_einval)
 	struct hold held = {0};
 	struct coil_task *task = start(hold, &held);
 
-	ck_assert_int_eq(coil_wait(&task, 0, COIL_ALL_COMPLETED, COIL_FOREVER), -EINVAL);
-	ck_assert_int_eq(coil_wait(NULL, 1, COIL_ALL_COMPLETED, COIL_FOREVER), -EINVAL);
-	ck_assert_int_eq(coil_wait(&task, 1, (enum coil_wait)-1, COIL_FOREVER), -EINVAL);
-	ck_assert_int_eq(coil_wait(&task, 1, (enum coil_wait)3, COIL_FOREVER), -EINVAL);
+	ck_assert_int_eq(coil_wait(&task, 0, COIL_ALL_COMPLETED, COIL_FOREVER),
+			 -EINVAL);
+	ck_assert_int_eq(coil_wait(NULL, 1, COIL_ALL_COMPLETED, COIL_FOREVER),
+			 -EINVAL);
+	ck_assert_int_eq(coil_wait(&task, 1, (enum coil_wait) - 1,
+				   COIL_FOREVER),
+			 -EINVAL);
+	ck_assert_int_eq(coil_wait(&task, 1, (enum coil_wait)3, COIL_FOREVER),
+			 -EINVAL);
 	ck_assert(!held.entered);
 	coil_cancel(task);
 	ck_assert_int_eq(coil_await(task), -ECANCELED);
@@ -65,11 +77,13 @@ COIL_TEST(wait_003_no_tasks_or_no_such_mode_is_einval)
 COIL_TEST(the_first_to_end_is_enough)
 {
 	struct hold held[2] = {0};
-	struct coil_task *tasks[] = { start(hold, &held[0]), start(hold, &held[1]) };
+	struct coil_task *tasks[] = { start(hold, &held[0]),
+				      start(hold, &held[1]) };
 
 	settle();
 	coil_future_set(&held[1].future, -ECANCELED);
-	ck_assert_int_eq(coil_wait(tasks, 2, COIL_FIRST_COMPLETED, COIL_FOREVER), 1);
+	ck_assert_int_eq(
+		coil_wait(tasks, 2, COIL_FIRST_COMPLETED, COIL_FOREVER), 1);
 	ck_assert(!coil_done(tasks[0]) && coil_done(tasks[1]));
 	coil_future_set(&held[0].future, 0);
 	consume(tasks, 2);
@@ -78,12 +92,14 @@ COIL_TEST(the_first_to_end_is_enough)
 COIL_TEST(wait_006_a_failure_from_before_ends_it_at_once)
 {
 	struct hold held = {0};
-	struct coil_task *tasks[] = { start(hold, &held), start(give, INT(-EIO)) };
+	struct coil_task *tasks[] = { start(hold, &held),
+				      start(give, INT(-EIO)) };
 	int64_t began;
 
 	settle();
 	began = coil_now();
-	ck_assert_int_eq(coil_wait(tasks, 2, COIL_FIRST_EXCEPTION, 10 * COIL_SECOND), 1);
+	ck_assert_int_eq(
+		coil_wait(tasks, 2, COIL_FIRST_EXCEPTION, 10 * COIL_SECOND), 1);
 	passed(began, 0);
 	ck_assert(coil_done(tasks[1]) && !coil_done(tasks[0]));
 	coil_future_set(&held.future, 0);
@@ -101,7 +117,8 @@ COIL_TEST(wait_007_the_first_failure_ends_it)
 
 	for (int i = 0; i < 3; i++)
 		tasks[i] = start(nap, &naps[i]);
-	ck_assert_int_eq(coil_wait(tasks, 3, COIL_FIRST_EXCEPTION, COIL_FOREVER), 2);
+	ck_assert_int_eq(
+		coil_wait(tasks, 3, COIL_FIRST_EXCEPTION, COIL_FOREVER), 2);
 	passed(began, 10 * MS);
 	ck_assert(!coil_done(tasks[0]));
 	coil_cancel(tasks[0]);
@@ -116,7 +133,8 @@ COIL_TEST(wait_008_a_cancelled_task_is_no_failure)
 
 	settle();
 	coil_cancel(tasks[1]);
-	ck_assert_int_eq(coil_wait(tasks, 2, COIL_FIRST_EXCEPTION, COIL_FOREVER), 2);
+	ck_assert_int_eq(
+		coil_wait(tasks, 2, COIL_FIRST_EXCEPTION, COIL_FOREVER), 2);
 	passed(began, 5 * MS);
 	consume(tasks, 2);
 }
@@ -147,7 +165,8 @@ COIL_TEST(wait_011_a_task_that_ends_with_the_limit_is_among_them)
 	struct coil_task *task = start(keep_appointment, &when);
 
 	settle();
-	ck_assert_int_eq(coil_wait(&task, 1, COIL_ALL_COMPLETED, when - coil_now()), 1);
+	ck_assert_int_eq(
+		coil_wait(&task, 1, COIL_ALL_COMPLETED, when - coil_now()), 1);
 	consume(&task, 1);
 }
 
@@ -159,7 +178,8 @@ COIL_TEST(wait_012_without_any_time_it_is_one_turn)
 
 	ck_assert_int_eq(coil_wait(&task, 1, COIL_ALL_COMPLETED, 0), 0);
 	ck_assert(held.entered);
-	ck_assert_int_eq(coil_wait(&task, 1, COIL_ALL_COMPLETED, -COIL_SECOND), 0);
+	ck_assert_int_eq(coil_wait(&task, 1, COIL_ALL_COMPLETED, -COIL_SECOND),
+			 0);
 	passed(began, 0);
 	coil_future_set(&held.future, 0);
 	ck_assert_int_eq(coil_wait(&task, 1, COIL_ALL_COMPLETED, 0), 1);
@@ -177,7 +197,8 @@ static int wait_for_all(void *arg)
 {
 	struct waiter *own = arg;
 
-	own->result = coil_wait(own->tasks, own->n, COIL_ALL_COMPLETED, COIL_FOREVER);
+	own->result =
+		coil_wait(own->tasks, own->n, COIL_ALL_COMPLETED, COIL_FOREVER);
 	return own->result;
 }
 
@@ -209,7 +230,8 @@ static int look_three_times(void *arg)
 
 	ck_assert_int_eq(coil_wait(tasks, 2, COIL_ALL_COMPLETED, MS), 0);
 	own->taken++;
-	ck_assert_int_eq(coil_wait(tasks, 2, COIL_FIRST_COMPLETED, COIL_FOREVER), 1);
+	ck_assert_int_eq(
+		coil_wait(tasks, 2, COIL_FIRST_COMPLETED, COIL_FOREVER), 1);
 	ck_assert_int_eq(coil_as_completed(tasks, 2, &done), 0);
 	ck_assert_int_eq(coil_sleep(COIL_FOREVER), -ECANCELED);
 	return 0;
@@ -219,8 +241,10 @@ static int look_three_times(void *arg)
 COIL_TEST(wait_014_those_that_end_later_do_not_touch_who_waited)
 {
 	struct hold held[2] = {0};
-	struct looks looks = { .tasks = { start(hold, &held[0]), start(hold, &held[1]) } };
-	struct coil_task **tasks = looks.tasks, *task = start(look_three_times, &looks);
+	struct looks looks = { .tasks = { start(hold, &held[0]),
+					  start(hold, &held[1]) } };
+	struct coil_task **tasks = looks.tasks,
+			 *task = start(look_three_times, &looks);
 
 	while (!looks.taken)
 		ck_assert_int_eq(coil_sleep(MS), 0);
@@ -245,13 +269,15 @@ COIL_TEST(a_deadline_around_it_is_an_error_and_its_own_limit_is_not)
 	ck_assert_int_eq(coil_timeout_begin(&timeout, COIL_FOREVER), 0);
 	ck_assert_int_eq(coil_wait(&task, 1, COIL_ALL_COMPLETED, MS), 0);
 	ck_assert_int_eq(coil_timeout_reschedule(&timeout, coil_now() + MS), 0);
-	ck_assert_int_eq(coil_wait(&task, 1, COIL_ALL_COMPLETED, COIL_FOREVER), -ETIMEDOUT);
+	ck_assert_int_eq(coil_wait(&task, 1, COIL_ALL_COMPLETED, COIL_FOREVER),
+			 -ETIMEDOUT);
 	ck_assert_int_eq(coil_timeout_end(&timeout), -ETIMEDOUT);
 	/* Both at once: the one outside counts. */
 	timeout = (struct coil_timeout){0};
 	ck_assert_int_eq(coil_timeout_begin(&timeout, MS), 0);
 	burn(2 * MS);
-	ck_assert_int_eq(coil_wait(&task, 1, COIL_ALL_COMPLETED, 1), -ETIMEDOUT);
+	ck_assert_int_eq(coil_wait(&task, 1, COIL_ALL_COMPLETED, 1),
+			 -ETIMEDOUT);
 	ck_assert_int_eq(coil_timeout_end(&timeout), -ETIMEDOUT);
 	coil_future_set(&held.future, 0);
 	consume(&task, 1);
@@ -270,7 +296,8 @@ COIL_TEST(a_task_can_be_waited_for_by_many)
 	settle();
 	coil_future_set(&held.future, 3);
 	for (int i = 0; i < 12; i++)
-		ck_assert_int_eq(coil_await(waiters[i]), i == 5 ? -ECANCELED : 1);
+		ck_assert_int_eq(coil_await(waiters[i]),
+				 i == 5 ? -ECANCELED : 1);
 	ck_assert_int_eq(coil_await(task), 3);
 }
 
@@ -305,7 +332,9 @@ COIL_TEST(ascomp_001_results_come_in_the_order_in_which_they_ended)
 
 COIL_TEST(ascomp_003_after_a_deadline_each_call_says_so_at_once)
 {
-	struct nap naps[] = { { .ns = MS }, { .ns = COIL_SECOND }, { .ns = COIL_SECOND } };
+	struct nap naps[] = { { .ns = MS },
+			      { .ns = COIL_SECOND },
+			      { .ns = COIL_SECOND } };
 	struct coil_task *tasks[3];
 	struct coil_timeout timeout = {0};
 	int64_t began = coil_now();
@@ -316,7 +345,8 @@ COIL_TEST(ascomp_003_after_a_deadline_each_call_says_so_at_once)
 	ck_assert_int_eq(coil_as_completed(tasks, 3, &done), 0);
 	ck_assert_int_eq(coil_timeout_begin(&timeout, 4 * MS), 0);
 	for (int i = 0; i < 3; i++)
-		ck_assert_int_eq(coil_as_completed(tasks, 3, &done), -ETIMEDOUT);
+		ck_assert_int_eq(coil_as_completed(tasks, 3, &done),
+				 -ETIMEDOUT);
 	ck_assert_uint_eq(done, 1);
 	passed(began, 5 * MS);
 	ck_assert_int_eq(coil_timeout_end(&timeout), -ETIMEDOUT);
@@ -426,7 +456,8 @@ COIL_TEST(more_than_a_few_take_memory_and_give_it_back)
 		tasks[i] = start(hold, &held[i]);
 	settle();
 	coil_future_set(&held[30].future, 0);
-	ck_assert_int_eq(coil_wait(tasks, 40, COIL_FIRST_COMPLETED, COIL_FOREVER), 1);
+	ck_assert_int_eq(
+		coil_wait(tasks, 40, COIL_FIRST_COMPLETED, COIL_FOREVER), 1);
 	for (int i = 0; i < 40; i++)
 		coil_future_set(&held[i].future, 0);
 	for (int i = 0; i < 40; i++)
@@ -458,7 +489,8 @@ COIL_TEST(waitfor_004_with_no_time_a_task_is_cancelled_before_its_first_run)
 	ck_assert_int_eq(coil_wait_for(start(nap, &own), 0), -ETIMEDOUT);
 	ck_assert(own.entered);
 	ck_assert_int_eq(own.err, -ECANCELED);
-	ck_assert_int_eq(coil_wait_for(start(nap, &own), -COIL_SECOND), -ETIMEDOUT);
+	ck_assert_int_eq(coil_wait_for(start(nap, &own), -COIL_SECOND),
+			 -ETIMEDOUT);
 	passed(began, 0);
 }
 
@@ -500,7 +532,9 @@ COIL_TEST(waitfor_008_it_returns_only_when_the_clean_up_is_done)
 {
 	struct slow own = {0};
 
-	ck_assert_int_eq(coil_wait_for(start(clean_up, &own), 100 * COIL_MICROSECOND), -ETIMEDOUT);
+	ck_assert_int_eq(coil_wait_for(start(clean_up, &own),
+				       100 * COIL_MICROSECOND),
+			 -ETIMEDOUT);
 	ck_assert(own.cleaned);
 	own.cleaned = false;
 	ck_assert_int_eq(coil_wait_for(start(clean_up, &own), 0), -ETIMEDOUT);
@@ -524,7 +558,7 @@ static int wait_limited(void *arg)
 }
 
 /* It cannot leave a task that may use its frame; so it says how that ended. */
-COIL_TEST(waitfor_010_cancelled_while_it_waits_for_a_stubborn_task_it_waits_on)
+COIL_TEST(waitfor_010_cancelled_while_it_waits_for_the_end_it_waits_on)
 {
 	struct slow slow = { .result = 42 };
 	struct limited own = { .task = start(clean_up, &slow), .ns = MS };
@@ -543,7 +577,8 @@ COIL_TEST(waitfor_011_cancelled_it_cancels_the_task_and_waits_for_it)
 
 	for (int i = 0; i < 2; i++) {
 		struct slow slow = {0};
-		struct limited own = { .task = start(clean_up, &slow), .ns = limits[i] };
+		struct limited own = { .task = start(clean_up, &slow),
+				       .ns = limits[i] };
 		struct coil_task *task = start(wait_limited, &own);
 
 		settle();
@@ -562,7 +597,8 @@ COIL_TEST(a_deadline_outside_that_comes_first_is_not_the_limit_s)
 	struct coil_timeout timeout = {0};
 
 	ck_assert_int_eq(coil_timeout_begin(&timeout, MS), 0);
-	ck_assert_int_eq(coil_wait_for(start(hold, &held), COIL_SECOND), -ETIMEDOUT);
+	ck_assert_int_eq(coil_wait_for(start(hold, &held), COIL_SECOND),
+			 -ETIMEDOUT);
 	ck_assert_int_eq(coil_timeout_end(&timeout), -ETIMEDOUT);
 	timeout = (struct coil_timeout){0};
 	held = (struct hold){0};
@@ -577,34 +613,49 @@ Suite *suite(void)
 	TCase *tests = tcase_create("wait");
 
 	tcase_add_test(tests, wait_001_all_have_ended_when_it_returns);
-	tcase_add_test(tests, wait_002_a_handle_that_stands_there_twice_counts_once);
+	tcase_add_test(tests,
+		       wait_002_a_handle_that_stands_there_twice_counts_once);
 	tcase_add_test(tests, wait_003_no_tasks_or_no_such_mode_is_einval);
 	tcase_add_test(tests, the_first_to_end_is_enough);
 	tcase_add_test(tests, wait_006_a_failure_from_before_ends_it_at_once);
 	tcase_add_test(tests, wait_007_the_first_failure_ends_it);
 	tcase_add_test(tests, wait_008_a_cancelled_task_is_no_failure);
-	tcase_add_test(tests, wait_010_when_time_runs_out_it_returns_how_many_ended);
-	tcase_add_test(tests, wait_011_a_task_that_ends_with_the_limit_is_among_them);
+	tcase_add_test(tests,
+		       wait_010_when_time_runs_out_it_returns_how_many_ended);
+	tcase_add_test(tests,
+		       wait_011_a_task_that_ends_with_the_limit_is_among_them);
 	tcase_add_test(tests, wait_012_without_any_time_it_is_one_turn);
 	tcase_add_test(tests, wait_013_cancelled_it_leaves_them_running);
-	tcase_add_test(tests, wait_014_those_that_end_later_do_not_touch_who_waited);
-	tcase_add_test(tests, a_deadline_around_it_is_an_error_and_its_own_limit_is_not);
+	tcase_add_test(tests,
+		       wait_014_those_that_end_later_do_not_touch_who_waited);
+	tcase_add_test(tests,
+		       a_deadline_around_it_is_an_error_and_its_own_limit_is_not);
 	tcase_add_test(tests, a_task_can_be_waited_for_by_many);
-	tcase_add_test(tests, ascomp_001_results_come_in_the_order_in_which_they_ended);
-	tcase_add_test(tests, ascomp_003_after_a_deadline_each_call_says_so_at_once);
-	tcase_add_test(tests, ascomp_007_a_handle_that_stands_there_twice_is_one_result);
+	tcase_add_test(tests,
+		       ascomp_001_results_come_in_the_order_in_which_they_ended);
+	tcase_add_test(tests,
+		       ascomp_003_after_a_deadline_each_call_says_so_at_once);
+	tcase_add_test(tests,
+		       ascomp_007_a_handle_that_stands_there_twice_is_one_result);
 	tcase_add_test(tests, ascomp_011_it_can_be_left_and_taken_up_again);
 	tcase_add_test(tests, ascomp_012_cancelled_it_loses_none);
-	tcase_add_test(tests, ascomp_012_one_that_ended_before_the_cancel_is_returned);
+	tcase_add_test(tests,
+		       ascomp_012_one_that_ended_before_the_cancel_is_returned);
 	tcase_add_test(tests, more_than_a_few_take_memory_and_give_it_back);
 	tcase_add_test(tests, a_task_in_time_is_as_awaited);
-	tcase_add_test(tests, waitfor_004_with_no_time_a_task_is_cancelled_before_its_first_run);
+	tcase_add_test(tests,
+		       waitfor_004_with_no_time_a_task_is_cancelled_before_its_first_run);
 	tcase_add_test(tests, with_no_time_one_that_is_done_was_in_time);
-	tcase_add_test(tests, waitfor_006_a_task_that_ends_with_the_limit_was_in_time);
-	tcase_add_test(tests, waitfor_008_it_returns_only_when_the_clean_up_is_done);
-	tcase_add_test(tests, waitfor_010_cancelled_while_it_waits_for_a_stubborn_task_it_waits_on);
-	tcase_add_test(tests, waitfor_011_cancelled_it_cancels_the_task_and_waits_for_it);
-	tcase_add_test(tests, a_deadline_outside_that_comes_first_is_not_the_limit_s);
+	tcase_add_test(tests,
+		       waitfor_006_a_task_that_ends_with_the_limit_was_in_time);
+	tcase_add_test(tests,
+		       waitfor_008_it_returns_only_when_the_clean_up_is_done);
+	tcase_add_test(tests,
+		       waitfor_010_cancelled_while_it_waits_for_the_end_it_waits_on);
+	tcase_add_test(tests,
+		       waitfor_011_cancelled_it_cancels_the_task_and_waits_for_it);
+	tcase_add_test(tests,
+		       a_deadline_outside_that_comes_first_is_not_the_limit_s);
 	suite_add_tcase(whole, tests);
 	return whole;
 }

@@ -44,15 +44,19 @@ suites = \
 	%D%/check_storm \
 	%D%/check_sweep \
 	%D%/check_sweep_io \
+	%D%/check_sweep_sync \
 	%D%/check_switch \
 	%D%/check_task \
 	%D%/check_thread \
+	%D%/check_threadsafe \
 	%D%/check_time \
 	%D%/check_timeout \
 	%D%/check_timers \
 	%D%/check_var \
+	%D%/check_visit \
 	%D%/check_wait \
-	%D%/check_waitq
+	%D%/check_waitq \
+	%D%/check_workers
 
 tests_check_abi_LDADD = $(suite_libs)
 tests_check_abi_LDFLAGS = $(suite_ldflags)
@@ -134,12 +138,16 @@ tests_check_sweep_LDADD = $(suite_libs)
 tests_check_sweep_LDFLAGS = $(suite_ldflags)
 tests_check_sweep_io_LDADD = $(suite_libs)
 tests_check_sweep_io_LDFLAGS = $(suite_ldflags)
+tests_check_sweep_sync_LDADD = $(suite_libs)
+tests_check_sweep_sync_LDFLAGS = $(suite_ldflags)
 tests_check_switch_LDADD = $(suite_libs)
 tests_check_switch_LDFLAGS = $(suite_ldflags)
 tests_check_task_LDADD = $(suite_libs)
 tests_check_task_LDFLAGS = $(suite_ldflags)
 tests_check_thread_LDADD = $(suite_libs)
 tests_check_thread_LDFLAGS = $(suite_ldflags)
+tests_check_threadsafe_LDADD = $(suite_libs)
+tests_check_threadsafe_LDFLAGS = $(suite_ldflags)
 tests_check_time_LDADD = $(suite_libs)
 tests_check_time_LDFLAGS = $(suite_ldflags)
 tests_check_timeout_LDADD = $(suite_libs)
@@ -148,10 +156,14 @@ tests_check_timers_LDADD = $(suite_libs)
 tests_check_timers_LDFLAGS = $(suite_ldflags)
 tests_check_var_LDADD = $(suite_libs)
 tests_check_var_LDFLAGS = $(suite_ldflags)
+tests_check_visit_LDADD = $(suite_libs)
+tests_check_visit_LDFLAGS = $(suite_ldflags)
 tests_check_wait_LDADD = $(suite_libs)
 tests_check_wait_LDFLAGS = $(suite_ldflags)
 tests_check_waitq_LDADD = $(suite_libs)
 tests_check_waitq_LDFLAGS = $(suite_ldflags)
+tests_check_workers_LDADD = $(suite_libs)
+tests_check_workers_LDFLAGS = $(suite_ldflags)
 
 # Suites that ThreadSanitizer should see: threads, wake-ups and switches.
 TSAN_SUITES = \
@@ -202,6 +214,7 @@ tests_libsupport_la_SOURCES = \
 	%D%/sweep.h \
 	%D%/sync.h \
 	%D%/tasks.h \
+	%D%/threads.h \
 	%D%/support.c \
 	%D%/sim.c
 

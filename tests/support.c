@@ -43,6 +43,7 @@ static struct {
 /* Check's own memory is not the library's, and never fails. */
 static __thread int in_check;
 static bool fail_threads;
+static unsigned long threads_left = -1UL;	/* that may be started */
 static unsigned long threads;
 static unsigned long epoll_ctls;
 
@@ -143,10 +144,11 @@ static void *enter(void *at, size_t size, const void *caller)
 /* One that was not entered came from a shared library, or Check. */
 static bool strike(const void *at, struct block *block)
 {
-	size_t mask = memory.capacity - 1, i, next;
+	size_t mask, i, next;
 	bool found;
 
 	pthread_mutex_lock(&memory.lock);
+	mask = memory.capacity - 1;
 	i = memory.capacity ? place_of(at, memory.capacity) : 0;
 	while (memory.capacity && memory.blocks[i].at && memory.blocks[i].at != at)
 		i = (i + 1) & mask;
@@ -297,8 +299,9 @@ int __wrap_munmap(void *at, size_t size)
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 			  void *(*fn)(void *), void *arg)
 {
-	if (fail_threads)
+	if (fail_threads || !__atomic_load_n(&threads_left, __ATOMIC_RELAXED))
 		return EAGAIN;
+	__atomic_fetch_sub(&threads_left, 1, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&threads, 1, __ATOMIC_RELAXED);
 	return __real_pthread_create(thread, attr, fn, arg);
 }
@@ -362,6 +365,11 @@ size_t support_outstanding(void)
 void support_fail_threads(bool fail)
 {
 	fail_threads = fail;
+}
+
+void support_limit_threads(unsigned long n)
+{
+	__atomic_store_n(&threads_left, n, __ATOMIC_RELAXED);
 }
 
 unsigned long support_threads(void)

@@ -67,8 +67,9 @@ bool support_allocation_failed(void);
 unsigned long support_allocations(void);	/* since the program began */
 size_t support_outstanding(void);		/* bytes in blocks, not in mappings */
 
-/* While true no thread can be started. */
+/* While true no thread can be started; or only so many more. */
 void support_fail_threads(bool fail);
+void support_limit_threads(unsigned long n);
 
 /* Threads that were started, and calls of epoll_ctl(2), since the program began. */
 unsigned long support_threads(void);

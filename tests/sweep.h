@@ -16,13 +16,14 @@
 struct sweep {
 	void (*begin)(void);
 	int (*run)(void *arg);	/* the task under test */
-	void (*help)(void);	/* makes what it waits for come; lets nobody run */
-	void (*end)(int result);	/* whether anything was lost; puts things away */
+	void (*help)(void); /* makes what it waits for come; lets nobody run */
+	void (*end)(
+		int result); /* whether anything was lost; puts things away */
 };
 
 enum sweep_mode {
 	SWEEP_NONE,	/* nobody is cancelled */
-	SWEEP_EARLY,	/* the cancel has taken effect before anything else comes */
+	SWEEP_EARLY, /* the cancel has taken effect before anything else comes */
 	SWEEP_RACING,	/* what it waits for comes right after the cancel */
 	SWEEP_LATE,	/* ... and right before */
 	SWEEP_MODES,
@@ -45,8 +46,8 @@ static UNUSED void sweep_help(const struct sweep *sweep)
 		sweep->help();
 }
 
-static UNUSED void sweep_cancel(const struct sweep *sweep, struct coil_task *task,
-				enum sweep_mode mode)
+static UNUSED void sweep_cancel(const struct sweep *sweep,
+				struct coil_task *task, enum sweep_mode mode)
 {
 	if (mode == SWEEP_LATE)
 		sweep_help(sweep);
@@ -58,7 +59,8 @@ static UNUSED void sweep_cancel(const struct sweep *sweep, struct coil_task *tas
 }
 
 /* Returns whether there was an n-th park. */
-static UNUSED bool sweep_once(const struct sweep *sweep, enum sweep_mode mode, int nth)
+static UNUSED bool sweep_once(const struct sweep *sweep, enum sweep_mode mode,
+			      int nth)
 {
 	size_t tasks = coil_all_tasks(NULL, 0);
 	struct coil_task *task;
@@ -74,7 +76,8 @@ static UNUSED bool sweep_once(const struct sweep *sweep, enum sweep_mode mode, i
 		else
 			sweep_help(sweep);
 		sweep_rest();
-		ck_assert_msg(parks < 10000, "park %d, mode %d: it does not end", nth, mode);
+		ck_assert_msg(parks < 10000,
+			      "park %d, mode %d: it does not end", nth, mode);
 	}
 	result = coil_await(task);
 	if (sweep->end)
@@ -92,7 +95,8 @@ static UNUSED void sweep(const struct sweep *sweep)
 	for (int mode = SWEEP_NONE; mode < SWEEP_MODES; mode++) {
 		int nth = 1;
 
-		while (sweep_once(sweep, (enum sweep_mode)mode, nth) && mode != SWEEP_NONE)
+		while (sweep_once(sweep, (enum sweep_mode)mode, nth) &&
+		       mode != SWEEP_NONE)
 			nth++;
 		/* One that never parks is no test. */
 		ck_assert_int_gt(nth, mode == SWEEP_NONE ? 0 : 1);

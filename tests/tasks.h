@@ -97,8 +97,9 @@ static UNUSED void passed(int64_t since, int64_t ns)
 /* So far ahead that by a real clock, too, what is to be done before is done. */
 static UNUSED int64_t ahead(void)
 {
-	return support_simulated() ? COIL_MILLISECOND
-				   : 100 * COIL_MILLISECOND * support_patience();
+	return support_simulated()
+		       ? COIL_MILLISECOND
+		       : 100 * COIL_MILLISECOND * support_patience();
 }
 
 /* Keeps the thread busy while time passes. */
@@ -115,7 +116,8 @@ static UNUSED void burn(int64_t ns)
 /* What ran, in order: words with a space between. */
 static char trace_text[4096];
 
-static UNUSED void __attribute__((format(printf, 1, 2))) trace(const char *format, ...)
+static UNUSED void __attribute__((format(printf, 1, 2)))
+trace(const char *format, ...)
 {
 	size_t length = strlen(trace_text);
 	va_list args;
@@ -123,7 +125,8 @@ static UNUSED void __attribute__((format(printf, 1, 2))) trace(const char *forma
 	if (length)
 		trace_text[length++] = ' ';
 	va_start(args, format);
-	vsnprintf(trace_text + length, sizeof(trace_text) - length, format, args);
+	vsnprintf(trace_text + length, sizeof(trace_text) - length, format,
+		  args);
 	va_end(args);
 }
 
@@ -140,7 +143,8 @@ static struct {
 	char name[64];
 } told;
 
-static UNUSED void note_error(const struct coil_task *task, int error, void *arg)
+static UNUSED void note_error(const struct coil_task *task, int error,
+			      void *arg)
 {
 	(void)arg;
 	told.calls++;
@@ -149,7 +153,8 @@ static UNUSED void note_error(const struct coil_task *task, int error, void *arg
 }
 
 /* Runs fn(arg) in a child process and returns its status; *text is its stderr. */
-static UNUSED int in_child(void (*fn)(void *arg), void *arg, char *text, size_t size)
+static UNUSED int in_child(void (*fn)(void *arg), void *arg, char *text,
+			   size_t size)
 {
 	int ends[2], status;
 	size_t length = 0;
@@ -188,8 +193,10 @@ static UNUSED void dies(int (*fn)(void *arg), int number, const char *text)
 	int status = in_child(run_in_child, (void *)fn, said, sizeof(said));
 
 	ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == number,
-		      "status %#x instead of signal %d; it said: %s", status, number, said);
-	ck_assert_msg(strstr(said, text) != NULL, "no \"%s\" in: %s", text, said);
+		      "status %#x instead of signal %d; it said: %s", status,
+		      number, said);
+	ck_assert_msg(strstr(said, text) != NULL, "no \"%s\" in: %s", text,
+		      said);
 }
 
 #endif
