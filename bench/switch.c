@@ -38,7 +38,8 @@ static int app(void *arg)
 		many[i] = yields(tasks, 1000, 2000);
 	}
 	limit = bench_median(raw, BENCH_ROUNDS);
-	bench_print("yield, 2 tasks", bench_median(two, BENCH_ROUNDS), "ns", "jump_fcontext", limit);
+	bench_print("yield, 2 tasks", bench_median(two, BENCH_ROUNDS), "ns", "jump_fcontext",
+		    limit);
 	bench_print("yield, 1000 tasks", bench_median(many, BENCH_ROUNDS), "ns", "jump_fcontext",
 		    limit);
 	return 0;

@@ -174,6 +174,9 @@ int coil_group_wait(struct coil_group *group)
 	if (group->scope.task) {
 		if (group->scope.task != self)
 			return -EPERM;
+		/* One that the body made while a request was held back by a shield of its. */
+		if (coil__scope_pending(&group->scope))
+			coil__scope_spread(&group->scope);
 		/* Fails only off a task and across loops. */
 		while (group->size && !coil_waitq_park_shielded(&group->leaving, NULL, "group"))
 			;

@@ -198,7 +198,7 @@ struct fd *coil__loop_fd(struct coil_loop *loop, int fd)
 	/* The first op of each list points back at its head, which moved. */
 	for (size_t i = 0; i < loop->fd_count; i++) {
 		if (fds[i].ops)
-			fds[i].ops->link_on_fd = &fds[i].ops;
+			fds[i].ops->link = &fds[i].ops;
 	}
 	loop->fds = fds;
 	loop->fd_count = count;

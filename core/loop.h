@@ -19,8 +19,8 @@
 
 /* What the loop knows of an fd. */
 struct fd {
-	struct op *ops;			/* that name it */
-	struct coil_task *closer;	/* waits until there are none */
+	struct naming *ops;		/* that name it */
+	struct coil_task *closer;	/* waits until there are none, and closes it */
 	uint32_t events;		/* the epoll engine's */
 	uint32_t flags;
 };

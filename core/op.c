@@ -3,6 +3,7 @@
 #include "core/list.h"
 #include "core/loop.h"
 #include "core/task.h"
+#include "core/uring_abi.h"
 #include <errno.h>
 
 /* What a cancelled op may say, apart from its result: see io_uring_cancelation(7). */
@@ -11,16 +12,33 @@ static bool is_cancel(int res)
 	return res == -ECANCELED || res == -EINTR || (res <= -512 && res >= -516);
 }
 
-bool coil__op_names_fd(const struct op *op)
+/* The fds that coil_close must look for: so many, in fds[]. */
+static int named(const struct op *op, int fds[2])
 {
-	switch (op->sqe.opcode) {
+	const struct io_uring_sqe *sqe = &op->sqe;
+	int n = 0;
+
+	switch (sqe->opcode) {
 	case IORING_OP_NOP:
 	case IORING_OP_TIMEOUT:
 	case IORING_OP_SOCKET:
-		return false;
+		return 0;
+	case IORING_OP_SPLICE:
+	case IORING_OP_TEE:
+		fds[n++] = sqe->splice_fd_in;
+		break;
+	case IORING_OP_RENAMEAT:
+	case IORING_OP_LINKAT:
+		fds[n++] = (int)sqe->len;
+		break;
 	default:
-		return op->sqe.fd >= 0;
+		break;
 	}
+	if (n && fds[0] < 0)
+		n = 0;
+	if (sqe->fd >= 0)
+		fds[n++] = sqe->fd;
+	return n;
 }
 
 void coil__fd_made(struct coil_loop *loop, int fd)
@@ -29,44 +47,50 @@ void coil__fd_made(struct coil_loop *loop, int fd)
 		loop->fds[fd].events = 0;
 }
 
-static void link_fd(struct fd *fd, struct op *op)
+static void link_name(struct fd *fd, struct naming *naming, struct op *op)
 {
-	op->next_on_fd = fd->ops;
-	op->link_on_fd = &fd->ops;
+	naming->op = op;
+	naming->next = fd->ops;
+	naming->link = &fd->ops;
 	if (fd->ops)
-		fd->ops->link_on_fd = &op->next_on_fd;
-	fd->ops = op;
+		fd->ops->link = &naming->next;
+	fd->ops = naming;
 }
 
 /* The last op that names an fd lets coil_close go on. */
-static void unlink_fd(struct coil_loop *loop, struct op *op)
+static void unlink_names(struct coil_loop *loop, struct op *op)
 {
-	struct fd *fd = &loop->fds[op->sqe.fd];
+	int fds[2], n = named(op, fds);
 
-	*op->link_on_fd = op->next_on_fd;
-	if (op->next_on_fd)
-		op->next_on_fd->link_on_fd = op->link_on_fd;
-	op->link_on_fd = NULL;
-	if (!fd->ops && fd->closer && fd->closer->wait)
-		coil__ready(fd->closer, 0);
+	for (int i = 0; i < n; i++) {
+		struct naming *naming = &op->names[i];
+		struct fd *fd = &loop->fds[fds[i]];
+
+		if (!naming->link)
+			continue;
+		*naming->link = naming->next;
+		if (naming->next)
+			naming->next->link = naming->link;
+		naming->link = NULL;
+		if (!fd->ops && fd->closer && fd->closer->wait)
+			coil__ready(fd->closer, 0);
+	}
 }
 
 int coil__op_start(struct coil_loop *loop, struct op *op)
 {
-	if (coil__op_names_fd(op)) {
-		struct fd *fd;
+	int fds[2], n = named(op, fds);
 
-		if (unlikely((size_t)op->sqe.fd >= loop->fd_count)) {
-			fd = coil__loop_fd(loop, op->sqe.fd);
-			if (!fd)
-				return -ENOMEM;
-		}
-		fd = &loop->fds[op->sqe.fd];
+	for (int i = 0; i < n; i++) {
+		op->names[i].link = NULL;
+		if (unlikely((size_t)fds[i] >= loop->fd_count) && !coil__loop_fd(loop, fds[i]))
+			return -ENOMEM;
 		/* It is being closed: the number is as good as gone. */
-		if (unlikely(fd->closer != NULL))
+		if (unlikely(loop->fds[fds[i]].closer != NULL))
 			return -EBADF;
-		link_fd(fd, op);
 	}
+	for (int i = 0; i < n; i++)
+		link_name(&loop->fds[fds[i]], &op->names[i], op);
 	if (!op->background)
 		loop->ops++;
 	loop->backend->submit(loop, op);
@@ -81,8 +105,7 @@ void coil__op_complete(struct coil_loop *loop, struct op *op, int res, unsigned 
 		op->done = true;
 		if (!op->background)
 			loop->ops--;
-		if (op->link_on_fd)
-			unlink_fd(loop, op);
+		unlink_names(loop, op);
 	}
 	op->complete(op, res, flags);
 }
@@ -172,31 +195,40 @@ ssize_t coil__op_run_shielded(struct op *op)
 
 static const struct wait closing = { "requests to end", NULL };
 
-int coil__op_drain_fd(int number)
+int coil__op_close_begin(int number)
 {
 	struct coil_loop *loop = coil__loop;
 	struct coil_task *self = coil__self();
-	struct fd *fd;
-	struct op *next;
+	struct naming *next;
+	struct fd *fd = NULL;
 
-	if (self->pending == -EPERM || (size_t)number >= loop->fd_count)
+	if (loop != &coil__nowhere)
+		fd = coil__loop_fd(loop, number);
+	/* Out of memory there is no op that names it, nor can one be started. */
+	if (!fd)
 		return 0;
-	fd = &loop->fds[number];
 	if (fd->closer)
 		return -EBADF;
-	if (!fd->ops)
-		return 0;
+	if (self->pending == -EPERM)
+		return fd->ops ? -EPERM : 0;
 	fd->closer = self;
-	for (struct op *op = fd->ops; op; op = next) {
-		next = op->next_on_fd;
-		op->closing = true;
-		coil__op_cancel(loop, op);
+	for (struct naming *naming = fd->ops; naming; naming = next) {
+		next = naming->next;
+		naming->op->closing = true;
+		coil__op_cancel(loop, naming->op);
 	}
 	/* The table may move while we wait. */
 	if (loop->fds[number].ops)
 		coil__park(self, &closing, NULL);
-	loop->fds[number].closer = NULL;
 	return 0;
+}
+
+void coil__op_close_end(int number)
+{
+	struct coil_loop *loop = coil__loop;
+
+	if ((size_t)number < loop->fd_count && loop->fds[number].closer == coil__self())
+		loop->fds[number].closer = NULL;
 }
 
 const char *coil__op_name(const struct op *op)
@@ -212,6 +244,7 @@ const char *coil__op_name(const struct op *op)
 		[IORING_OP_RECV] = "recv", [IORING_OP_SPLICE] = "splice",
 		[IORING_OP_SHUTDOWN] = "shutdown", [IORING_OP_RENAMEAT] = "renameat",
 		[IORING_OP_UNLINKAT] = "unlinkat", [IORING_OP_MKDIRAT] = "mkdirat",
+		[IORING_OP_FTRUNCATE] = "ftruncate",
 	};
 
 	if (op->what)

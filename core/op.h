@@ -17,6 +17,13 @@
 struct coil_loop;
 struct coil_task;
 
+/* An op on the list of an fd that it names. */
+struct naming {
+	struct op *op;
+	struct naming *next;
+	struct naming **link;	/* NULL: on no list */
+};
+
 struct op {
 	struct io_uring_sqe sqe;
 
@@ -33,8 +40,7 @@ struct op {
 	bool background;		/* the loop's own: nobody waits for its end */
 	bool backlogged;		/* the engine's, as are those below */
 	unsigned char state;
-	struct op *next_on_fd;		/* of the loop's ops that name this fd */
-	struct op **link_on_fd;
+	struct naming names[2];		/* in or out, from or to */
 	struct op *next;		/* the engine's again */
 	struct op *prev;
 	void *engine;
@@ -62,10 +68,13 @@ void coil__op_cancel(struct coil_loop *loop, struct op *op);
 void coil__op_complete(struct coil_loop *loop, struct op *op, int res, unsigned flags);
 
 /*
- * Ends every op of this loop that names fd, and waits for their completions.  -EBADF
- * if another task is at it: the number is as good as gone.
+ * Ends every op of this loop that names fd, and waits for their completions.  From
+ * then until coil__op_close_end() no op can name it: -EBADF.  0; -EBADF if another
+ * task is at it already; outside a task, where it cannot wait, -EPERM if there are
+ * such ops.
  */
-int coil__op_drain_fd(int fd);
+int coil__op_close_begin(int fd);
+void coil__op_close_end(int fd);
 
 /*
  * What an engine that remembers fds has to be told of them (epoll.c says why; to the
@@ -75,8 +84,6 @@ int coil__op_drain_fd(int fd);
 void coil__fd_closed(struct coil_loop *loop, int fd);
 void coil__fd_made(struct coil_loop *loop, int fd);
 
-/* Whether op names an fd that coil_close must look for. */
-bool coil__op_names_fd(const struct op *op);
 
 /* "recv", "fd 7": for people. */
 const char *coil__op_name(const struct op *op);

@@ -28,7 +28,7 @@ static void say(const struct coil_task *task)
 
 	snprintf(number, sizeof(number), "task-%llu", (unsigned long long)task->number);
 	coil__warn("task %s overflowed its stack of %zu bytes", task->name ? task->name : number,
-		   (size_t)(stack->top - stack->bottom));
+		   (size_t)(stack->top - coil__stack_limit(&task->loop->stacks, stack)));
 }
 
 /* The fault comes again once the default action is back, and kills. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/perform.h"
 #include "core/list.h"
+#include "core/uring_abi.h"
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -553,6 +554,8 @@ static int call(const struct io_uring_sqe *sqe)
 		if (sqe->fsync_flags & IORING_FSYNC_DATASYNC)
 			return result(RETRY(fdatasync(sqe->fd)));
 		return result(RETRY(fsync(sqe->fd)));
+	case IORING_OP_FTRUNCATE:
+		return result(RETRY(ftruncate(sqe->fd, (off_t)sqe->off)));
 	case IORING_OP_FALLOCATE:
 		return result(RETRY(fallocate(sqe->fd, (int)sqe->len,
 					      (off_t)sqe->off,
@@ -601,6 +604,7 @@ enum perform_class coil__perform_class(const struct op *op)
 	case IORING_OP_CLOSE:
 		return close_blocks(op->sqe.fd) ? PERFORM_POOL : PERFORM_NOW;
 	case IORING_OP_OPENAT:
+	case IORING_OP_FTRUNCATE:
 	case IORING_OP_FSYNC:
 	case IORING_OP_FALLOCATE:
 	case IORING_OP_STATX:

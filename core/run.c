@@ -68,26 +68,29 @@ static int run_main(struct coil_loop *loop, const struct coil_options *options,
 {
 	const struct coil_task_options main = { .name = "main" };
 	struct stop stop = {0};
-	int err;
+	int result = -ENOMEM;
+	int err = coil__stop_begin(&stop, loop, options->stop_signals);
 
-	err = coil__stop_begin(&stop, loop, options->stop_signals);
 	if (err)
 		return err;
 	loop->main = coil__task_new(loop, &main, fn, arg);
 	if (loop->main) {
+		/* The program may detach or await it like any other. */
+		loop->main->refs++;
 		coil__task_start(loop->main, false);
 		/* A signal that was pending before came when there was no main yet. */
 		if (loop->stopped)
 			coil_cancel(loop->main);
 		coil__loop_run(loop);
 		loop->main->told = true;
+		result = loop->main->result;
+		coil__task_unref(loop->main);
+		loop->main = NULL;
 	}
 	coil__stop_end(&stop);
-	if (!loop->main)
-		return -ENOMEM;
 	if (loop->stuck)
 		return -EDEADLK;
-	return loop->stopped && loop->main->result == -ECANCELED ? -EINTR : loop->main->result;
+	return loop->stopped && result == -ECANCELED ? -EINTR : result;
 }
 
 int coil_run_with(const struct coil_options *options, int (*fn)(void *arg), void *arg)

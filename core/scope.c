@@ -84,6 +84,7 @@ static void disarm(struct coil_scope *scope)
 void coil__scope_remove(struct coil_scope *scope)
 {
 	struct coil_task *task = scope->task;
+	struct coil_scope *inner = scope->inner;
 
 	disarm(scope);
 	if (scope->inner)
@@ -95,7 +96,12 @@ void coil__scope_remove(struct coil_scope *scope)
 	scope->outer = scope->inner = NULL;
 	scope->task = NULL;
 	scope->flags &= ~(unsigned)SCOPE_OPEN;
-	coil__task_refresh(task);
+	/* A group that was begun in a shield and outlives it hears what that held back. */
+	if (scope->flags & SCOPE_SHIELD && inner && !(inner->flags & SCOPE_SHIELD) &&
+	    coil__scope_pending(inner))
+		coil__scope_spread(inner);
+	else
+		coil__task_refresh(task);
 }
 
 int coil__scope_arm(struct coil_scope *scope, int64_t when)
@@ -140,7 +146,7 @@ static void cancel_children(struct coil_scope *scope)
 	}
 }
 
-static void spread(struct coil_scope *scope)
+void coil__scope_spread(struct coil_scope *scope)
 {
 	for (struct coil_scope *s = scope; s; s = s->inner) {
 		if (s != scope && s->flags & SCOPE_SHIELD)
@@ -173,7 +179,7 @@ bool coil_cancel(struct coil_task *task)
 	}
 	loop->cancels = loop->cancels_last = task;
 	while (loop->cancels) {
-		spread(&loop->cancels->scope);
+		coil__scope_spread(&loop->cancels->scope);
 		loop->cancels = loop->cancels->cancel_next;
 	}
 	return true;
@@ -184,7 +190,7 @@ void coil__scope_request(struct coil_scope *scope, unsigned flag)
 	if (scope->flags & flag)
 		return;
 	scope->flags |= flag;
-	spread(scope);
+	coil__scope_spread(scope);
 }
 
 int coil__scope_deliver(struct coil_task *task)

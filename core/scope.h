@@ -10,7 +10,7 @@
 enum scope_flag {
 	SCOPE_CANCELLED = 1 << 0,	/* a cancel was asked for */
 	SCOPE_DUE = 1 << 1,		/* the deadline is pending */
-	SCOPE_EXPIRED = 1 << 2,		/* ... and was noticed: by the loop, or by a parking call */
+	SCOPE_EXPIRED = 1 << 2,		/* ... and the loop, or a parking call, noticed it */
 	SCOPE_TOLD = 1 << 3,		/* a parking call returned -ETIMEDOUT on its account */
 	SCOPE_SHIELD = 1 << 4,		/* hides the requests of outer scopes */
 	SCOPE_GROUP = 1 << 5,		/* lies in a struct coil_group */
@@ -33,6 +33,9 @@ int coil__scope_arm(struct coil_scope *scope, int64_t when);
 
 /* Sets SCOPE_CANCELLED or SCOPE_DUE and tells the groups and the task inside. */
 void coil__scope_request(struct coil_scope *scope, unsigned flag);
+
+/* Tells the groups inside, up to the next shield, and the task of a request made. */
+void coil__scope_spread(struct coil_scope *scope);
 
 /* What a parking call in this scope would return: 0, -ECANCELED, -ETIMEDOUT. */
 int coil__scope_pending(const struct coil_scope *scope);

@@ -335,7 +335,8 @@ void coil__task_start(struct coil_task *task, bool eager)
 	struct coil_loop *loop = task->loop;
 	struct coil_task *self = coil__self();
 
-	if (!eager || self == &loop->root) {
+	/* Who has ended has no place on the list: an error handler's task is queued. */
+	if (!eager || self == &loop->root || self->done) {
 		coil__ready_push(loop, task);
 		return;
 	}
@@ -442,6 +443,10 @@ bool coil_cancelled(const struct coil_task *task)
 
 struct coil_waitq *coil_task_waiters(struct coil_task *task)
 {
+	if (!task || task->loop != coil__loop) {
+		errno = !task ? ENOMEM : coil__loop == &coil__nowhere ? EPERM : EXDEV;
+		return NULL;
+	}
 	if (!task->has_waiters)
 		task->waiters = (struct coil_waitq){0};
 	task->has_waiters = true;

@@ -63,7 +63,7 @@ struct uring {
 	uint64_t wake_value;
 	int64_t armed;				/* the deadline in the ring */
 	struct __kernel_timespec deadline;
-	struct list backlog;			/* ops that wait for room, to submit or to cancel */
+	struct list backlog;			/* ops that wait for room in the ring */
 	bool refused[256];			/* opcodes to perform otherwise */
 };
 
@@ -168,6 +168,10 @@ static int probe(struct uring *uring, char *reason, size_t size)
 	};
 	struct io_uring_probe *probe = io_uring_get_probe_ring(&uring->ring);
 
+	if (!probe && uring->ring.features & IORING_FEAT_FAST_POLL) {
+		snprintf(reason, size, "io_uring could not be asked what it can do");
+		return -ENOMEM;
+	}
 	if (!probe || !(uring->ring.features & IORING_FEAT_FAST_POLL)) {
 		snprintf(reason, size, "io_uring is too old here");
 		io_uring_free_probe(probe);
@@ -245,7 +249,7 @@ static int try_essentials(struct uring *uring, char *reason, size_t size)
 			break;
 		res = cqe->res;
 		if (res < 0 && res != -ECANCELED) {
-			snprintf(reason, size, "io_uring refuses a request it cannot do without: %s",
+			snprintf(reason, size, "io_uring refuses what it is needed for: %s",
 				 strerrorname_np(-res));
 			err = res;
 		}

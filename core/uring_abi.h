@@ -9,6 +9,9 @@
 
 #include <liburing.h>
 
+/* An enumerator there, so that #ifndef cannot tell.  Linux 6.9. */
+#define IORING_OP_FTRUNCATE 55
+
 #ifndef IORING_SETUP_DEFER_TASKRUN
 #define IORING_SETUP_DEFER_TASKRUN (1U << 13)	/* Linux 6.1 */
 #endif

@@ -157,10 +157,16 @@ static const char *because(int err)
  * What is on the way waits in sockets, whose buffers the kernel would let grow
  * to megabytes: less is felt by the producer earlier, and stays in the caches.
  */
+/* The other side may have been started at the same moment: it has two seconds. */
 static int connect_consumer(void)
 {
 	int fd = coil_dial(options.address), size = BUFFER;
 
+	for (int i = 0; i < 20 && (fd == -ECONNREFUSED || fd == -ENOENT); i++) {
+		int err = coil_sleep(100 * COIL_MILLISECOND);
+
+		fd = err ? err : coil_dial(options.address);
+	}
 	if (fd >= 0)
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	return fd;

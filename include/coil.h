@@ -19,6 +19,7 @@
 #include <coil/queue.h>
 #include <coil/run.h>
 #include <coil/rwlock.h>
+#include <coil/select.h>
 #include <coil/semaphore.h>
 #include <coil/socket.h>
 #include <coil/task.h>

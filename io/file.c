@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <coil/file.h>
 #include "core/op.h"
+#include "core/uring_abi.h"
 #include "io/wait.h"
 #include <coil/time.h>
 #include <errno.h>
@@ -221,32 +222,18 @@ int coil_mkdirat(int dir, const char *path, mode_t mode)
 	return (int)coil__op_run(&op);
 }
 
-/*
- * No opcode that every kernel has does this, and it may wait for a disk: a
- * thread makes the call.  The task waits for it whatever happens.
- */
-struct truncate {
-	int fd;
-	off_t length;
-};
-
-static int truncate_file(void *arg)
-{
-	const struct truncate *truncate = arg;
-
-	return ftruncate(truncate->fd, truncate->length) ? -errno : 0;
-}
-
 int coil_ftruncate(int fd, off_t length)
 {
-	struct truncate truncate = { fd, length };
+	struct op op = {0};
 	int err = check(fd, NULL, 0);
 
-	if (!err)
-		err = coil__enter();
-	if (!err)
-		err = coil__run_in_pool(truncate_file, &truncate, "ftruncate");
-	return err;
+	if (err)
+		return err;
+	/* Newer than liburing's own preparation of it. */
+	op.sqe.opcode = IORING_OP_FTRUNCATE;
+	op.sqe.fd = fd;
+	op.sqe.off = (__u64)length;
+	return (int)coil__op_run(&op);
 }
 
 /*

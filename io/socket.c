@@ -62,16 +62,15 @@ int coil_accept(int fd, struct sockaddr *addr, socklen_t *addrlen)
  * The attempt was begun by an earlier call, which a request ended.  This one
  * waits for what becomes of it.
  */
-static int finish_connect(int fd)
+static int finish_connect(int fd, const struct steps *steps)
 {
 	socklen_t len = sizeof(int);
-	struct steps steps;
 	int error, ready;
 
-	coil__steps_begin(&steps, fd);
+	if (steps->closed)
+		return -ECANCELED;
 	ready = coil__poll_fd(fd, POLLOUT);
-	coil__steps_end(&steps);
-	if (ready < 0 || steps.closed)
+	if (ready < 0 || steps->closed)
 		return ready < 0 ? ready : -ECANCELED;
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len))
 		return -errno;
@@ -81,14 +80,17 @@ static int finish_connect(int fd)
 int coil_connect(int fd, const struct sockaddr *addr, socklen_t addrlen)
 {
 	struct op op = {0};
+	struct steps steps;
 	int err = check(fd, addr, 1);
 
 	if (err)
 		return err;
 	io_uring_prep_connect(&op.sqe, fd, addr, addrlen);
+	coil__steps_begin(&steps, fd);
 	err = (int)coil__op_run(&op);
 	if (err == -EALREADY || err == -EINPROGRESS)
-		return finish_connect(fd);
+		err = finish_connect(fd, &steps);
+	coil__steps_end(&steps);
 	return err;
 }
 
@@ -307,20 +309,20 @@ static int close_later(void *arg)
 
 int coil_close(int fd)
 {
-	bool task = coil_current_task() != NULL;
 	int err;
 
 	if (fd < 0)
 		return -EBADF;
-	err = task ? coil__op_drain_fd(fd) : 0;
+	err = coil__op_close_begin(fd);
 	if (err)
 		return err;
 	coil__steps_closed(fd);
 	coil__fd_closed(coil__loop, fd);
-	if (task && lingers(fd)) {
+	err = -EAGAIN;
+	if (coil_current_task() && lingers(fd))
 		err = coil__run_in_pool(close_later, &fd, "close");
-		if (err != -ENOMEM && err != -EAGAIN)
-			return err;
-	}
-	return close_now(fd);
+	if (err == -ENOMEM || err == -EAGAIN)
+		err = close_now(fd);
+	coil__op_close_end(fd);
+	return err;
 }

@@ -8,7 +8,9 @@ libcoil_all_la_SOURCES += \
 	%D%/lock.c \
 	%D%/queue.c \
 	%D%/rwlock.c \
-	%D%/semaphore.c
+	%D%/select.c \
+	%D%/semaphore.c \
+	%D%/queue.h
 
 coilinclude_HEADERS += \
 	include/coil/barrier.h \
@@ -17,4 +19,5 @@ coilinclude_HEADERS += \
 	include/coil/lock.h \
 	include/coil/queue.h \
 	include/coil/rwlock.h \
+	include/coil/select.h \
 	include/coil/semaphore.h

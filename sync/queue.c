@@ -14,6 +14,7 @@
 #include <coil/queue.h>
 #include "core/self.h"
 #include <coil/task.h>
+#include "sync/queue.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,12 +25,6 @@ enum { FIFO, LIFO, PRIORITY };
 enum {
 	FIRST_SLOTS = 16,
 	UP_FRONT = 64 * 1024,	/* bytes */
-};
-
-/* A parked getter or putter. */
-struct visitor {
-	void *item;		/* to be filled in, or to be taken */
-	int status;		/* 0, or why that was not done */
 };
 
 /* A memcpy whose size is not known is a call; these are one move each. */

@@ -7,6 +7,7 @@
 #include "core/loop.h"
 #include "core/op.h"
 #include <coil/group.h>
+#include <coil/thread.h>
 #include <coil/timeout.h>
 #include <coil/waitq.h>
 #include <fcntl.h>
@@ -169,6 +170,26 @@ static int read_byte(void *arg)
 	return n == 1 ? byte : (int)n;
 }
 
+static int work(void *arg)
+{
+	return coil_var_get(arg) == arg ? 3 : 4;
+}
+
+static void use_threads(void)
+{
+	static struct coil_var var;
+	int result;
+
+	if (!worked(coil_var_set(&var, &var)))
+		ck_assert_ptr_null(coil_var_get(&var));
+	result = coil_to_thread(work, &var);
+	if (worked(result))
+		ck_assert_int_eq(result, coil_var_get(&var) ? 3 : 4);
+	result = coil_to_thread_abandonable(work, &var, NULL);
+	if (worked(result))
+		ck_assert_int_eq(result, coil_var_get(&var) ? 3 : 4);
+}
+
 /* An fd far up makes the loop's table grow; a file's read may need a thread. */
 static void use_fds(void)
 {
@@ -201,6 +222,7 @@ static int use_everything(void *arg)
 	use_many_tasks();
 	use_group();
 	use_time();
+	use_threads();
 	use_fds();
 	/* The loop goes on. */
 	ck_assert_uint_eq(coil_all_tasks(NULL, 0), 1);

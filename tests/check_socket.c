@@ -235,6 +235,14 @@ COIL_TEST(accept_without_an_fd_to_be_had_leaves_the_connection_queued)
 	struct rlimit old, low;
 	int got, next = dup(fd);
 
+	/* valgrind keeps fds of its own above the limit that a program sees. */
+	if (support_on_valgrind()) {
+		close(next);
+		close(peer);
+		coil_close(fd);
+		return;
+	}
+
 	close(next);
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
 	low = old;

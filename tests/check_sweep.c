@@ -93,6 +93,57 @@ COIL_TEST(a_wait_queue)
 	sweep(&it);
 }
 
+/* More queues than fit on its stack. */
+enum { QUEUES = 12 };
+
+static struct coil_waitq queues[QUEUES];
+
+static int run_any(void *arg)
+{
+	struct coil_waitq *waitqs[QUEUES];
+	void *data[QUEUES];
+	int at;
+
+	for (int i = 0; i < QUEUES; i++) {
+		waitqs[i] = &queues[i];
+		data[i] = &queues[i];
+	}
+	for (size_t n = 2; n <= QUEUES; n += 5) {
+		at = coil_waitq_park_any(waitqs, data, n, "test");
+		if (at < 0)
+			return at;
+		ck_assert_int_eq(at, own.got % 2);
+		own.got++;
+	}
+	return 0;
+}
+
+static void help_any(void)
+{
+	struct coil_waitq *waitq = &queues[own.given % 2];
+	void *data = NULL;
+
+	if (coil_waitq_unpark_with(waitq, &data)) {
+		ck_assert_ptr_eq(data, waitq);
+		own.given++;
+	}
+}
+
+static void end_any(int result)
+{
+	ok_or_cancelled(result);
+	ck_assert_int_eq(own.got, own.given);
+	for (int i = 0; i < QUEUES; i++)
+		ck_assert(!queues[i].head && !queues[i].tail);
+}
+
+COIL_TEST(many_wait_queues_at_once)
+{
+	static const struct sweep it = { begin, run_any, help_any, end_any };
+
+	sweep(&it);
+}
+
 static int run_future(void *arg)
 {
 	int err = 0;
@@ -346,6 +397,7 @@ Suite *suite(void)
 
 	tcase_add_test(tests, a_sleep);
 	tcase_add_test(tests, a_wait_queue);
+	tcase_add_test(tests, many_wait_queues_at_once);
 	tcase_add_test(tests, a_future);
 	tcase_add_test(tests, a_deadline);
 	tcase_add_test(tests, await_join_and_wait_for);

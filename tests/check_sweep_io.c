@@ -4,6 +4,7 @@
  * connection that was accepted and no fd that was opened is lost.  See sweep.h.
  */
 #include "tests/sweep.h"
+#include "tests/resolver.h"
 #include "tests/sockets.h"
 #include <coil.h>
 #include <stdlib.h>
@@ -62,12 +63,14 @@ static void begin_pipe(bool writes)
  * Receiving: what was sent was received, or is still there.
  */
 
-enum { RECV, RECVFROM, RECVMSG, READ, READV, RECVS };
+enum { RECV, RECVFROM, RECVMSG, RECVMMSG, READ, READV, RECVS };
 
 static ssize_t receive(char *buf, size_t len)
 {
 	struct iovec iov = { buf, len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct mmsghdr many = { .msg_hdr = msg };
+	int n;
 
 	switch (own.kind) {
 	case RECV:
@@ -76,6 +79,9 @@ static ssize_t receive(char *buf, size_t len)
 		return coil_recvfrom(own.fds[0], buf, len, 0, NULL, NULL);
 	case RECVMSG:
 		return coil_recvmsg(own.fds[0], &msg, 0);
+	case RECVMMSG:
+		n = coil_recvmmsg(own.fds[0], &many, 1, 0);
+		return n == 1 ? (ssize_t)many.msg_len : n;
 	case READ:
 		return coil_read(own.fds[0], buf, len);
 	default:
@@ -141,12 +147,14 @@ COIL_TEST(no_byte_that_was_received_is_lost)
  * Sending: what was said to be sent was sent, and nothing else.
  */
 
-enum { SEND, SENDTO, SENDMSG, WRITE, WRITEV, SENDS };
+enum { SEND, SENDTO, SENDMSG, SENDMMSG, WRITE, WRITEV, SENDS };
 
 static ssize_t put(const char *buf, size_t len)
 {
 	struct iovec iov = { (char *)buf, len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct mmsghdr many = { .msg_hdr = msg };
+	int n;
 
 	switch (own.kind) {
 	case SEND:
@@ -155,6 +163,9 @@ static ssize_t put(const char *buf, size_t len)
 		return coil_sendto(own.fds[0], buf, len, 0, NULL, 0);
 	case SENDMSG:
 		return coil_sendmsg(own.fds[0], &msg, 0);
+	case SENDMMSG:
+		n = coil_sendmmsg(own.fds[0], &many, 1, 0);
+		return n == 1 ? (ssize_t)many.msg_len : n;
 	case WRITE:
 		return coil_write(own.fds[0], buf, len);
 	default:
@@ -505,6 +516,46 @@ COIL_TEST(no_fd_that_was_dialled_is_lost)
 	}
 }
 
+static int run_lookup(void *arg)
+{
+	struct addrinfo *found = NULL;
+	int err = coil_getaddrinfo("slow.test", "80", NULL, &found);
+
+	ck_assert_int_eq(found != NULL, !err);
+	if (found)
+		freeaddrinfo(found);
+	return err;
+}
+
+static void begin_lookup(void)
+{
+	begin();
+	resolver_answers("127.0.0.1", "::1", NULL);
+}
+
+static void help_lookup(void)
+{
+	if (!own.given++)
+		resolver_let_go();
+}
+
+/* What an abandoned one finds is freed: the fixture counts that, too. */
+static void end_lookup(int result)
+{
+	ok_or_cancelled(result);
+	while (resolver_is_busy())
+		ck_assert_int_eq(coil_sleep(50 * COIL_MICROSECOND), 0);
+}
+
+COIL_TEST(no_address_that_was_found_is_lost)
+{
+	static const struct sweep it = {
+		begin_lookup, run_lookup, help_lookup, end_lookup,
+	};
+
+	sweep(&it);
+}
+
 /*
  * Files and threads.
  */
@@ -666,6 +717,7 @@ Suite *suite(void)
 	tcase_add_test(tests, no_connection_that_was_accepted_is_lost);
 	tcase_add_test(tests, a_connect_that_is_not_answered);
 	tcase_add_test(tests, no_fd_that_was_dialled_is_lost);
+	tcase_add_test(tests, no_address_that_was_found_is_lost);
 	tcase_add_test(tests, no_file_that_was_opened_is_lost);
 	tcase_add_test(tests, a_job_of_a_thread_s_runs_once_or_not_at_all);
 	tcase_add_test(tests,

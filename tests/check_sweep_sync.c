@@ -121,6 +121,43 @@ COIL_TEST(a_condition)
 	sweep(&it);
 }
 
+static bool has_been_given(void *arg)
+{
+	ck_assert_ptr_eq(arg, &own);
+	ck_assert(coil_lock_locked(&own.lock));
+	return own.given >= 2;
+}
+
+static int run_condition_until(void *arg)
+{
+	int err = coil_lock_acquire(&own.lock);
+
+	if (err)
+		return err;
+	err = coil_condition_wait_until(&own.condition, &own.lock,
+					has_been_given, &own);
+	ck_assert(err || own.given >= 2);
+	ck_assert_int_eq(coil_lock_acquire(&own.lock), -EDEADLK);
+	ck_assert_int_eq(coil_lock_release(&own.lock), 0);
+	return err;
+}
+
+static void help_condition_until(void)
+{
+	if (!own.held)
+		own.given++;
+	help_condition();
+}
+
+COIL_TEST(a_condition_with_a_predicate)
+{
+	static const struct sweep it = {
+		begin, run_condition_until, help_condition_until, end_condition,
+	};
+
+	sweep(&it);
+}
+
 static void begin_semaphore(void)
 {
 	begin();
@@ -452,6 +489,7 @@ Suite *suite(void)
 
 	tcase_add_test(tests, a_lock);
 	tcase_add_test(tests, a_condition);
+	tcase_add_test(tests, a_condition_with_a_predicate);
 	tcase_add_test(tests, a_semaphore);
 	tcase_add_test(tests, a_rwlock);
 	tcase_add_test(tests, a_barrier);

@@ -658,7 +658,8 @@ Suite *suite(void)
 		return NULL;
 	whole = suite_create("thread");
 	tests = tcase_create("thread");
-	tcase_add_test(tests, thread_001_a_function_runs_once_on_another_thread_while_the_loop_goes_on);
+	tcase_add_test(tests,
+		thread_001_a_function_runs_once_on_another_thread_while_the_loop_goes_on);
 	tcase_add_test(tests, ctx_004_a_function_sees_the_variables_of_its_task);
 	tcase_add_test(tests, ctx_004_also_when_that_has_ended);
 	tcase_add_test(tests, there_is_no_loop_there_and_no_signal_comes);

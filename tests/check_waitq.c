@@ -435,8 +435,10 @@ COIL_TEST(a_task_is_unparked_once_whatever_happens)
 			tasks[i] = visit(&visitors[i], waitqs, 1 + roll(&state, QUEUES));
 		settle();
 		while (waitqs[0].head) {
+			unsigned which = roll(&state, QUEUES);
+
 			if (roll(&state, 3))
-				unparked += coil_waitq_unpark(&waitqs[roll(&state, QUEUES)]) != NULL;
+				unparked += coil_waitq_unpark(&waitqs[which]) != NULL;
 			else
 				coil_cancel(tasks[roll(&state, TASKS)]);
 		}
@@ -505,6 +507,42 @@ COIL_TEST(a_task_on_a_stack_that_was_used_before_has_no_waiters)
 	}
 }
 
+static struct coil_task *stranger;
+
+static int wait_as_stranger(void *arg)
+{
+	stranger = coil_current_task();
+	return coil_waitq_park(arg);
+}
+
+static void *ask_from_nowhere(void *task)
+{
+	errno = 0;
+	return coil_task_waiters(task) ? NULL : INT(errno);
+}
+
+COIL_TEST(where_to_wait_is_not_told_of_tasks_of_others)
+{
+	struct coil_waitq waitq = {0};
+	struct abroad abroad;
+	pthread_t thread;
+	void *error;
+
+	errno = 0;
+	ck_assert_ptr_null(coil_task_waiters(NULL));
+	ck_assert_int_eq(errno, ENOMEM);
+	if (support_skip_on("sim", "it needs another thread"))
+		return;
+	ck_assert_int_eq(pthread_create(&thread, NULL, ask_from_nowhere, coil_current_task()), 0);
+	ck_assert_int_eq(pthread_join(thread, &error), 0);
+	ck_assert_int_eq((int)(intptr_t)error, EPERM);
+	abroad_begin(&abroad, wait_as_stranger, &waitq);
+	errno = 0;
+	ck_assert_ptr_null(coil_task_waiters(stranger));
+	ck_assert_int_eq(errno, EXDEV);
+	ck_assert_int_eq(abroad_end(&abroad), -ECANCELED);
+}
+
 COIL_TEST(the_one_who_awaits_and_those_who_wait_are_all_told)
 {
 	struct nap own = { .ns = COIL_MILLISECOND, .result = 6 };
@@ -549,6 +587,7 @@ Suite *suite(void)
 	tcase_add_test(tests, who_waits_for_a_task_is_unparked_by_its_end);
 	tcase_add_test(tests, who_waits_for_a_task_and_is_cancelled_leaves_it_alone);
 	tcase_add_test(tests, a_task_on_a_stack_that_was_used_before_has_no_waiters);
+	tcase_add_test(tests, where_to_wait_is_not_told_of_tasks_of_others);
 	tcase_add_test(tests, the_one_who_awaits_and_those_who_wait_are_all_told);
 	suite_add_tcase(whole, tests);
 	return whole;

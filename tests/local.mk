@@ -32,6 +32,8 @@ suites = \
 	%D%/check_queue_storm \
 	%D%/check_run \
 	%D%/check_rwlock \
+	%D%/check_select \
+	%D%/check_select_storm \
 	%D%/check_semaphore \
 	%D%/check_sendfile \
 	%D%/check_shared_event \
@@ -114,6 +116,10 @@ tests_check_run_LDADD = $(suite_libs)
 tests_check_run_LDFLAGS = $(suite_ldflags)
 tests_check_rwlock_LDADD = $(suite_libs)
 tests_check_rwlock_LDFLAGS = $(suite_ldflags)
+tests_check_select_LDADD = $(suite_libs)
+tests_check_select_LDFLAGS = $(suite_ldflags)
+tests_check_select_storm_LDADD = $(suite_libs)
+tests_check_select_storm_LDFLAGS = $(suite_ldflags)
 tests_check_semaphore_LDADD = $(suite_libs)
 tests_check_semaphore_LDFLAGS = $(suite_ldflags)
 tests_check_sendfile_LDADD = $(suite_libs)
@@ -181,7 +187,14 @@ TSAN_SUITES = \
 	%D%/check_file \
 	%D%/check_dial \
 	%D%/check_address \
-	%D%/check_close
+	%D%/check_close \
+	%D%/check_ending \
+	%D%/check_thread \
+	%D%/check_threadsafe \
+	%D%/check_var \
+	%D%/check_visit \
+	%D%/check_waitq \
+	%D%/check_workers
 
 # Suites that valgrind should see.
 VALGRIND_SUITES = \
@@ -209,6 +222,7 @@ tests_libsupport_la_SOURCES = \
 	%D%/ops.h \
 	%D%/queues.h \
 	%D%/resolver.h \
+	%D%/selects.h \
 	%D%/sockets.h \
 	%D%/support.h \
 	%D%/sweep.h \

@@ -518,6 +518,11 @@ const char *support_engine(void)
 	return engine;
 }
 
+bool support_on_valgrind(void)
+{
+	return RUNNING_ON_VALGRIND;
+}
+
 bool support_simulated(void)
 {
 	return !strcmp(engine, "sim");

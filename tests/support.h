@@ -45,6 +45,7 @@ void support_run(int (*fn)(void *arg));
 /* "sim", "uring" or "epoll"; whether time is simulated. */
 const char *support_engine(void);
 bool support_simulated(void);
+bool support_on_valgrind(void);
 
 /*
  * True on that engine, and then prints one line that says so: a test returns, a

@@ -14,6 +14,7 @@ dist_man_MANS = \
 	%D%/coil_queue.3 \
 	%D%/coil_run.3 \
 	%D%/coil_rwlock.3 \
+	%D%/coil_select.3 \
 	%D%/coil_semaphore.3 \
 	%D%/coil_socket.3 \
 	%D%/coil_task.3 \

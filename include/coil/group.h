@@ -30,7 +30,7 @@ extern "C" {
 
 /* = {0} is ready, and what coil_group_wait leaves behind. */
 struct coil_group {
-	bool independent;	/* a child's failure goes to the error handler and spares the rest */
+	bool independent;	/* a failure goes to the error handler and spares the rest */
 	unsigned char state;
 	int error;		/* the first failure */
 	size_t size;		/* children that have not ended */

@@ -36,7 +36,9 @@ struct coil_options {
  * sense), -EBUSY inside a task, -ENOMEM, -EMFILE, or what the engines said.
  * -EINTR if a stop signal came and main then returned -ECANCELED.  -EDEADLK if
  * all tasks came to wait for what nothing could ever bring: they are listed on
- * stderr and cancelled.  While it runs SIGPIPE is blocked in this thread.
+ * stderr and cancelled.  While it runs SIGPIPE is blocked in this thread.  Tasks
+ * whose functions on threads (coil_to_thread) keep it from ending are named on
+ * stderr, once a second.
  */
 int coil_run(int (*fn)(void *arg), void *arg);
 int coil_run_with(const struct coil_options *options, int (*fn)(void *arg), void *arg);
@@ -79,7 +81,7 @@ int coil_run_coroutine_threadsafe(struct coil_loop *loop, int (*fn)(void *arg), 
  * pinned if there are processors enough.  The first failure, a negative result,
  * cancels the others' mains.  Returns when all have ended: the first failure or 0;
  * -EINVAL, -ENOMEM, -EBUSY on a thread with a loop, -EAGAIN if a thread could not
- * be made (those made are cancelled).
+ * be made (those made are cancelled).  None of several is stuck while its main runs.
  */
 int coil_run_workers(unsigned n, int (*fn)(void *arg), void *arg);
 

@@ -129,7 +129,8 @@ bool coil_cancel_requested(void);
 /*
  * Where to park until the task ends, for a wait for it among other things (see
  * coil_waitq_park_any): all are unparked when it does, and nobody is any more once
- * coil_done() is true.  Good as long as the handle.
+ * coil_done() is true.  Good as long as the handle.  NULL and errno: ENOMEM for a
+ * NULL handle, EXDEV for a task of another loop, EPERM off one.
  */
 struct coil_waitq *coil_task_waiters(struct coil_task *task);
 

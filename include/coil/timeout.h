@@ -17,6 +17,7 @@
 
 #include <coil/cdefs.h>
 #include <coil/scope.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -63,18 +64,23 @@ int64_t coil_timeout_when(const struct coil_timeout *timeout);
  */
 int coil_shield_begin(struct coil_timeout *shield, int64_t ns);
 
-/* What the block macros are made of. */
+/*
+ * What the block macros are made of.  Where there is no memory for the limit it has
+ * passed already: a block without one might never end.
+ */
 static inline struct coil_timeout *coil_timeout_enter(struct coil_timeout *timeout,
 						      int64_t ns)
 {
-	coil_timeout_begin(timeout, ns);
+	if (coil_timeout_begin(timeout, ns) == -ENOMEM)
+		coil_timeout_begin(timeout, 0);
 	return timeout;
 }
 
 static inline struct coil_timeout *coil_shield_enter(struct coil_timeout *timeout,
 						     int64_t ns)
 {
-	coil_shield_begin(timeout, ns);
+	if (coil_shield_begin(timeout, ns) == -ENOMEM)
+		coil_shield_begin(timeout, 0);
 	return timeout;
 }
 
