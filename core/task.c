@@ -197,7 +197,9 @@ static void finish(struct coil_task *self, int result)
 	struct coil_task *next;
 
 	if (self->innermost != &self->scope)
-		coil__die(self, "returns with a scope open");
+		coil__die(self, self->innermost->flags & SCOPE_GROUP ?
+			  "returns with a scope open: call coil_group_wait first" :
+			  "returns with a scope open: call coil_timeout_end first");
 	if (coil__loop != loop)
 		coil__die(self, "returns in the child of a fork: end that by _exit or exec");
 	/* Whoever is told of the end and calls back must not park a task that is gone. */

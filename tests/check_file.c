@@ -417,7 +417,7 @@ COIL_TEST(a_terminal_that_nobody_reads_stops_only_the_task_that_writes)
 
 static int all_calls(int fd, ssize_t results[])
 {
-	char buf[4];
+	char buf[4] = "";
 	struct iovec iov = { buf, 4 };
 	int n = 0;
 

@@ -431,7 +431,7 @@ enum { HUGE_SIZE = 1000000 };
 static int echo(void *arg)
 {
 	int fd = *(int *)arg;
-	char buf[3000];
+	char buf[3000] = "";
 	ssize_t n;
 
 	while ((n = coil_recv(fd, buf, sizeof(buf), 0)) > 0) {
@@ -508,7 +508,7 @@ static size_t partly;
 
 static ssize_t recv_ten(int fd)
 {
-	char buf[10];
+	char buf[10] = "";
 
 	return coil_recv_all(fd, buf, sizeof(buf), 0, &partly);
 }
@@ -547,7 +547,7 @@ COIL_TEST(a_cancel_amid_send_all_or_recv_all_tells_how_far_it_came)
 
 COIL_TEST(half_closed_a_socket_ends_one_way_and_serves_the_other)
 {
-	char buf[4];
+	char buf[4] = "";
 	int fds[2];
 
 	tcp_pair(fds);
@@ -562,7 +562,7 @@ COIL_TEST(half_closed_a_socket_ends_one_way_and_serves_the_other)
 COIL_TEST(a_reset_is_told_and_raises_no_sigpipe)
 {
 	struct linger linger = { .l_onoff = 1 };
-	char buf[4];
+	char buf[4] = "";
 	int fds[2];
 
 	tcp_pair(fds);
@@ -580,7 +580,7 @@ COIL_TEST(a_reset_is_told_and_raises_no_sigpipe)
 
 static int all_calls(int fd, ssize_t results[], struct sockaddr *addr)
 {
-	char buf[4];
+	char buf[4] = "";
 	struct iovec iov = { buf, 4 };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	struct mmsghdr mmsg = { .msg_hdr = msg };
@@ -693,7 +693,7 @@ COIL_TEST(nothing_at_all_is_zero)
 
 COIL_TEST(with_msg_dontwait_a_call_never_waits)
 {
-	char buf[4];
+	char buf[4] = "";
 	struct iovec iov = { buf, 4 };
 	struct mmsghdr msg = {.msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1}};
 	int fds[2];
