@@ -2,6 +2,7 @@
 # The core: a new source or header is a line here, sorted.
 
 libcoil_all_la_SOURCES += \
+	%D%/channel.c \
 	%D%/cxx.c \
 	%D%/epoll.c \
 	%D%/fork.c \
@@ -51,6 +52,7 @@ libcoil_all_la_SOURCES += \
 
 coilinclude_HEADERS += \
 	include/coil/cdefs.h \
+	include/coil/channel.h \
 	include/coil/future.h \
 	include/coil/group.h \
 	include/coil/run.h \

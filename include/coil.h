@@ -10,6 +10,7 @@
 
 #include <coil/address.h>
 #include <coil/barrier.h>
+#include <coil/channel.h>
 #include <coil/condition.h>
 #include <coil/event.h>
 #include <coil/file.h>

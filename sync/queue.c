@@ -280,31 +280,31 @@ static __attribute__((noinline)) int get(struct coil_queue *queue, void *item)
 
 int coil_queue_put(struct coil_queue *queue, const void *item)
 {
-	size_t size = queue->item_size;
-	void *to;
+	size_t at = queue->tail;
 
 	if (!is_easy(queue) || coil__pending())
 		return put(queue, item);
-	to = queue->items + (queue->tail++ & queue->mask) * size;
-	if (size == 4)
-		memcpy(to, item, 4);
+	queue->tail = at + 1;
+	at &= queue->mask;
+	if (queue->item_size == 4)
+		memcpy(queue->items + 4 * at, item, 4);
 	else
-		copy(to, item, size);
+		copy(slot(queue, at), item, queue->item_size);
 	return 0;
 }
 
 int coil_queue_get(struct coil_queue *queue, void *item)
 {
-	size_t size = queue->item_size;
-	const void *from;
+	size_t at = queue->head;
 
 	if (!is_easy(queue) || coil__pending())
 		return get(queue, item);
-	from = queue->items + (queue->head++ & queue->mask) * size;
-	if (size == 4)
-		memcpy(item, from, 4);
+	queue->head = at + 1;
+	at &= queue->mask;
+	if (queue->item_size == 4)
+		memcpy(item, queue->items + 4 * at, 4);
 	else
-		copy(item, from, size);
+		copy(item, slot(queue, at), queue->item_size);
 	return 0;
 }
 

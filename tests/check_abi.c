@@ -14,6 +14,7 @@
 #define PINNED(PIN)				\
 	PIN(coil_barrier, 40, 8)		\
 	PIN(coil_case, 48, 8)			\
+	PIN(coil_channel, 8, 8)			\
 	PIN(coil_condition, 24, 8)		\
 	PIN(coil_event, 40, 8)			\
 	PIN(coil_future, 24, 8)			\

@@ -316,6 +316,72 @@ COIL_TEST(a_shared_event_set_and_cleared_at_once_wakes_who_waits_as_a_plain_one_
 	}
 }
 
+/* As soon as the select has parked: its stand-in waits already. */
+COIL_TEST(a_shared_event_is_waited_for_from_the_first_moment)
+{
+	struct all all;
+	struct selection selection = SELECTION(all.cases);
+	struct coil_task *task;
+
+	make_all(&all);
+	task = start(do_select, &selection);
+	ck_assert_int_eq(coil_yield(), 0);
+	ck_assert_int_eq(coil_event_set(&all.shared), 0);
+	ck_assert_int_eq(coil_event_clear(&all.shared), 0);
+	ck_assert_int_eq(coil_await(task), SHARED);
+	put_away(&all);
+}
+
+static void put_by_call(void *arg)
+{
+	struct all *all = arg;
+
+	ck_assert_int_eq(put_nowait(&all->empty, 12), 0);
+}
+
+/* To start one lets the loop run, if it is time for that, and with it calls. */
+COIL_TEST(what_comes_while_a_stand_in_is_sent_is_seen)
+{
+	struct all all;
+
+	make_all(&all);
+	ck_assert_int_eq(coil_call_soon_threadsafe(coil_current_loop(), put_by_call, &all), 0);
+	coil__loop->budget = 1;
+	ck_assert_int_eq(coil_select(all.cases, KINDS, COIL_SECOND), GET);
+	ck_done(&all, GET);
+	put_away(&all);
+}
+
+/* What falls due while the stand-ins are sent home is told to nobody. */
+static int select_in_time(void *arg)
+{
+	struct coil_timeout outer = {0};
+	int which;
+
+	ck_assert_int_eq(coil_timeout_begin(&outer, ahead()), 0);
+	which = do_select(arg);
+	ck_assert_int_eq(coil_timeout_end(&outer), 0);
+	return which;
+}
+
+COIL_TEST(a_case_that_came_with_the_deadline_is_all_that_is_told)
+{
+	struct all all;
+	struct selection selection = SELECTION(all.cases);
+	struct coil_task *task;
+
+	make_all(&all);
+	task = start(select_in_time, &selection);
+	settle();
+	let(&all, GET);
+	burn(ahead());
+	/* The loop looks at the time before the select runs. */
+	coil__loop->budget = 1;
+	ck_assert_int_eq(coil_await(task), GET);
+	ck_done(&all, GET);
+	put_away(&all);
+}
+
 static int select_shielded(void *arg)
 {
 	int which = 1000;
@@ -379,6 +445,9 @@ Suite *suite(void)
 	tcase_add_test(tests, a_thread_sets_a_shared_event_and_a_select_hears_it);
 	tcase_add_test(tests,
 		a_shared_event_set_and_cleared_at_once_wakes_who_waits_as_a_plain_one_does);
+	tcase_add_test(tests, a_shared_event_is_waited_for_from_the_first_moment);
+	tcase_add_test(tests, what_comes_while_a_stand_in_is_sent_is_seen);
+	tcase_add_test(tests, a_case_that_came_with_the_deadline_is_all_that_is_told);
 	tcase_add_test(tests, a_select_that_is_shielded_hears_though_the_loop_is_ending);
 	suite_add_tcase(whole, tests);
 	return whole;

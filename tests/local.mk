@@ -9,6 +9,8 @@ suites = \
 	%D%/check_address \
 	%D%/check_barrier \
 	%D%/check_cancel \
+	%D%/check_channel \
+	%D%/check_channel_storm \
 	%D%/check_close \
 	%D%/check_condition \
 	%D%/check_datagram \
@@ -68,6 +70,10 @@ tests_check_barrier_LDADD = $(suite_libs)
 tests_check_barrier_LDFLAGS = $(suite_ldflags)
 tests_check_cancel_LDADD = $(suite_libs)
 tests_check_cancel_LDFLAGS = $(suite_ldflags)
+tests_check_channel_LDADD = $(suite_libs)
+tests_check_channel_LDFLAGS = $(suite_ldflags)
+tests_check_channel_storm_LDADD = $(suite_libs)
+tests_check_channel_storm_LDFLAGS = $(suite_ldflags)
 tests_check_close_LDADD = $(suite_libs)
 tests_check_close_LDFLAGS = $(suite_ldflags)
 tests_check_condition_LDADD = $(suite_libs)
@@ -173,22 +179,26 @@ tests_check_workers_LDFLAGS = $(suite_ldflags)
 
 # Suites that ThreadSanitizer should see: threads, wake-ups and switches.
 TSAN_SUITES = \
+	%D%/check_address \
 	%D%/check_barrier \
+	%D%/check_channel \
+	%D%/check_channel_storm \
+	%D%/check_close \
 	%D%/check_condition \
+	%D%/check_dial \
+	%D%/check_ending \
 	%D%/check_event \
+	%D%/check_file \
 	%D%/check_lock \
 	%D%/check_pool \
 	%D%/check_queue \
-	%D%/check_rwlock \
 	%D%/check_run \
+	%D%/check_rwlock \
+	%D%/check_select \
+	%D%/check_select_storm \
 	%D%/check_semaphore \
 	%D%/check_shared_event \
 	%D%/check_task \
-	%D%/check_file \
-	%D%/check_dial \
-	%D%/check_address \
-	%D%/check_close \
-	%D%/check_ending \
 	%D%/check_thread \
 	%D%/check_threadsafe \
 	%D%/check_var \

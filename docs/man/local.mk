@@ -5,6 +5,7 @@ dist_man_MANS = \
 	%D%/coil.7 \
 	%D%/coil_address.3 \
 	%D%/coil_barrier.3 \
+	%D%/coil_channel.3 \
 	%D%/coil_condition.3 \
 	%D%/coil_event.3 \
 	%D%/coil_file.3 \
