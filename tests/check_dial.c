@@ -4,6 +4,7 @@
 #include "tests/sockets.h"
 #include "tests/support.h"
 #include <coil/address.h>
+#include <coil/task.h>
 #include <coil/timeout.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -293,6 +294,65 @@ COIL_TEST(without_memory_dial_fails_cleanly_or_not_at_all)
 	coil_close(fd);
 }
 
+/* A server that answers one request on each of its listeners. */
+static int answer(void *arg)
+{
+	static const char reply[] = "HTTP/1.0 200 OK\r\n\r\nhello";
+	int fd = coil_accept(*(int *)arg, NULL, NULL);
+	char request[256];
+	size_t length = 0;
+	ssize_t n = 1;
+
+	ck_assert_int_ge(fd, 0);
+	while (n > 0 && (length < 4 || memcmp(request + length - 4, "\r\n\r\n", 4))) {
+		n = coil_recv(fd, request + length, sizeof(request) - length, 0);
+		length += n > 0 ? (size_t)n : 0;
+	}
+	ck_assert_int_eq(coil_send_all(fd, reply, sizeof(reply) - 1, 0, NULL),
+			 (ssize_t)sizeof(reply) - 1);
+	return coil_close(fd);
+}
+
+static void ask(int fd)
+{
+	static const char request[] = "GET / HTTP/1.0\r\nHost: here\r\n\r\n";
+	char text[256] = "";
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(coil_send_all(fd, request, sizeof(request) - 1, 0, NULL),
+			 (ssize_t)sizeof(request) - 1);
+	ck_assert_int_gt(coil_recv_all(fd, text, sizeof(text) - 1, 0, NULL), 0);
+	ck_assert_str_eq(text, "HTTP/1.0 200 OK\r\n\r\nhello");
+	ck_assert_int_eq(coil_close(fd), 0);
+}
+
+COIL_TEST(sock_001_a_request_is_answered_over_tcp_and_unix_on_a_blocking_fd_too)
+{
+	char path[64];
+	struct sockaddr_in addr = { .sin_family = AF_INET };
+	int listeners[2], blocking;
+	struct coil_task *task;
+
+	snprintf(path, sizeof(path), "unix:@coil-sock-001-%d", (int)getpid());
+	listeners[0] = listen_on("127.0.0.1", 0);
+	listeners[1] = coil_listen(path, NULL);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_ge(listeners[i], 0);
+		task = coil_create_task(answer, &listeners[i]);
+		ask(i ? coil_dial(path) : dial_port("127.0.0.1", port_of(listeners[0])));
+		ck_assert_int_eq(coil_await(task), 0);
+	}
+	blocking = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	addr.sin_port = htons(port_of(listeners[0]));
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	task = coil_create_task(answer, &listeners[0]);
+	ck_assert_int_eq(coil_connect(blocking, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	ask(blocking);
+	ck_assert_int_eq(coil_await(task), 0);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(coil_close(listeners[i]), 0);
+}
+
 Suite *suite(void)
 {
 	Suite *dial = suite_create("dial");
@@ -316,6 +376,8 @@ Suite *suite(void)
 	tcase_add_test(tests, a_cancel_that_meets_a_winner_leaks_no_fd);
 	tcase_add_test(tests, a_cancel_during_the_lookup_returns_at_once);
 	tcase_add_test(tests, without_memory_dial_fails_cleanly_or_not_at_all);
+	tcase_add_test(tests,
+		sock_001_a_request_is_answered_over_tcp_and_unix_on_a_blocking_fd_too);
 	suite_add_tcase(dial, tests);
 	return dial;
 }

@@ -265,6 +265,12 @@ suite_libs = %D%/libsupport.la libcoil-all.la $(CHECK_LIBS) $(URING_LIBS)
 check_PROGRAMS += $(suites)
 TESTS += $(suites)
 
+# Reads what the suites' logs say of each test, so it comes after them.  By its own
+# name the target would take the place of automake's.
+TESTS += %D%/conformance.sh
+conformance_log = %D%/conformance.sh.log
+$(conformance_log): $(suites:=.log)
+
 check-tsan:
 	$(MAKE) check TESTS="$(TSAN_SUITES)"
 
@@ -282,6 +288,7 @@ endif
 # The programs of examples/ and the README's first one, as a user runs them.
 check_PROGRAMS += %D%/send_raw
 TESTS += %D%/examples.sh
+EXTRA_DIST += %D%/conformance.sh %D%/conformance.tsv
 EXTRA_DIST += %D%/examples.sh \
 	%D%/expected/event.txt \
 	%D%/expected/gather.txt \
