@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A queue counts the items ever put and ever taken; the difference is its size.
- * A FIFO queue is a ring, in which these counts, cut to a power of 2, are places.
- * The others lie in the first slots, the LIFO as a stack, priority as a heap.
+ * What a queue holds is counted in bytes, ever put and ever taken, so that nothing
+ * is divided.  A FIFO queue is a ring.  The others lie at the start of the memory,
+ * the LIFO as a stack, priority as a heap.
  *
  * Getters wait only while the queue is empty, putters only while it is full.  A
  * put gives its item straight to the first getter; a get takes one out and puts
  * the first putter's in.  So whoever is woken finds it done.
  *
- * Between empty and full a FIFO queue that is not shut has nobody to look after:
- * one comparison with `easy` tells, and most items go in and out that way.
+ * Most items of a FIFO queue go in and out in runs.  A put that finds room counts
+ * all that lies in one piece as put; until `in` has come to `in_end` the next ones
+ * have nothing else to look at.  So with items that are there, and gets.  A task
+ * that is about to wait first ends the run of those that are to wake it.
  */
-#include <coil/queue.h>
-#include "core/self.h"
-#include <coil/task.h>
 #include "sync/queue.h"
+#include "core/self.h"
+#include <coil/queue.h>
+#include <coil/task.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,114 +32,134 @@ enum {
 /* A memcpy whose size is not known is a call; these are one move each. */
 static inline void copy(void *to, const void *from, size_t size)
 {
-	if (size == 8)
-		memcpy(to, from, 8);
-	else if (size == 4)
+	if (size == 4)
 		memcpy(to, from, 4);
+	else if (size == 8)
+		memcpy(to, from, 8);
 	else if (size == 16)
 		memcpy(to, from, 16);
 	else
 		memcpy(to, from, size);
 }
 
-static inline void *slot(const struct coil_queue *queue, size_t at)
+/* Bytes ever put, and ever taken: what is left of a run has not been yet. */
+static inline size_t tail(const struct coil_queue *queue)
 {
-	return queue->items + at * queue->item_size;
+	return queue->tail - (size_t)(queue->in_end - queue->in);
 }
 
-static inline size_t size(const struct coil_queue *queue)
+static inline size_t head(const struct coil_queue *queue)
 {
-	return queue->tail - queue->head;
+	return queue->head - (size_t)(queue->out_end - queue->out);
 }
 
-static size_t slots(const struct coil_queue *queue)
+static inline size_t held(const struct coil_queue *queue)
 {
-	return queue->items ? queue->mask + 1 : 0;
+	return tail(queue) - head(queue);
 }
 
-static void set_easy(struct coil_queue *queue)
+static size_t count(const struct coil_queue *queue)
 {
-	size_t limit = slots(queue);
-
-	if (queue->maxsize && queue->maxsize < limit)
-		limit = queue->maxsize;
-	queue->easy = limit && queue->order == FIFO && !queue->shut ? limit - 1 : 0;
+	return held(queue) / queue->item_size;
 }
 
-static inline bool is_easy(const struct coil_queue *queue)
+static inline void end_puts(struct coil_queue *queue)
 {
-	return size(queue) - 1 < queue->easy;
+	queue->tail = tail(queue);
+	queue->in_end = queue->in;
 }
 
-/* A full ring has twice the slots now: one of its two parts has to move there. */
-static void unwrap(struct coil_queue *queue, size_t old)
+static inline void end_gets(struct coil_queue *queue)
 {
-	size_t head = queue->head & (old - 1);
-
-	if (queue->head & old)
-		memcpy(slot(queue, old + head), slot(queue, head),
-		       (old - head) * queue->item_size);
-	else
-		memcpy(slot(queue, old), queue->items, head * queue->item_size);
+	queue->head = head(queue);
+	queue->out_end = queue->out;
 }
 
-static int reserve(struct coil_queue *queue, size_t count)
+struct coil_waitq *coil__queue_getters(struct coil_queue *queue)
 {
-	size_t old = slots(queue), bytes;
+	end_puts(queue);
+	return &queue->getters;
+}
+
+struct coil_waitq *coil__queue_putters(struct coil_queue *queue)
+{
+	end_gets(queue);
+	return &queue->putters;
+}
+
+/*
+ * A full ring has grown from old bytes: the part that came first moves to the end,
+ * unless all lies in order.
+ */
+static void unwrap(struct coil_queue *queue, size_t out, size_t old)
+{
+	size_t more = queue->bytes - old;
+
+	queue->out = queue->items + out;
+	queue->in = queue->items + (out ? out : old);
+	if (out) {
+		memmove(queue->out + more, queue->out, old - out);
+		queue->out += more;
+	}
+	queue->in_end = queue->in;
+	queue->out_end = queue->out;
+}
+
+static int reserve(struct coil_queue *queue, size_t slots)
+{
+	size_t old = queue->bytes, out = 0, bytes;
 	void *memory;
 
-	if (__builtin_mul_overflow(count, queue->item_size, &bytes))
+	if (__builtin_mul_overflow(slots, queue->item_size, &bytes))
 		return -ENOMEM;
 	if (queue->order == PRIORITY) {
-		memory = reallocarray(queue->arrivals, count, sizeof(*queue->arrivals));
+		memory = reallocarray(queue->arrivals, slots, sizeof(*queue->arrivals));
 		if (!memory)
 			return -ENOMEM;
 		queue->arrivals = memory;
 	}
+	end_gets(queue);
+	if (queue->order == FIFO && old)
+		out = (size_t)(queue->out - queue->items) % old;
 	memory = realloc(queue->items, bytes);
 	if (!memory)
 		return -ENOMEM;
 	queue->items = memory;
-	queue->mask = count - 1;
-	if (old && queue->order == FIFO)
-		unwrap(queue, old);
-	set_easy(queue);
+	queue->bytes = bytes;
+	if (queue->order == FIFO)
+		unwrap(queue, out, old);
 	return 0;
-}
-
-static size_t power_of_2(size_t least)
-{
-	size_t count = 1;
-
-	while (count < least)
-		count *= 2;
-	return count;
 }
 
 static int grow(struct coil_queue *queue)
 {
-	size_t first = FIRST_SLOTS;
+	size_t slots = FIRST_SLOTS;
 
 	if (queue->items)
-		return reserve(queue, 2 * slots(queue));
-	if (queue->maxsize && queue->maxsize < first)
-		first = power_of_2(queue->maxsize);
-	return reserve(queue, first);
+		slots = 2 * (queue->bytes / queue->item_size);
+	if (queue->maxsize && queue->maxsize < slots)
+		slots = queue->maxsize;
+	return reserve(queue, slots);
 }
 
 /*
  * The heap.
  */
 
+static void *place(const struct coil_queue *queue, size_t at)
+{
+	return queue->items + at * queue->item_size;
+}
+
 static void move(struct coil_queue *queue, size_t to, size_t from)
 {
-	copy(slot(queue, to), slot(queue, from), queue->item_size);
+	copy(place(queue, to), place(queue, from), queue->item_size);
 	queue->arrivals[to] = queue->arrivals[from];
 }
 
 static bool comes_before(const struct coil_queue *queue, size_t a, size_t b)
 {
-	int order = queue->compare(slot(queue, a), slot(queue, b));
+	int order = queue->compare(place(queue, a), place(queue, b));
 
 	return order ? order < 0 : queue->arrivals[a] < queue->arrivals[b];
 }
@@ -148,12 +170,12 @@ static void heap_insert(struct coil_queue *queue, size_t at, const void *item)
 		size_t parent = (at - 1) / 2;
 
 		/* An equal was there before. */
-		if (queue->compare(slot(queue, parent), item) <= 0)
+		if (queue->compare(place(queue, parent), item) <= 0)
 			break;
 		move(queue, at, parent);
 		at = parent;
 	}
-	copy(slot(queue, at), item, queue->item_size);
+	copy(place(queue, at), item, queue->item_size);
 	queue->arrivals[at] = queue->tail;
 }
 
@@ -176,29 +198,82 @@ static void heap_take(struct coil_queue *queue, size_t last, void *item)
 }
 
 /*
- * All three orders: a slot, or an item, is known to be there.
+ * FIFO.  A run has begun.
  */
 
-static void insert(struct coil_queue *queue, const void *item)
+static inline void push(struct coil_queue *queue, const void *item)
 {
-	if (queue->order == FIFO)
-		copy(slot(queue, queue->tail & queue->mask), item, queue->item_size);
-	else if (queue->order == LIFO)
-		copy(slot(queue, size(queue)), item, queue->item_size);
-	else
-		heap_insert(queue, size(queue), item);
-	queue->tail++;
+	unsigned char *at = queue->in;
+
+	queue->in = at + queue->item_size;
+	copy(at, item, queue->item_size);
 }
 
-static void take(struct coil_queue *queue, void *item)
+static inline void pop(struct coil_queue *queue, void *item)
 {
-	if (queue->order == FIFO)
-		copy(item, slot(queue, queue->head & queue->mask), queue->item_size);
-	else if (queue->order == LIFO)
-		copy(item, slot(queue, size(queue) - 1), queue->item_size);
+	unsigned char *at = queue->out;
+
+	queue->out = at + queue->item_size;
+	copy(item, at, queue->item_size);
+}
+
+/* Of so many bytes, those that lie before the ring's end. */
+static inline size_t in_one_piece(const struct coil_queue *queue, const unsigned char *at,
+				  size_t bytes)
+{
+	size_t rest = (size_t)(queue->items + queue->bytes - at);
+
+	return bytes < rest ? bytes : rest;
+}
+
+static inline void begin_puts(struct coil_queue *queue, size_t room)
+{
+	if (queue->in == queue->items + queue->bytes)
+		queue->in = queue->items;
+	room = in_one_piece(queue, queue->in, room);
+	queue->in_end = queue->in + room;
+	queue->tail += room;
+}
+
+static inline void begin_gets(struct coil_queue *queue, size_t bytes)
+{
+	if (queue->out == queue->items + queue->bytes)
+		queue->out = queue->items;
+	bytes = in_one_piece(queue, queue->out, bytes);
+	queue->out_end = queue->out + bytes;
+	queue->head += bytes;
+}
+
+/*
+ * All three orders: room, or an item, is known to be there.
+ */
+
+static void insert(struct coil_queue *queue, const void *item, size_t room)
+{
+	if (queue->order == FIFO) {
+		begin_puts(queue, room);
+		push(queue, item);
+		return;
+	}
+	if (queue->order == LIFO)
+		copy(queue->items + held(queue), item, queue->item_size);
 	else
-		heap_take(queue, size(queue) - 1, item);
-	queue->head++;
+		heap_insert(queue, count(queue), item);
+	queue->tail += queue->item_size;
+}
+
+static void take(struct coil_queue *queue, void *item, size_t bytes)
+{
+	if (queue->order == FIFO) {
+		begin_gets(queue, bytes);
+		pop(queue, item);
+		return;
+	}
+	if (queue->order == LIFO)
+		copy(item, queue->items + held(queue) - queue->item_size, queue->item_size);
+	else
+		heap_take(queue, count(queue) - 1, item);
+	queue->head += queue->item_size;
 }
 
 static int give(struct coil_queue *queue, const void *item)
@@ -208,8 +283,8 @@ static int give(struct coil_queue *queue, const void *item)
 	if (!coil_waitq_unpark_with(&queue->getters, &getter))
 		return -EXDEV;
 	copy(((struct visitor *)getter)->item, item, queue->item_size);
-	queue->head++;
-	queue->tail++;
+	queue->head += queue->item_size;
+	queue->tail += queue->item_size;
 	return 0;
 }
 
@@ -219,35 +294,42 @@ static int exchange(struct coil_queue *queue, void *item)
 
 	if (!coil_waitq_unpark_with(&queue->putters, &putter))
 		return -EXDEV;
-	take(queue, item);
-	insert(queue, ((struct visitor *)putter)->item);
+	take(queue, item, queue->item_size);
+	insert(queue, ((struct visitor *)putter)->item, queue->item_size);
 	return 0;
 }
 
+/* Both without a run. */
 static int put_now(struct coil_queue *queue, const void *item)
 {
+	size_t size = held(queue);
+	size_t limit;
 	int err = 0;
 
 	if (queue->shut)
 		return -ESHUTDOWN;
 	if (queue->getters.head)
 		return give(queue, item);
-	if (queue->maxsize && size(queue) == queue->maxsize)
+	if (size == queue->limit)
 		return -EAGAIN;
-	if (size(queue) == slots(queue))
+	if (size == queue->bytes)
 		err = grow(queue);
-	if (!err)
-		insert(queue, item);
-	return err;
+	if (err)
+		return err;
+	limit = queue->limit < queue->bytes ? queue->limit : queue->bytes;
+	insert(queue, item, limit - size);
+	return 0;
 }
 
 static int get_now(struct coil_queue *queue, void *item)
 {
-	if (!size(queue))
+	size_t size = held(queue);
+
+	if (!size)
 		return queue->shut ? -ESHUTDOWN : -EAGAIN;
 	if (queue->putters.head)
 		return exchange(queue, item);
-	take(queue, item);
+	take(queue, item, size);
 	return 0;
 }
 
@@ -268,69 +350,61 @@ static __attribute__((noinline)) int put(struct coil_queue *queue, const void *i
 {
 	int err = coil_check() ? -EAGAIN : put_now(queue, item);
 
-	return err == -EAGAIN ? visit(&queue->putters, (void *)item, "queue put") : err;
+	return err == -EAGAIN ? visit(coil__queue_putters(queue), (void *)item, "queue put") : err;
 }
 
 static __attribute__((noinline)) int get(struct coil_queue *queue, void *item)
 {
 	int err = coil_check() ? -EAGAIN : get_now(queue, item);
 
-	return err == -EAGAIN ? visit(&queue->getters, item, "queue get") : err;
+	return err == -EAGAIN ? visit(coil__queue_getters(queue), item, "queue get") : err;
 }
 
 int coil_queue_put(struct coil_queue *queue, const void *item)
 {
-	size_t at = queue->tail;
-
-	if (!is_easy(queue) || coil__pending())
+	if (queue->in == queue->in_end || coil__pending())
 		return put(queue, item);
-	queue->tail = at + 1;
-	at &= queue->mask;
-	if (queue->item_size == 4)
-		memcpy(queue->items + 4 * at, item, 4);
-	else
-		copy(slot(queue, at), item, queue->item_size);
+	push(queue, item);
 	return 0;
 }
 
 int coil_queue_get(struct coil_queue *queue, void *item)
 {
-	size_t at = queue->head;
-
-	if (!is_easy(queue) || coil__pending())
+	if (queue->out == queue->out_end || coil__pending())
 		return get(queue, item);
-	queue->head = at + 1;
-	at &= queue->mask;
-	if (queue->item_size == 4)
-		memcpy(item, queue->items + 4 * at, 4);
-	else
-		copy(item, slot(queue, at), queue->item_size);
+	pop(queue, item);
 	return 0;
 }
 
 int coil_queue_put_nowait(struct coil_queue *queue, const void *item)
 {
-	return put_now(queue, item);
+	if (queue->in == queue->in_end)
+		return put_now(queue, item);
+	push(queue, item);
+	return 0;
 }
 
 int coil_queue_get_nowait(struct coil_queue *queue, void *item)
 {
-	return get_now(queue, item);
+	if (queue->out == queue->out_end)
+		return get_now(queue, item);
+	pop(queue, item);
+	return 0;
 }
 
 size_t coil_queue_size(const struct coil_queue *queue)
 {
-	return size(queue);
+	return count(queue);
 }
 
 bool coil_queue_empty(const struct coil_queue *queue)
 {
-	return !size(queue);
+	return !held(queue);
 }
 
 bool coil_queue_full(const struct coil_queue *queue)
 {
-	return queue->maxsize && size(queue) == queue->maxsize;
+	return held(queue) == queue->limit;
 }
 
 static int wake_joiners(struct coil_queue *queue)
@@ -341,21 +415,21 @@ static int wake_joiners(struct coil_queue *queue)
 
 int coil_queue_task_done(struct coil_queue *queue)
 {
-	size_t unfinished = queue->tail - queue->done;
+	size_t unfinished = tail(queue) - queue->done;
 	int err = 0;
 
 	if (!unfinished)
 		return -EINVAL;
-	if (unfinished == 1)
+	if (unfinished == queue->item_size)
 		err = wake_joiners(queue);
 	if (!err)
-		queue->done++;
+		queue->done += queue->item_size;
 	return err;
 }
 
 int coil_queue_join(struct coil_queue *queue)
 {
-	if (queue->tail == queue->done && !coil_check())
+	if (tail(queue) == queue->done && !coil_check())
 		return 0;
 	return coil_waitq_park_for(&queue->joiners, NULL, "queue join");
 }
@@ -372,14 +446,20 @@ static int turn_away(struct coil_waitq *waitq)
 /* Throws away what is inside; the queue is empty before anybody is shown it. */
 static void empty(struct coil_queue *queue)
 {
-	size_t at = queue->order == FIFO ? queue->head : 0;
-	size_t unfinished = queue->tail - queue->done, n = size(queue);
+	size_t unfinished = tail(queue) - queue->done, bytes = held(queue);
+	unsigned char *at = queue->order == FIFO ? queue->out : queue->items;
+	size_t size = queue->item_size;
 
-	queue->head = queue->tail;
 	/* Fewer, if some were marked done before they were taken. */
-	queue->done += n < unfinished ? n : unfinished;
-	for (; queue->drop && n; n--, at++)
-		queue->drop(slot(queue, at & queue->mask), queue->drop_arg);
+	queue->done += bytes < unfinished ? bytes : unfinished;
+	end_puts(queue);
+	queue->head = queue->tail;
+	queue->out = queue->out_end = queue->in;
+	for (; queue->drop && bytes; bytes -= size, at += size) {
+		if (at == queue->items + queue->bytes)
+			at = queue->items;
+		queue->drop(at, queue->drop_arg);
+	}
 }
 
 int coil_queue_shutdown(struct coil_queue *queue, bool immediate)
@@ -391,10 +471,10 @@ int coil_queue_shutdown(struct coil_queue *queue, bool immediate)
 	if (err)
 		return err;
 	queue->shut = true;
-	set_easy(queue);
+	end_puts(queue);
 	if (immediate)
 		empty(queue);
-	return queue->tail == queue->done ? wake_joiners(queue) : 0;
+	return tail(queue) == queue->done ? wake_joiners(queue) : 0;
 }
 
 static int init(struct coil_queue *queue, size_t item_size, size_t maxsize,
@@ -408,8 +488,9 @@ static int init(struct coil_queue *queue, size_t item_size, size_t maxsize,
 	};
 	if (!item_size || __builtin_mul_overflow(item_size, maxsize, &bytes))
 		return -EINVAL;
+	queue->limit = maxsize ? bytes : SIZE_MAX;
 	if (bytes && bytes <= UP_FRONT)
-		err = reserve(queue, power_of_2(maxsize));
+		err = reserve(queue, maxsize);
 	if (err)
 		coil_queue_fini(queue);
 	return err;

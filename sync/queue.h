@@ -11,4 +11,10 @@ struct visitor {
 	int status;		/* 0, or why that was not done */
 };
 
+struct coil_queue;
+
+/* Where to park until there is an item, or room: who comes next will look there. */
+struct coil_waitq *coil__queue_getters(struct coil_queue *queue);
+struct coil_waitq *coil__queue_putters(struct coil_queue *queue);
+
 #endif

@@ -196,11 +196,11 @@ static struct coil_waitq *place_of(struct coil_case *one, struct place *place, v
 	switch (one->kind) {
 	case COIL_CASE_IS_GET:
 		place->visitor.item = one->get;
-		return &one->queue->getters;
+		return coil__queue_getters(one->queue);
 	case COIL_CASE_IS_PUT:
 		/* Who takes it only reads it. */
 		place->visitor.item = (void *)one->put;
-		return &one->queue->putters;
+		return coil__queue_putters(one->queue);
 	case COIL_CASE_IS_EVENT:
 		return is_shared(one) ? &place->fired : &one->event->waiters;
 	case COIL_CASE_IS_TASK:

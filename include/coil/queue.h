@@ -19,14 +19,18 @@ extern "C" {
 
 /* Ready after one of the three inits; owns memory until coil_queue_fini. */
 struct coil_queue {
-	unsigned char *items;		/* a power of 2 of slots */
+	unsigned char *in;		/* where the next item goes ... */
+	unsigned char *in_end;		/* ... and to here the next ones, with no more ado */
+	unsigned char *out;		/* the same for what comes out */
+	unsigned char *out_end;
 	size_t item_size;
-	size_t mask;			/* slots - 1 */
-	size_t easy;			/* with 1 item to this many nobody waits */
-	size_t head;			/* items ever taken */
-	size_t tail;			/* items ever put */
+	unsigned char *items;		/* the memory, */
+	size_t bytes;			/* so many */
+	size_t limit;			/* of these, it may hold */
+	size_t head;			/* bytes ever taken, once out is at out_end */
+	size_t tail;			/* bytes ever put, once in is at in_end */
 	size_t done;			/* of these, marked done */
-	size_t maxsize;			/* 0: no limit */
+	size_t maxsize;			/* items; 0: no limit */
 	struct coil_waitq getters;
 	struct coil_waitq putters;
 	struct coil_waitq joiners;
