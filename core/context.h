@@ -26,15 +26,24 @@ void *coil__make_fcontext(void *top, size_t size, void (*fn)(struct transfer));
  * switch.  So the return address is pushed by hand.
  */
 #if defined(__x86_64__) && !defined(__SHSTK__)
+/* Built so that nobody keeps anything below the stack pointer, or not. */
+#ifdef COIL_NO_RED_ZONE
+#define SPARE_RED_ZONE ""
+#define UNSPARE_RED_ZONE ""
+#else
+#define SPARE_RED_ZONE "lea -128(%%rsp), %%rsp\n\t"
+#define UNSPARE_RED_ZONE "sub $-128, %%rsp"
+#endif
+
 static inline __attribute__((always_inline)) struct transfer context_jump(void *to, void *data)
 {
 	struct transfer from;
 
-	__asm__ volatile("lea -128(%%rsp), %%rsp\n\t"	/* spare the red zone */
+	__asm__ volatile(SPARE_RED_ZONE
 			 "lea 1f(%%rip), %%rax\n\t"
 			 "push %%rax\n\t"
 			 "jmp coil__jump_fcontext\n"
-			 "1:\tsub $-128, %%rsp"
+			 "1:\t" UNSPARE_RED_ZONE
 			 : "=&a"(from.context), "=&d"(from.data), "+D"(to), "+S"(data)
 			 :
 			 : "rcx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3",

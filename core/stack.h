@@ -56,6 +56,7 @@ struct taken {
 	uint32_t number;
 	bool entered;		/* a context stands on it, of a task that ended there */
 	bool own;		/* not of the pool's size */
+	const struct stack *soon;	/* one that is to be taken a little later, or NULL */
 };
 
 int coil__stacks_open(struct stacks *stacks, size_t size);

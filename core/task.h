@@ -59,6 +59,7 @@ struct coil_task {
 	bool told : 1;			/* its result was read: nobody else need hear of it */
 	bool own_stack : 1;		/* not of the pool's size */
 	bool has_waiters : 1;		/* somebody may wait in waiters */
+	bool has_more : 1;		/* name, vars or refused may be other than zero */
 	struct watch *consumer;		/* who awaits it, alone */
 	struct watch *watches;		/* who else is told */
 	struct coil_group *group;
@@ -133,6 +134,7 @@ static inline void coil__task_fetch(const struct coil_task *task)
 	__builtin_prefetch(line + 64, 1);
 	__builtin_prefetch(line - 64, 1);
 	__builtin_prefetch(line - 128, 1);
+	__builtin_prefetch(line - 192, 1);
 }
 
 /* Every task whose stack is taken, ended ones with a handle included. */
