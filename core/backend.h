@@ -7,6 +7,7 @@
  * tests/sim.c answers with a clock that obeys.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,12 @@ struct backend {
 
 	/* Nothing is in flight any more. */
 	void (*close)(struct coil_loop *loop);
+
+	/*
+	 * Do op at once if that needs no wait: true, with its result in res.  False:
+	 * submit it, nothing was done.  NULL where submit is as good.
+	 */
+	bool (*attempt)(struct coil_loop *loop, struct op *op);
 
 	/*
 	 * Start op.  Its complete() is called exactly once without IORING_CQE_F_MORE,

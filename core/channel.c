@@ -189,12 +189,20 @@ static void let_go(struct coil_channel_state *state, struct waiter *woken)
 		wake(woken);
 }
 
+/* NULL when a call makes no sense: of one that is not ready, or for no item. */
+static struct coil_channel_state *state_of(const struct coil_channel *channel, const void *item)
+{
+	return channel && item ? channel->state : NULL;
+}
+
 int coil_channel_try_send(struct coil_channel *channel, const void *item)
 {
-	struct coil_channel_state *state = channel->state;
+	struct coil_channel_state *state = state_of(channel, item);
 	struct waiter *woken = NULL;
 	int err;
 
+	if (!state)
+		return -EINVAL;
 	pthread_mutex_lock(&state->lock);
 	err = send_now(state, item, &woken);
 	let_go(state, woken);
@@ -203,10 +211,12 @@ int coil_channel_try_send(struct coil_channel *channel, const void *item)
 
 int coil_channel_try_recv(struct coil_channel *channel, void *item)
 {
-	struct coil_channel_state *state = channel->state;
+	struct coil_channel_state *state = state_of(channel, item);
 	struct waiter *woken = NULL;
 	int err;
 
+	if (!state)
+		return -EINVAL;
 	pthread_mutex_lock(&state->lock);
 	err = receive_now(state, item, &woken);
 	let_go(state, woken);
@@ -215,13 +225,15 @@ int coil_channel_try_recv(struct coil_channel *channel, void *item)
 
 int coil_channel_send(struct coil_channel *channel, const void *item)
 {
-	struct coil_channel_state *state = channel->state;
+	struct coil_channel_state *state = state_of(channel, item);
 	struct coil_task *self = coil__self();
 	struct waiter *woken = NULL;
 	int err;
 
 	if (self->pending)
 		return coil__refuse(self);
+	if (!state)
+		return -EINVAL;
 	pthread_mutex_lock(&state->lock);
 	err = send_now(state, item, &woken);
 	/* Who takes the item only reads it. */
@@ -233,13 +245,15 @@ int coil_channel_send(struct coil_channel *channel, const void *item)
 
 int coil_channel_recv(struct coil_channel *channel, void *item)
 {
-	struct coil_channel_state *state = channel->state;
+	struct coil_channel_state *state = state_of(channel, item);
 	struct coil_task *self = coil__self();
 	struct waiter *woken = NULL;
 	int err;
 
 	if (self->pending)
 		return coil__refuse(self);
+	if (!state)
+		return -EINVAL;
 	pthread_mutex_lock(&state->lock);
 	err = receive_now(state, item, &woken);
 	if (err == -EAGAIN)
@@ -260,10 +274,12 @@ static void turn_away(struct list *line, struct list *woken)
 
 int coil_channel_close(struct coil_channel *channel)
 {
-	struct coil_channel_state *state = channel->state;
+	struct coil_channel_state *state = channel ? channel->state : NULL;
 	struct list woken = {0};
 	struct link *link;
 
+	if (!state)
+		return -EINVAL;
 	pthread_mutex_lock(&state->lock);
 	state->closed = true;
 	turn_away(&state->senders, &woken);
@@ -279,6 +295,8 @@ int coil_channel_init(struct coil_channel *channel, size_t item_size, size_t cap
 	struct coil_channel_state *state;
 	size_t bytes;
 
+	if (!channel)
+		return -EINVAL;
 	channel->state = NULL;
 	if (!item_size || __builtin_mul_overflow(item_size, capacity, &bytes) ||
 	    __builtin_add_overflow(bytes, sizeof(*state), &bytes))
@@ -294,7 +312,7 @@ int coil_channel_init(struct coil_channel *channel, size_t item_size, size_t cap
 
 void coil_channel_fini(struct coil_channel *channel)
 {
-	struct coil_channel_state *state = channel->state;
+	struct coil_channel_state *state = channel ? channel->state : NULL;
 
 	if (!state)
 		return;

@@ -10,6 +10,11 @@
  * What was asked for once is not taken back, but for events that nobody waits
  * for: after several in a row the fd is silenced.
  *
+ * A TCP socket that gave less than it was asked for is dry: what comes later is an
+ * edge, so the next recv waits without a call that would say EAGAIN.  But what is
+ * no data, the peer's end or urgent bytes, makes a recv come short, too, and may
+ * have had its edge before: once an event spoke of such, the fd is not trusted.
+ *
  * What the kernel registers is not an fd but an open file under an fd's number,
  * and it forgets that when the file's last fd is closed.  Two things follow.
  *
@@ -43,6 +48,7 @@
 #include "core/pool.h"
 #include <coil/time.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +67,7 @@ enum {
 };
 
 #define LOOK_NS (50 * COIL_MICROSECOND)	/* ... in at most this time */
+#define MOST ((size_t)0x7ffff000)	/* bytes in one call, as the kernel has it */
 #define AGAIN_NS (5 * COIL_MILLISECOND)
 #define IDLE_NS (100 * COIL_MILLISECOND)
 #define CHECK_NS COIL_SECOND
@@ -74,7 +81,18 @@ enum state {
 };
 
 /* In struct fd's flags, above the count of unattended events. */
-#define LISTED (1u << 31)
+enum {
+	DRY = 1 << 16,		/* it was read to the end, and no event has come since */
+	TORN = 1 << 17,		/* an event spoke of more than of data */
+	SHORT = 1 << 18,	/* a call has received less than it could */
+	ASKED = 1 << 19,	/* whether it is TCP */
+	TCP = 1 << 20,
+	LISTED = 1 << 21,
+	COUNT = DRY - 1,
+};
+
+/* What is asked for together with EPOLLIN. */
+#define BESIDES (EPOLLRDHUP | EPOLLPRI)
 
 struct queue {
 	struct op *first;
@@ -140,12 +158,15 @@ static int control(struct coil_loop *loop, int fd, uint32_t events)
 {
 	struct engine *engine = loop->engine;
 	struct epoll_event event = {
-		.events = events | EPOLLET, .data.fd = fd,
+		.events = events | EPOLLET | (events & EPOLLIN ? BESIDES : 0),
+		.data.fd = fd,
 	};
 	struct fd *entry = &loop->fds[fd];
 	int verb = entry->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 	int err = epoll_ctl(engine->epoll_fd, verb, fd, &event);
 
+	/* Of another file nothing is known. */
+	entry->flags &= verb == EPOLL_CTL_MOD && !err ? ~(unsigned)DRY : LISTED;
 	if (err && errno == ENOENT)
 		err = epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, fd, &event);
 	else if (err && errno == EEXIST)
@@ -250,17 +271,12 @@ static void try_again(struct engine *engine, struct op *op, int64_t when)
 }
 
 /* from is the fd in whose queue it had its place, which it keeps; or -1. */
-static void wait_for_event(struct coil_loop *loop, struct op *op, int from)
+static void wait_for_event(struct coil_loop *loop, struct op *op, uint32_t events, int from)
 {
 	struct engine *engine = loop->engine;
-	uint32_t events = events_of(op);
 	int fd = coil__perform_fd(op);
 	int err;
 
-	if (coil__perform_class(op) == PERFORM_POOL) {
-		to_pool(loop, op);
-		return;
-	}
 	if (!events && op->sqe.opcode != IORING_OP_POLL_ADD) {
 		try_again(engine, op, loop->now + AGAIN_NS);
 		return;
@@ -326,12 +342,116 @@ static int shoot(struct coil_loop *loop, struct op *op, int res)
 	return res;
 }
 
+/* A recv or a send with nothing special about it. */
+static bool is_plain(const struct op *op)
+{
+	if (op->sqe.opcode == IORING_OP_RECV)
+		return !op->sqe.msg_flags;
+	return op->sqe.opcode == IORING_OP_SEND && !op->sqe.addr2 &&
+	       !(op->sqe.msg_flags & ~(unsigned)MSG_NOSIGNAL);
+}
+
+static uint32_t plain_events(const struct op *op)
+{
+	return op->sqe.opcode == IORING_OP_RECV ? EPOLLIN : EPOLLOUT;
+}
+
+static void came_short(struct fd *entry, int fd)
+{
+	int protocol;
+	socklen_t length = sizeof(protocol);
+
+	/* Many a connection sees but one. */
+	if (!(entry->flags & SHORT)) {
+		entry->flags |= SHORT;
+		return;
+	}
+	if (!(entry->flags & ASKED)) {
+		entry->flags |= ASKED;
+		if (!getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) &&
+		    protocol == IPPROTO_TCP)
+			entry->flags |= TCP;
+	}
+	if (entry->flags & TCP)
+		entry->flags |= DRY;
+}
+
+static int receive(struct fd *entry, const struct io_uring_sqe *sqe)
+{
+	size_t length = sqe->len < MOST ? sqe->len : MOST;
+	ssize_t n = recv(sqe->fd, (void *)(uintptr_t)sqe->addr, length, MSG_DONTWAIT);
+
+	if (n > 0 && (size_t)n < length && entry->events & EPOLLIN && !(entry->flags & TORN))
+		came_short(entry, sqe->fd);
+	return n < 0 ? -errno : (int)n;
+}
+
+static int transmit(const struct io_uring_sqe *sqe)
+{
+	size_t length = sqe->len < MOST ? sqe->len : MOST;
+	ssize_t n = send(sqe->fd, (const void *)(uintptr_t)sqe->addr, length,
+			 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	return n < 0 ? -errno : (int)n;
+}
+
+static int try_plainly(struct fd *entry, struct op *op)
+{
+	int res;
+
+	do {
+		if (op->sqe.opcode == IORING_OP_SEND)
+			res = transmit(&op->sqe);
+		else if (entry->flags & DRY)
+			res = -EAGAIN;
+		else
+			res = receive(entry, &op->sqe);
+	} while (unlikely(res == -EINTR));
+	return res;
+}
+
+static bool epoll_attempt(struct coil_loop *loop, struct op *op)
+{
+	size_t fd = (size_t)op->sqe.fd;
+
+	if (!is_plain(op) || fd >= loop->fd_count || loop->fds[fd].closer)
+		return false;
+	op->res = try_plainly(&loop->fds[fd], op);
+	op->attempted = op->res == -EAGAIN;
+	return !op->attempted;
+}
+
+/* What most ops are, in as few steps as can be. */
+static bool proceed_plainly(struct coil_loop *loop, struct op *op, int from)
+{
+	int res = -EAGAIN;
+
+	if (!op->attempted)
+		res = try_plainly(&loop->fds[op->sqe.fd], op);
+	op->attempted = false;
+	if (res == -EAGAIN) {
+		wait_for_event(loop, op, plain_events(op), from);
+		return false;
+	}
+	coil__op_complete(loop, op, res, 0);
+	return true;
+}
+
+/* Nothing has come to fd since it was read to the end. */
+static bool is_poll_in_vain(const struct coil_loop *loop, const struct op *op)
+{
+	return op->hint && (size_t)op->sqe.fd < loop->fd_count &&
+	       loop->fds[op->sqe.fd].flags & DRY && events_of(op) == EPOLLIN;
+}
+
 /* Tries op: whether it completed, or waits elsewhere than before. */
 static bool proceed(struct coil_loop *loop, struct op *op, int from)
 {
 	int res = -EAGAIN;
 
-	if (coil__perform_class(op) != PERFORM_POOL)
+	if (likely(is_plain(op)))
+		return proceed_plainly(loop, op, from);
+	if (coil__perform_class(op) != PERFORM_POOL && !is_poll_in_vain(loop, op))
 		res = coil__perform_try(op);
 	if (res >= 0 && is_multishot(op)) {
 		res = shoot(loop, op, res);
@@ -339,7 +459,10 @@ static bool proceed(struct coil_loop *loop, struct op *op, int from)
 			return true;
 	}
 	if (res == -EAGAIN && !coil__perform_nowait(op)) {
-		wait_for_event(loop, op, from);
+		if (coil__perform_class(op) == PERFORM_POOL)
+			to_pool(loop, op);
+		else
+			wait_for_event(loop, op, events_of(op), from);
 		return false;
 	}
 	finish(loop, op, res, 0);
@@ -395,8 +518,8 @@ static void unattended(struct coil_loop *loop, int fd)
 	struct fd *entry = &loop->fds[fd];
 
 	if (entry->events & ~EPOLLET &&
-	    (++entry->flags & ~LISTED) >= UNATTENDED) {
-		entry->flags &= LISTED;
+	    (++entry->flags & COUNT) >= UNATTENDED) {
+		entry->flags &= ~(unsigned)COUNT;
 		control(loop, fd, 0);
 	}
 }
@@ -411,20 +534,26 @@ static void fire(struct coil_loop *loop, int fd, uint32_t events)
 	uint32_t left = events;
 	struct op *op = engine->waiters[fd].first;
 
+	loop->fds[fd].flags &= ~(unsigned)DRY;
+	if (events & (EPOLLERR | EPOLLHUP | BESIDES))
+		loop->fds[fd].flags |= TORN;
 	if (!op) {
 		unattended(loop, fd);
 		return;
 	}
-	loop->fds[fd].flags &= LISTED;
+	loop->fds[fd].flags &= ~(unsigned)COUNT;
 	for (; op; op = engine->cursor) {
 		bool polls = op->sqe.opcode == IORING_OP_POLL_ADD;
-		uint32_t wanted = events_of(op) | EPOLLERR | EPOLLHUP;
+		uint32_t wanted = (is_plain(op) ? plain_events(op) : events_of(op)) |
+				  EPOLLERR | EPOLLHUP;
 
 		engine->cursor = op->next;
 		if (!(wanted & (polls ? events : left)))
 			continue;
 		stop_waiting(engine, op);
-		if (!proceed(loop, op, fd) && !polls)
+		if (op->hint)
+			finish(loop, op, (int)(wanted & events), 0);
+		else if (!proceed(loop, op, fd) && !polls)
 			left &= ~wanted;
 	}
 }
@@ -628,6 +757,7 @@ const struct backend coil__epoll = {
 	.name = "epoll",
 	.open = epoll_open,
 	.close = epoll_close,
+	.attempt = epoll_attempt,
 	.submit = epoll_submit,
 	.cancel = epoll_cancel,
 	.poll = epoll_poll,

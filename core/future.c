@@ -5,29 +5,33 @@
 #include "core/waitq.h"
 #include <errno.h>
 
+/* Who is woken is told the result: when they run the future may be gone. */
 int coil_future_set(struct coil_future *future, int result)
 {
+	void *told;
+
 	if (future->done)
 		return -EALREADY;
 	if (coil__waitq_is_foreign(&future->waiters))
 		return -EXDEV;
 	future->done = true;
 	future->result = result;
-	coil_waitq_unpark_all(&future->waiters);
+	while (coil_waitq_unpark_with(&future->waiters, &told))
+		*(int *)told = result;
 	return 0;
 }
 
 int coil_future_wait(struct coil_future *future)
 {
 	struct coil_task *self = coil__self();
-	int err;
+	int err, result;
 
 	if (self->pending)
 		return coil__refuse(self);
 	if (future->done)
 		return future->result;
-	err = coil_waitq_park_for(&future->waiters, NULL, "future");
-	return err ? err : future->result;
+	err = coil_waitq_park_for(&future->waiters, &result, "future");
+	return err ? err : result;
 }
 
 bool coil_future_done(const struct coil_future *future)

@@ -401,12 +401,31 @@ static void be_ending(struct coil_loop *loop)
 	}
 }
 
+/*
+ * No task is left, so what goes on by itself, a stream's queue that nobody flushed or
+ * closed, is nobody's: the run does not wait for a peer on its account.
+ */
+static void cancel_ops(struct coil_loop *loop)
+{
+	struct naming *next;
+
+	for (size_t fd = 0; fd < loop->fd_count; fd++) {
+		for (struct naming *naming = loop->fds[fd].ops; naming; naming = next) {
+			next = naming->next;
+			if (!naming->op->background)
+				coil__op_cancel(loop, naming->op);
+		}
+	}
+}
+
 /* Where only jobs or requests are left, other threads may yet start a task. */
 void coil__loop_run(struct coil_loop *loop)
 {
 	while (loop->task_count || loop->jobs || loop->ops) {
 		if (loop->main->done)
 			be_ending(loop);
+		if (unlikely(!loop->task_count && loop->ops))
+			cancel_ops(loop);
 		if (loop->task_count && stuck(loop)) {
 			if (loop->stuck)
 				coil__die(loop->main, "and others do not end though cancelled");

@@ -43,6 +43,7 @@ struct coil_loop {
 	bool marked;			/* root is on the ready list: see coil__scope_due */
 	bool ending;			/* main has returned */
 	bool stuck;			/* nothing could go on, once */
+	const sigset_t *stop_signals;	/* NULL: none */
 	int stopped;			/* by which of the stop signals */
 	uint64_t swept;			/* task_number when the unowned were last cancelled */
 	int64_t nag;			/* when to name those who keep it from ending */

@@ -2,6 +2,7 @@
 #include "core/op.h"
 #include "core/list.h"
 #include "core/loop.h"
+#include "core/perform.h"
 #include "core/task.h"
 #include "core/uring_abi.h"
 #include <errno.h>
@@ -12,33 +13,28 @@ static bool is_cancel(int res)
 	return res == -ECANCELED || res == -EINTR || (res <= -512 && res >= -516);
 }
 
-/* The fds that coil_close must look for: so many, in fds[]. */
-static int named(const struct op *op, int fds[2])
+/* The fd that coil_close must look for first, or a negative number. */
+static inline int first_fd(const struct io_uring_sqe *sqe)
 {
-	const struct io_uring_sqe *sqe = &op->sqe;
-	int n = 0;
+	if (sqe->opcode == IORING_OP_NOP || sqe->opcode == IORING_OP_TIMEOUT ||
+	    sqe->opcode == IORING_OP_SOCKET)
+		return -1;
+	return sqe->fd;
+}
 
+/* ... and the one of an op that names two. */
+static inline int second_fd(const struct io_uring_sqe *sqe)
+{
 	switch (sqe->opcode) {
-	case IORING_OP_NOP:
-	case IORING_OP_TIMEOUT:
-	case IORING_OP_SOCKET:
-		return 0;
 	case IORING_OP_SPLICE:
 	case IORING_OP_TEE:
-		fds[n++] = sqe->splice_fd_in;
-		break;
+		return sqe->splice_fd_in;
 	case IORING_OP_RENAMEAT:
 	case IORING_OP_LINKAT:
-		fds[n++] = (int)sqe->len;
-		break;
+		return (int)sqe->len;
 	default:
-		break;
+		return -1;
 	}
-	if (n && fds[0] < 0)
-		n = 0;
-	if (sqe->fd >= 0)
-		fds[n++] = sqe->fd;
-	return n;
 }
 
 void coil__fd_made(struct coil_loop *loop, int fd)
@@ -47,9 +43,27 @@ void coil__fd_made(struct coil_loop *loop, int fd)
 		loop->fds[fd].events = 0;
 }
 
-static void link_name(struct fd *fd, struct naming *naming, struct op *op)
+/* Being closed, the number is as good as gone. */
+static inline int check_name(struct coil_loop *loop, int number)
 {
+	if (number < 0)
+		return 0;
+	if (unlikely((size_t)number >= loop->fd_count) && !coil__loop_fd(loop, number))
+		return -ENOMEM;
+	return unlikely(loop->fds[number].closer != NULL) ? -EBADF : 0;
+}
+
+static inline void link_name(struct coil_loop *loop, struct op *op, int which, int number)
+{
+	struct naming *naming = &op->names[which];
+	struct fd *fd;
+
+	naming->link = NULL;
+	if (number < 0)
+		return;
+	fd = &loop->fds[number];
 	naming->op = op;
+	naming->fd = number;
 	naming->next = fd->ops;
 	naming->link = &fd->ops;
 	if (fd->ops)
@@ -58,39 +72,32 @@ static void link_name(struct fd *fd, struct naming *naming, struct op *op)
 }
 
 /* The last op that names an fd lets coil_close go on. */
-static void unlink_names(struct coil_loop *loop, struct op *op)
+static inline void unlink_name(struct coil_loop *loop, struct naming *naming)
 {
-	int fds[2], n = named(op, fds);
+	struct fd *fd;
 
-	for (int i = 0; i < n; i++) {
-		struct naming *naming = &op->names[i];
-		struct fd *fd = &loop->fds[fds[i]];
-
-		if (!naming->link)
-			continue;
-		*naming->link = naming->next;
-		if (naming->next)
-			naming->next->link = naming->link;
-		naming->link = NULL;
-		if (!fd->ops && fd->closer && fd->closer->wait)
-			coil__ready(fd->closer, 0);
-	}
+	if (!naming->link)
+		return;
+	fd = &loop->fds[naming->fd];
+	*naming->link = naming->next;
+	if (naming->next)
+		naming->next->link = naming->link;
+	naming->link = NULL;
+	if (unlikely(fd->closer != NULL) && !fd->ops && fd->closer->wait)
+		coil__ready(fd->closer, 0);
 }
 
 int coil__op_start(struct coil_loop *loop, struct op *op)
 {
-	int fds[2], n = named(op, fds);
+	int first = first_fd(&op->sqe), second = second_fd(&op->sqe);
+	int err = check_name(loop, first);
 
-	for (int i = 0; i < n; i++) {
-		op->names[i].link = NULL;
-		if (unlikely((size_t)fds[i] >= loop->fd_count) && !coil__loop_fd(loop, fds[i]))
-			return -ENOMEM;
-		/* It is being closed: the number is as good as gone. */
-		if (unlikely(loop->fds[fds[i]].closer != NULL))
-			return -EBADF;
-	}
-	for (int i = 0; i < n; i++)
-		link_name(&loop->fds[fds[i]], &op->names[i], op);
+	if (!err)
+		err = check_name(loop, second);
+	if (unlikely(err))
+		return err;
+	link_name(loop, op, 0, first);
+	link_name(loop, op, 1, second);
 	if (!op->background)
 		loop->ops++;
 	loop->backend->submit(loop, op);
@@ -105,7 +112,8 @@ void coil__op_complete(struct coil_loop *loop, struct op *op, int res, unsigned 
 		op->done = true;
 		if (!op->background)
 			loop->ops--;
-		unlink_names(loop, op);
+		unlink_name(loop, &op->names[0]);
+		unlink_name(loop, &op->names[1]);
 	}
 	op->complete(op, res, flags);
 }
@@ -120,7 +128,7 @@ void coil__op_cancel(struct coil_loop *loop, struct op *op)
 
 static void begin(struct op *op)
 {
-	op->done = op->cancelled = op->closing = false;
+	op->done = op->cancelled = op->closing = op->attempted = false;
 	op->state = 0;
 	op->sqe.user_data = 0;
 }
@@ -162,9 +170,14 @@ static ssize_t run(struct coil_task *self, struct op *op, const struct wait *wai
 	op->task = self;
 	op->complete = wake;
 	begin(op);
-	err = coil__op_start(loop, op);
-	if (err)
-		return err;
+	if (loop->backend->attempt && loop->backend->attempt(loop, op)) {
+		op->done = true;
+		op->flags = 0;
+	} else {
+		err = coil__op_start(loop, op);
+		if (err)
+			return err;
+	}
 	if (!op->done)
 		coil__park(self, wait, op);
 	else if (--loop->budget <= 0)
@@ -191,6 +204,20 @@ ssize_t coil__op_run_shielded(struct op *op)
 	if (unlikely(self->pending == -EPERM))
 		return -EPERM;
 	return run(self, op, &shielded);
+}
+
+int coil__op_try(struct op *op)
+{
+	struct coil_loop *loop = coil__loop;
+
+	if (loop->backend && loop->backend->attempt) {
+		if (loop->backend->attempt(loop, op))
+			return op->res;
+		if (op->attempted)
+			return -EAGAIN;
+	}
+	op->sqe.user_data = 0;
+	return coil__perform_try(op);
 }
 
 static const struct wait closing = { "requests to end", NULL };
@@ -244,7 +271,8 @@ const char *coil__op_name(const struct op *op)
 		[IORING_OP_RECV] = "recv", [IORING_OP_SPLICE] = "splice",
 		[IORING_OP_SHUTDOWN] = "shutdown", [IORING_OP_RENAMEAT] = "renameat",
 		[IORING_OP_UNLINKAT] = "unlinkat", [IORING_OP_MKDIRAT] = "mkdirat",
-		[IORING_OP_FTRUNCATE] = "ftruncate",
+		[IORING_OP_LINKAT] = "linkat", [IORING_OP_SYMLINKAT] = "symlinkat",
+		[IORING_OP_FTRUNCATE] = "ftruncate", [IORING_OP_FALLOCATE] = "fallocate",
 	};
 
 	if (op->what)

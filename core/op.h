@@ -22,6 +22,7 @@ struct naming {
 	struct op *op;
 	struct naming *next;
 	struct naming **link;	/* NULL: on no list */
+	int fd;
 };
 
 struct op {
@@ -37,7 +38,9 @@ struct op {
 	bool done;			/* the last completion has come */
 	bool cancelled;			/* its end was asked for */
 	bool closing;			/* ... by coil_close */
+	bool hint;			/* a poll: an event's word is enough */
 	bool background;		/* the loop's own: nobody waits for its end */
+	bool attempted;			/* ... in vain, just now */
 	bool backlogged;		/* the engine's, as are those below */
 	unsigned char state;
 	struct naming names[2];		/* in or out, from or to */
@@ -56,6 +59,12 @@ ssize_t coil__op_run(struct op *op);
 
 /* The same, but no request is heard, neither at entry nor later. */
 ssize_t coil__op_run_shielded(struct op *op);
+
+/*
+ * Does it here and now, by a plain system call, if it need not wait for that: its
+ * result, or -EAGAIN.  For a fd that can be polled.
+ */
+int coil__op_try(struct op *op);
 
 /*
  * Starts op on the loop without parking; op->complete is the caller's.  0, -EBADF

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 
 enum {
-	THREADS = 32,		/* of a loop's pool */
-	DETACHED = 16,		/* detached jobs that run at a time */
+	THREADS = 32,		/* of a lane of a loop's pool */
+	DETACHED = 16,		/* detached jobs of a kind that run at a time */
 };
 
-struct pool {
+struct lane {
 	pthread_mutex_t lock;
 	pthread_cond_t work;		/* there is a job, or an end */
 	struct list queue;
@@ -20,6 +20,10 @@ struct pool {
 	bool ending;
 	size_t count;			/* of threads; the loop's thread's alone */
 	pthread_t threads[THREADS];
+};
+
+struct pool {
+	struct lane lanes[POOL_LANES];
 };
 
 __thread const cpu_set_t *coil__pool_cpus;
@@ -53,23 +57,23 @@ static void job_done(struct coil_loop *loop, struct remote *remote)
 	job->done(loop, job);
 }
 
-static struct job *next_job(struct pool *pool)
+static struct job *next_job(struct lane *lane)
 {
 	struct job *job = NULL;
 	struct link *link;
 
-	pthread_mutex_lock(&pool->lock);
-	pool->idle++;
-	while (!pool->queue.head && !pool->ending)
-		pthread_cond_wait(&pool->work, &pool->lock);
-	pool->idle--;
-	link = list_pop(&pool->queue);
+	pthread_mutex_lock(&lane->lock);
+	lane->idle++;
+	while (!lane->queue.head && !lane->ending)
+		pthread_cond_wait(&lane->work, &lane->lock);
+	lane->idle--;
+	link = list_pop(&lane->queue);
 	if (link) {
 		job = container_of(link, struct job, link);
 		job->queued = false;
-		pool->queued--;
+		lane->queued--;
 	}
-	pthread_mutex_unlock(&pool->lock);
+	pthread_mutex_unlock(&lane->lock);
 	return job;
 }
 
@@ -94,8 +98,10 @@ static struct pool *open_pool(struct coil_loop *loop)
 	pool = calloc(1, sizeof(*pool));
 	if (!pool)
 		return NULL;
-	pthread_mutex_init(&pool->lock, NULL);
-	pthread_cond_init(&pool->work, NULL);
+	for (size_t i = 0; i < POOL_LANES; i++) {
+		pthread_mutex_init(&pool->lanes[i].lock, NULL);
+		pthread_cond_init(&pool->lanes[i].work, NULL);
+	}
 	loop->pool = pool;
 	return pool;
 }
@@ -104,44 +110,58 @@ int coil__pool_submit(struct coil_loop *loop, struct job *job)
 {
 	struct pool *pool = open_pool(loop);
 	bool short_of_threads;
+	struct lane *lane;
 
 	if (!pool)
 		return -ENOMEM;
+	lane = &pool->lanes[job->lane];
 	job->loop = loop;
 	job->remote.run = job_done;
 	job->queued = true;
-	pthread_mutex_lock(&pool->lock);
-	list_push(&pool->queue, &job->link);
-	pool->queued++;
-	short_of_threads = pool->queued > pool->idle && pool->count < THREADS;
-	pthread_cond_signal(&pool->work);
-	pthread_mutex_unlock(&pool->lock);
+	pthread_mutex_lock(&lane->lock);
+	list_push(&lane->queue, &job->link);
+	lane->queued++;
+	short_of_threads = lane->queued > lane->idle && lane->count < THREADS;
+	pthread_cond_signal(&lane->work);
+	pthread_mutex_unlock(&lane->lock);
 	loop->jobs++;
 	if (short_of_threads &&
-	    !start_thread(&pool->threads[pool->count], PTHREAD_CREATE_JOINABLE,
-			  run_jobs, pool))
-		pool->count++;
+	    !start_thread(&lane->threads[lane->count], PTHREAD_CREATE_JOINABLE,
+			  run_jobs, lane))
+		lane->count++;
 	/* With one thread or more it will get its turn. */
-	if (pool->count || !coil__pool_remove(loop, job))
+	if (lane->count || !coil__pool_remove(loop, job))
 		return 0;
 	return -EAGAIN;
 }
 
 bool coil__pool_remove(struct coil_loop *loop, struct job *job)
 {
-	struct pool *pool = loop->pool;
+	struct lane *lane = &loop->pool->lanes[job->lane];
 	bool removed;
 
-	pthread_mutex_lock(&pool->lock);
+	pthread_mutex_lock(&lane->lock);
 	removed = job->queued;
 	if (removed) {
-		list_remove(&pool->queue, &job->link);
+		list_remove(&lane->queue, &job->link);
 		job->queued = false;
-		pool->queued--;
+		lane->queued--;
 		loop->jobs--;
 	}
-	pthread_mutex_unlock(&pool->lock);
+	pthread_mutex_unlock(&lane->lock);
 	return removed;
+}
+
+static void close_lane(struct lane *lane)
+{
+	pthread_mutex_lock(&lane->lock);
+	lane->ending = true;
+	pthread_cond_broadcast(&lane->work);
+	pthread_mutex_unlock(&lane->lock);
+	for (size_t i = 0; i < lane->count; i++)
+		pthread_join(lane->threads[i], NULL);
+	pthread_cond_destroy(&lane->work);
+	pthread_mutex_destroy(&lane->lock);
 }
 
 void coil__pool_close(struct coil_loop *loop)
@@ -150,14 +170,8 @@ void coil__pool_close(struct coil_loop *loop)
 
 	if (!pool)
 		return;
-	pthread_mutex_lock(&pool->lock);
-	pool->ending = true;
-	pthread_cond_broadcast(&pool->work);
-	pthread_mutex_unlock(&pool->lock);
-	for (size_t i = 0; i < pool->count; i++)
-		pthread_join(pool->threads[i], NULL);
-	pthread_cond_destroy(&pool->work);
-	pthread_mutex_destroy(&pool->lock);
+	for (size_t i = 0; i < POOL_LANES; i++)
+		close_lane(&pool->lanes[i]);
 	free(pool);
 	loop->pool = NULL;
 }
@@ -212,6 +226,7 @@ int coil__pool_perform(struct coil_loop *loop, struct op *op)
 	if (!perform)
 		return -ENOMEM;
 	perform->op = op;
+	perform->job.lane = POOL_OPS;
 	perform->job.work = perform_work;
 	perform->job.done = perform_done;
 	err = coil__pool_submit(loop, &perform->job);
@@ -245,28 +260,29 @@ bool coil__pool_cancel(struct coil_loop *loop, struct op *op)
  * every loop.
  */
 
-static struct {
-	pthread_mutex_t lock;
+static pthread_mutex_t detached_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static struct kind {
 	struct list queue;
 	size_t running;
-} detached = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} kinds[DETACHED_KINDS];
 
 /* The child of a fork has none of the threads. */
 static void before_fork(void)
 {
-	pthread_mutex_lock(&detached.lock);
+	pthread_mutex_lock(&detached_lock);
 }
 
 static void after_fork(void)
 {
-	pthread_mutex_unlock(&detached.lock);
+	pthread_mutex_unlock(&detached_lock);
 }
 
 static void after_fork_in_child(void)
 {
-	pthread_mutex_init(&detached.lock, NULL);
-	detached.queue = (struct list){0};
-	detached.running = 0;
+	pthread_mutex_init(&detached_lock, NULL);
+	for (size_t i = 0; i < DETACHED_KINDS; i++)
+		kinds[i] = (struct kind){0};
 }
 
 static void watch_forks(void)
@@ -299,20 +315,21 @@ static bool send_back(struct detached *job)
 static void *run_detached(void *arg)
 {
 	struct detached *job = arg, *next;
+	struct kind *kind = &kinds[job->kind];
 	struct link *link;
 	bool sent;
 
 	do {
 		job->work(job);
-		pthread_mutex_lock(&detached.lock);
+		pthread_mutex_lock(&detached_lock);
 		sent = send_back(job);
-		link = list_pop(&detached.queue);
+		link = list_pop(&kind->queue);
 		next = link ? container_of(link, struct detached, link) : NULL;
 		if (next)
 			next->state = DETACHED_RUNNING;
 		else
-			detached.running--;
-		pthread_mutex_unlock(&detached.lock);
+			kind->running--;
+		pthread_mutex_unlock(&detached_lock);
 		if (!sent)
 			job->release(job);
 		job = next;
@@ -323,30 +340,31 @@ static void *run_detached(void *arg)
 int coil__pool_detached(struct coil_loop *loop, struct detached *job)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct kind *kind = &kinds[job->kind];
 	pthread_t thread;
 	int err = 0;
 
 	pthread_once(&once, watch_forks);
 	job->loop = loop;
 	job->remote.run = detached_done;
-	pthread_mutex_lock(&detached.lock);
+	pthread_mutex_lock(&detached_lock);
 	job->state = DETACHED_RUNNING;
-	if (detached.running < DETACHED)
+	if (kind->running < DETACHED)
 		err = start_thread(&thread, PTHREAD_CREATE_DETACHED,
 				   run_detached, job);
-	if (err || detached.running >= DETACHED) {
+	if (err || kind->running >= DETACHED) {
 		/* One of those that run will take it. */
-		if (detached.running) {
+		if (kind->running) {
 			job->state = DETACHED_QUEUED;
-			list_push(&detached.queue, &job->link);
+			list_push(&kind->queue, &job->link);
 			err = 0;
 		}
 	} else {
-		detached.running++;
+		kind->running++;
 	}
 	if (!err)
 		loop->jobs++;
-	pthread_mutex_unlock(&detached.lock);
+	pthread_mutex_unlock(&detached_lock);
 	return err;
 }
 
@@ -354,15 +372,15 @@ void coil__pool_abandon(struct detached *job)
 {
 	bool queued;
 
-	pthread_mutex_lock(&detached.lock);
+	pthread_mutex_lock(&detached_lock);
 	queued = job->state == DETACHED_QUEUED;
 	if (queued)
-		list_remove(&detached.queue, &job->link);
+		list_remove(&kinds[job->kind].queue, &job->link);
 	/* One that was sent is about to arrive, and is counted until then. */
 	if (job->state != DETACHED_SENT)
 		job->loop->jobs--;
 	job->loop = NULL;
-	pthread_mutex_unlock(&detached.lock);
+	pthread_mutex_unlock(&detached_lock);
 	if (queued)
 		job->release(job);
 }

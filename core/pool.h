@@ -6,12 +6,22 @@
  * Threads for what can only block.  A loop has a pool of its own, which starts
  * threads as they are needed; what may take for ever, and may be abandoned, has
  * a thread to itself.  All signals are blocked in them.
+ *
+ * The pool has lanes, each with a queue and a bounded number of threads of its
+ * own, so that what is stuck in one holds up none of the others.
  */
 
 #include "core/list.h"
 #include "core/loop.h"
 #include <sched.h>
 #include <stdbool.h>
+
+enum pool_lane {
+	POOL_FUNCTIONS,		/* the user's, which may take for ever */
+	POOL_OPS,		/* what a disk has to answer */
+	POOL_CALLS,		/* of ours, which may wait for a peer */
+	POOL_LANES,
+};
 
 /*
  * Something to do: work on a thread, then done on the loop's own.  It is the
@@ -20,6 +30,7 @@
 struct job {
 	void (*work)(struct job *job);
 	void (*done)(struct coil_loop *loop, struct job *job);
+	enum pool_lane lane;
 
 	/* The pool's. */
 	struct coil_loop *loop;
@@ -29,8 +40,8 @@ struct job {
 };
 
 /*
- * Queues job; jobs begin in this order.  0; -ENOMEM; -EAGAIN when no thread
- * could be started and there is none.
+ * Queues job; jobs of a lane begin in this order.  0; -ENOMEM; -EAGAIN when no
+ * thread could be started and the lane has none.
  */
 int coil__pool_submit(struct coil_loop *loop, struct job *job);
 
@@ -52,12 +63,16 @@ bool coil__pool_cancel(struct coil_loop *loop, struct op *op);
 
 /*
  * A job that can be abandoned, as nobody can say how long it takes.  Each has a
- * thread of its own, but only so many at a time in the process; the others wait.
+ * thread of its own, but only so many of a kind at a time in the process; the
+ * others wait.
  * Neither the loop, once it was abandoned, nor exit(3) waits for it.  It owns
  * what it works on: if it was abandoned release runs instead of done, on any
  * thread.
  */
+enum detached_kind { DETACHED_FUNCTIONS, DETACHED_NAMES, DETACHED_KINDS };
+
 struct detached {
+	enum detached_kind kind;
 	void (*work)(struct detached *job);
 	void (*done)(struct coil_loop *loop, struct detached *job);
 	void (*release)(struct detached *job);
@@ -69,7 +84,7 @@ struct detached {
 	enum { DETACHED_QUEUED, DETACHED_RUNNING, DETACHED_SENT } state;
 };
 
-/* 0, or -EAGAIN when no thread could be started and none is running. */
+/* 0, or -EAGAIN when no thread could be started and none of the kind is running. */
 int coil__pool_detached(struct coil_loop *loop, struct detached *job);
 
 /* done will not run any more; release will, perhaps at once. */

@@ -24,43 +24,53 @@ static int check(const struct coil_options *options)
 }
 
 /*
- * A write to a broken pipe raises SIGPIPE whoever does it for us.  It is blocked
- * while the loop runs; one that came because of us is taken off again before the
- * mask is restored, one that was pending before stays.
+ * A write to a broken pipe raises SIGPIPE, and one beyond the limit on the size
+ * of files SIGXFSZ, whoever does it for us.  They are blocked while the loop
+ * runs; one that came because of us is taken off again before the mask is
+ * restored, one that was pending before stays.
  */
-struct sigpipe {
+static const int raised[] = { SIGPIPE, SIGXFSZ };
+
+enum { RAISED = sizeof(raised) / sizeof(*raised) };
+
+struct raised {
 	sigset_t mask;
-	bool pending;
+	bool pending[RAISED];
 };
 
-static bool sigpipe_pending(void)
+static bool is_pending(int number)
 {
 	sigset_t pending;
 
-	return !sigpending(&pending) && sigismember(&pending, SIGPIPE) == 1;
+	return !sigpending(&pending) && sigismember(&pending, number) == 1;
 }
 
-static void sigpipe_block(struct sigpipe *saved)
+static void raised_block(struct raised *saved)
 {
 	sigset_t set;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGPIPE);
-	saved->pending = sigpipe_pending();
+	for (int i = 0; i < RAISED; i++) {
+		sigaddset(&set, raised[i]);
+		saved->pending[i] = is_pending(raised[i]);
+	}
 	pthread_sigmask(SIG_BLOCK, &set, &saved->mask);
 }
 
-static void sigpipe_restore(const struct sigpipe *saved)
+static void raised_restore(const struct raised *saved)
 {
 	const struct timespec now = {0};
-	sigset_t set;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGPIPE);
-	if (!saved->pending && sigpipe_pending())
-		sigtimedwait(&set, NULL, &now);
-	if (!sigismember(&saved->mask, SIGPIPE))
-		pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	for (int i = 0; i < RAISED; i++) {
+		sigset_t set;
+
+		sigemptyset(&set);
+		sigaddset(&set, raised[i]);
+		if (!saved->pending[i] && is_pending(raised[i]))
+			sigtimedwait(&set, NULL, &now);
+		if (!sigismember(&saved->mask, raised[i]))
+			pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	}
 }
 
 static int run_main(struct coil_loop *loop, const struct coil_options *options,
@@ -97,7 +107,7 @@ int coil_run_with(const struct coil_options *options, int (*fn)(void *arg), void
 {
 	static const struct coil_options defaults;
 	struct overflow overflow;
-	struct sigpipe sigpipe;
+	struct raised saved;
 	struct coil_loop *loop;
 	int err;
 
@@ -111,7 +121,7 @@ int coil_run_with(const struct coil_options *options, int (*fn)(void *arg), void
 	if (err)
 		return err;
 	coil__current = &loop->root;
-	sigpipe_block(&sigpipe);
+	raised_block(&saved);
 	coil__cxx_name_tasks();
 	coil__overflow_begin(&overflow);
 	coil__fork_register(loop);
@@ -121,7 +131,7 @@ int coil_run_with(const struct coil_options *options, int (*fn)(void *arg), void
 	coil__current = &coil__nowhere.root;
 	coil__loop_close(loop);
 	coil__overflow_end(&overflow);
-	sigpipe_restore(&sigpipe);
+	raised_restore(&saved);
 	return err;
 }
 

@@ -20,7 +20,6 @@ enum {
 	TRIM_BATCH = 256,	/* at most so many at a time */
 	COLOURS = 16,		/* tops a cache line apart: see coil__stack_take */
 	LINE = 64,
-	FETCH_AHEAD = 4,
 };
 
 #define PERIOD (5 * COIL_SECOND)
@@ -204,20 +203,14 @@ static void revive(struct stacks *stacks, uint32_t number)
 
 struct stack *coil__stack_take(struct stacks *stacks, size_t size, struct taken *taken)
 {
-	uint32_t number, soon;
+	uint32_t number;
 
 	*taken = (struct taken){0};
 	if (unlikely(size))
 		return take_own(stacks, size, taken);
-	if (likely(stacks->warm_count)) {
-		if (--stacks->warm_count < stacks->warm_low)
-			stacks->warm_low = stacks->warm_count;
-		number = stacks->spare[stacks->warm_count];
-		if (likely(stacks->warm_count > FETCH_AHEAD)) {
-			soon = stacks->spare[stacks->warm_count - FETCH_AHEAD];
-			taken->soon = stacks->table[soon];
-		}
-	} else if (stacks->cold_count) {
+	if (likely(stacks->warm_count))
+		return coil__stack_take_warm(stacks, taken);
+	if (stacks->cold_count) {
 		number = stacks->spare[stacks->count - stacks->cold_count--];
 		revive(stacks, number);
 	} else {

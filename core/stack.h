@@ -69,6 +69,24 @@ void coil__stacks_close(struct stacks *stacks);
  */
 struct stack *coil__stack_take(struct stacks *stacks, size_t size, struct taken *taken);
 
+/* The same from the pool's warm ones, of which there is one. */
+static inline struct stack *coil__stack_take_warm(struct stacks *stacks, struct taken *known)
+{
+	enum { FETCH_AHEAD = 4 };
+	uint32_t left = --stacks->warm_count, number = stacks->spare[left];
+
+	if (left < stacks->warm_low)
+		stacks->warm_low = left;
+	known->number = number;
+	known->entered = stacks->state[number] & STACK_ENTERED;
+	known->own = false;
+	known->soon = NULL;
+	if (likely(left > FETCH_AHEAD))
+		known->soon = stacks->table[stacks->spare[left - FETCH_AHEAD]];
+	stacks->state[number] = STACK_USED;
+	return stacks->table[number];
+}
+
 /*
  * Back to the pool, if it is of the pool's size.  The caller may still stand on it,
  * until it next switches.

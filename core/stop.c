@@ -61,6 +61,8 @@ int coil__stop_begin(struct stop *stop, struct coil_loop *loop, const sigset_t *
 		return err;
 	}
 	stop->loop = loop;
+	stop->signals = *signals;
+	loop->stop_signals = &stop->signals;
 	/* A loop that a signal may yet end is not stuck. */
 	loop->watched++;
 	read_next(stop);
@@ -74,6 +76,7 @@ void coil__stop_end(struct stop *stop)
 	if (!loop)
 		return;
 	loop->watched--;
+	loop->stop_signals = NULL;
 	stop->op.cancelled = true;
 	if (!stop->op.done)
 		loop->backend->cancel(loop, &stop->op);

@@ -15,6 +15,7 @@ struct stop {
 	struct coil_loop *loop;		/* NULL: none were asked for */
 	int fd;
 	unsigned seen;
+	sigset_t signals;
 	sigset_t mask;			/* of the thread, before */
 	struct signalfd_siginfo info;
 };

@@ -307,7 +307,10 @@ struct coil_task *coil__task_new(struct coil_loop *loop, const struct coil_task_
 
 	if (unlikely(grow_ready(loop)))
 		return NULL;
-	stack = coil__stack_take(&loop->stacks, options ? options->stack_size : 0, &taken);
+	if (likely(loop->stacks.warm_count && !(options && options->stack_size)))
+		stack = coil__stack_take_warm(&loop->stacks, &taken);
+	else
+		stack = coil__stack_take(&loop->stacks, options ? options->stack_size : 0, &taken);
 	if (!stack)
 		return NULL;
 	task = container_of(stack, struct coil_task, stack);

@@ -169,6 +169,15 @@ void *coil_waitq_peek(const struct coil_waitq *waitq)
 	return waitq->head ? waitq->head->data : NULL;
 }
 
+size_t coil_waitq_size(const struct coil_waitq *waitq)
+{
+	size_t n = 0;
+
+	for (const struct coil_waiter *waiter = waitq->head; waiter; waiter = waiter->next)
+		n++;
+	return n;
+}
+
 size_t coil_waitq_unpark_all(struct coil_waitq *waitq)
 {
 	size_t n = 0;

@@ -12,6 +12,7 @@
 #include <coil/barrier.h>
 #include <coil/channel.h>
 #include <coil/condition.h>
+#include <coil/datagram.h>
 #include <coil/event.h>
 #include <coil/file.h>
 #include <coil/future.h>
@@ -27,6 +28,7 @@
 #include <coil/thread.h>
 #include <coil/time.h>
 #include <coil/timeout.h>
+#include <coil/unix.h>
 #include <coil/waitq.h>
 
 #endif

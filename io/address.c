@@ -315,6 +315,7 @@ static struct lookup *new_lookup(const char *node, const char *service,
 	lookup = calloc(1, sizeof(*lookup) + node_size + service_size);
 	if (!lookup)
 		return NULL;
+	lookup->job.kind = DETACHED_NAMES;
 	lookup->job.work = look_up;
 	lookup->job.done = answer;
 	lookup->job.release = release;

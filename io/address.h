@@ -44,6 +44,13 @@ struct address {
 int coil__address_parse(struct address *address, const char *text, bool here);
 
 /*
+ * The way back: the text of addr, as coil_local_address() has it.  both: it is of a
+ * socket that serves both families.
+ */
+int coil__address_write(const struct sockaddr *addr, socklen_t len, bool both,
+			char *text, size_t size);
+
+/*
  * Looks up what is a name, for which it parks; then address->list is there.  0,
  * or a negative errno as coil_dial() has it.  coil__address_free() gives it
  * back.

@@ -50,6 +50,62 @@ static int check_offset(int fd, const void *buf, size_t len, off_t offset)
 	return lseek(fd, 0, SEEK_CUR) < 0 ? -errno : 0;
 }
 
+/* S_IFREG and so on, or a negative errno.  Asks no file server. */
+static int type_of(int fd)
+{
+	struct statx stat;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE,
+		  &stat))
+		return -errno;
+	return stat.stx_mode & S_IFMT;
+}
+
+/*
+ * Where a file took or gave less than all of it, the ring goes on with the rest by
+ * itself; and if that fails it says how much was moved, but leaves the position
+ * where it was (Linux 6.18): a loop that writes would for ever begin again.
+ */
+static void move_position(int fd, off_t from, ssize_t n)
+{
+	int type;
+
+	if (from < 0 || lseek(fd, 0, SEEK_CUR) != from)
+		return;
+	type = type_of(fd);
+	if (type != S_IFREG && type != S_IFBLK)
+		return;
+	if (fcntl(fd, F_GETFL) & O_APPEND)
+		lseek(fd, 0, SEEK_END);
+	else
+		lseek(fd, from + n, SEEK_SET);
+}
+
+/* How much op asked for.  The kernel has read its vector by now. */
+static size_t length_of(const struct op *op)
+{
+	bool vector = op->sqe.opcode == IORING_OP_READV ||
+		      op->sqe.opcode == IORING_OP_WRITEV;
+	const struct iovec *iov = (const void *)(uintptr_t)op->sqe.addr;
+	size_t len = 0;
+
+	if (!vector)
+		return op->sqe.len;
+	for (unsigned i = 0; i < op->sqe.len; i++)
+		len += iov[i].iov_len;
+	return len;
+}
+
+static ssize_t run_at_position(struct op *op)
+{
+	off_t from = lseek(op->sqe.fd, 0, SEEK_CUR);
+	ssize_t n = coil__op_run(op);
+
+	if (n > 0 && (size_t)n < length_of(op))
+		move_position(op->sqe.fd, from, n);
+	return n;
+}
+
 ssize_t coil_read(int fd, void *buf, size_t len)
 {
 	struct op op = {0};
@@ -58,7 +114,7 @@ ssize_t coil_read(int fd, void *buf, size_t len)
 	if (err)
 		return err;
 	io_uring_prep_read(&op.sqe, fd, buf, cut(len), POSITION);
-	return coil__op_run(&op);
+	return run_at_position(&op);
 }
 
 ssize_t coil_write(int fd, const void *buf, size_t len)
@@ -69,7 +125,7 @@ ssize_t coil_write(int fd, const void *buf, size_t len)
 	if (err)
 		return err;
 	io_uring_prep_write(&op.sqe, fd, buf, cut(len), POSITION);
-	return coil__op_run(&op);
+	return run_at_position(&op);
 }
 
 ssize_t coil_readv(int fd, const struct iovec *iov, int n)
@@ -80,7 +136,7 @@ ssize_t coil_readv(int fd, const struct iovec *iov, int n)
 	if (err)
 		return err;
 	io_uring_prep_readv(&op.sqe, fd, iov, (unsigned)n, POSITION);
-	return coil__op_run(&op);
+	return run_at_position(&op);
 }
 
 ssize_t coil_writev(int fd, const struct iovec *iov, int n)
@@ -91,7 +147,7 @@ ssize_t coil_writev(int fd, const struct iovec *iov, int n)
 	if (err)
 		return err;
 	io_uring_prep_writev(&op.sqe, fd, iov, (unsigned)n, POSITION);
-	return coil__op_run(&op);
+	return run_at_position(&op);
 }
 
 ssize_t coil_pread(int fd, void *buf, size_t len, off_t offset)
@@ -114,17 +170,6 @@ ssize_t coil_pwrite(int fd, const void *buf, size_t len, off_t offset)
 		return err;
 	io_uring_prep_write(&op.sqe, fd, buf, cut(len), (uint64_t)offset);
 	return coil__op_run(&op);
-}
-
-/* S_IFREG and so on, or a negative errno.  Asks no file server. */
-static int type_of(int fd)
-{
-	struct statx stat;
-
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE,
-		  &stat))
-		return -errno;
-	return stat.stx_mode & S_IFMT;
 }
 
 /*
@@ -219,6 +264,39 @@ int coil_mkdirat(int dir, const char *path, mode_t mode)
 	if (!path)
 		return -EFAULT;
 	io_uring_prep_mkdirat(&op.sqe, dir, path, mode);
+	return (int)coil__op_run(&op);
+}
+
+int coil_linkat(int old_dir, const char *old_path, int new_dir,
+		const char *new_path, int flags)
+{
+	struct op op = {0};
+
+	if (!old_path || !new_path)
+		return -EFAULT;
+	io_uring_prep_linkat(&op.sqe, old_dir, old_path, new_dir, new_path,
+			     flags);
+	return (int)coil__op_run(&op);
+}
+
+int coil_symlinkat(const char *target, int new_dir, const char *new_path)
+{
+	struct op op = {0};
+
+	if (!target || !new_path)
+		return -EFAULT;
+	io_uring_prep_symlinkat(&op.sqe, target, new_dir, new_path);
+	return (int)coil__op_run(&op);
+}
+
+int coil_fallocate(int fd, int mode, off_t offset, off_t len)
+{
+	struct op op = {0};
+	int err = check(fd, NULL, 0);
+
+	if (err)
+		return err;
+	io_uring_prep_fallocate(&op.sqe, fd, mode, offset, len);
 	return (int)coil__op_run(&op);
 }
 

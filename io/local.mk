@@ -3,16 +3,22 @@
 
 libcoil_all_la_SOURCES += \
 	%D%/address.c \
+	%D%/datagram.c \
 	%D%/dial.c \
 	%D%/file.c \
 	%D%/listen.c \
+	%D%/name.c \
 	%D%/poll.c \
 	%D%/socket.c \
+	%D%/unix.c \
 	%D%/wait.c \
 	%D%/address.h \
+	%D%/control.h \
 	%D%/wait.h
 
 coilinclude_HEADERS += \
 	include/coil/address.h \
+	include/coil/datagram.h \
 	include/coil/file.h \
-	include/coil/socket.h
+	include/coil/socket.h \
+	include/coil/unix.h

@@ -25,6 +25,14 @@ int coil__poll_fd(int fd, short events)
 	return (int)coil__op_run(&op);
 }
 
+int coil__poll_hint(int fd, short events)
+{
+	struct op op = { .hint = true };
+
+	io_uring_prep_poll_add(&op.sqe, fd, (unsigned short)events);
+	return (int)coil__op_run(&op);
+}
+
 struct call {
 	struct job job;
 	struct coil_task *task;
@@ -50,7 +58,7 @@ int coil__run_in_pool(int (*fn)(void *arg), void *arg, const char *what)
 {
 	struct wait wait = { what, NULL };
 	struct call call = {
-		.job = { .work = work, .done = done },
+		.job = { .work = work, .done = done, .lane = POOL_CALLS },
 		.task = coil__self(),
 		.fn = fn,
 		.arg = arg,

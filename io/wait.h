@@ -21,6 +21,9 @@ void coil__let_others_run(void);
 /* Parks until fd is ready for events: for which it is, or a negative errno. */
 int coil__poll_fd(int fd, short events);
 
+/* The same, and now and then it is ready without being so: for one who then tries. */
+int coil__poll_hint(int fd, short events);
+
 /*
  * Has one of the loop's threads run fn(arg), and waits for it whatever happens.
  * fn's result; -ENOMEM or -EAGAIN if there is no thread, then it did not run.

@@ -299,10 +299,16 @@ static int exchange(struct coil_queue *queue, void *item)
 	return 0;
 }
 
-/* Both without a run. */
+/* One that was never made is empty and full for ever: nobody is to wait for it. */
+static int no_more(const struct coil_queue *queue)
+{
+	return queue->item_size ? -EAGAIN : -EINVAL;
+}
+
+/* No run of puts, or of gets, has begun: the count is the count. */
 static int put_now(struct coil_queue *queue, const void *item)
 {
-	size_t size = held(queue);
+	size_t size = queue->tail - head(queue);
 	size_t limit;
 	int err = 0;
 
@@ -311,7 +317,7 @@ static int put_now(struct coil_queue *queue, const void *item)
 	if (queue->getters.head)
 		return give(queue, item);
 	if (size == queue->limit)
-		return -EAGAIN;
+		return no_more(queue);
 	if (size == queue->bytes)
 		err = grow(queue);
 	if (err)
@@ -323,10 +329,10 @@ static int put_now(struct coil_queue *queue, const void *item)
 
 static int get_now(struct coil_queue *queue, void *item)
 {
-	size_t size = held(queue);
+	size_t size = tail(queue) - queue->head;
 
 	if (!size)
-		return queue->shut ? -ESHUTDOWN : -EAGAIN;
+		return queue->shut ? -ESHUTDOWN : no_more(queue);
 	if (queue->putters.head)
 		return exchange(queue, item);
 	take(queue, item, size);
@@ -348,14 +354,14 @@ static __attribute__((noinline)) int visit(struct coil_waitq *waitq, void *item,
 
 static __attribute__((noinline)) int put(struct coil_queue *queue, const void *item)
 {
-	int err = coil_check() ? -EAGAIN : put_now(queue, item);
+	int err = coil__pending() ? -EAGAIN : put_now(queue, item);
 
 	return err == -EAGAIN ? visit(coil__queue_putters(queue), (void *)item, "queue put") : err;
 }
 
 static __attribute__((noinline)) int get(struct coil_queue *queue, void *item)
 {
-	int err = coil_check() ? -EAGAIN : get_now(queue, item);
+	int err = coil__pending() ? -EAGAIN : get_now(queue, item);
 
 	return err == -EAGAIN ? visit(coil__queue_getters(queue), item, "queue get") : err;
 }
@@ -532,6 +538,8 @@ void coil_queue_fini(struct coil_queue *queue)
 			coil_task_name(coil_current_task()));
 		abort();
 	}
+	/* Whoever is shown an item can put none back. */
+	queue->shut = true;
 	empty(queue);
 	free(queue->items);
 	free(queue->arrivals);

@@ -54,9 +54,9 @@ static int check(const struct coil_case *one)
 	case COIL_CASE_NEVER:
 		return 0;
 	case COIL_CASE_IS_GET:
-		return one->queue && one->get ? 0 : -EINVAL;
+		return one->queue && one->queue->item_size && one->get ? 0 : -EINVAL;
 	case COIL_CASE_IS_PUT:
-		return one->queue && one->put ? 0 : -EINVAL;
+		return one->queue && one->queue->item_size && one->put ? 0 : -EINVAL;
 	case COIL_CASE_IS_EVENT:
 		return one->event ? 0 : -EINVAL;
 	case COIL_CASE_IS_TASK:

@@ -4,11 +4,14 @@
 #include "tests/sockets.h"
 #include "tests/support.h"
 #include "io/address.h"
+#include <coil/file.h>
+#include <coil/thread.h>
 #include <coil/timeout.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 static const char *const bad[] = {
 	"",
@@ -574,6 +577,120 @@ COIL_TEST(a_cancelled_lookup_returns_at_once_and_what_it_finds_is_freed)
 	ck_assert_int_eq(coil_await(task), 0);
 }
 
+/*
+ * A resolver that never answers.
+ */
+
+enum { LOOKUPS = 16 };		/* at a time, in a process */
+
+static int look_up_another(void *arg)
+{
+	struct addrinfo *found;
+	int err = coil_getaddrinfo("many.test", "7", NULL, &found);
+
+	(void)arg;
+	if (!err)
+		freeaddrinfo(found);
+	return err;
+}
+
+static int on_a_thread(void *arg)
+{
+	(void)arg;
+	return 5;
+}
+
+static void use_threads_of_all_kinds(void)
+{
+	struct statx stat;
+
+	ck_assert_int_eq(coil_statx(AT_FDCWD, "/", 0, STATX_TYPE, &stat), 0);
+	ck_assert_int_eq(coil_to_thread(on_a_thread, NULL), 5);
+	ck_assert_int_eq(coil_to_thread_abandonable(on_a_thread, NULL, NULL), 5);
+}
+
+COIL_TEST(lookups_that_are_never_answered_hold_up_only_those_above_the_bound)
+{
+	struct coil_task *tasks[LOOKUPS], *above;
+
+	resolver_answers("127.0.0.1", NULL);
+	for (int i = 0; i < LOOKUPS - 1; i++)
+		tasks[i] = coil_create_task(look_up_slowly, NULL);
+	while (atomic_load(&resolver.busy) < LOOKUPS - 1)
+		ck_assert_int_eq(coil_yield(), 0);
+	ck_assert_int_eq(look_up_another(NULL), 0);
+	tasks[LOOKUPS - 1] = coil_create_task(look_up_slowly, NULL);
+	while (atomic_load(&resolver.busy) < LOOKUPS)
+		ck_assert_int_eq(coil_yield(), 0);
+	above = coil_create_task(look_up_another, NULL);
+	use_threads_of_all_kinds();
+	ck_assert(!coil_done(above));
+	for (int i = 0; i < LOOKUPS; i++) {
+		coil_cancel(tasks[i]);
+		ck_assert_int_eq(coil_await(tasks[i]), -ECANCELED);
+	}
+	ck_assert_int_eq(atomic_load(&resolver.busy), LOOKUPS);
+	use_threads_of_all_kinds();
+	ck_assert(!coil_done(above));
+	for (int i = 0; i < LOOKUPS; i++)
+		resolver_let_go();
+	ck_assert_int_eq(coil_await(above), 0);
+}
+
+static int be_stuck(void *arg)
+{
+	while (sem_wait(arg))
+		;
+	return 0;
+}
+
+static int get_stuck_and_leave(void *arg)
+{
+	return coil_to_thread_abandonable(be_stuck, arg, NULL);
+}
+
+COIL_TEST(functions_that_were_abandoned_hold_up_no_lookup)
+{
+	struct coil_task *tasks[2 * LOOKUPS];
+	static sem_t gate;
+
+	sem_init(&gate, 0, 0);
+	resolver_answers("127.0.0.1", NULL);
+	for (int i = 0; i < 2 * LOOKUPS; i++)
+		tasks[i] = coil_create_task(get_stuck_and_leave, &gate);
+	ck_assert_int_eq(coil_yield(), 0);
+	ck_assert_int_eq(look_up_another(NULL), 0);
+	for (int i = 0; i < 2 * LOOKUPS; i++) {
+		coil_cancel(tasks[i]);
+		ck_assert_int_eq(coil_await(tasks[i]), -ECANCELED);
+	}
+	for (int i = 0; i < 2 * LOOKUPS; i++)
+		sem_post(&gate);
+}
+
+static int leave_a_lookup_behind(void *arg)
+{
+	(void)arg;
+	ck_assert_ptr_nonnull(coil_create_task(look_up_slowly, NULL));
+	while (!resolver_is_busy())
+		ck_assert_int_eq(coil_yield(), 0);
+	return 0;
+}
+
+START_TEST(a_resolver_that_never_answers_keeps_neither_the_run_nor_the_process)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		support_run(leave_a_lookup_behind);
+		exit(resolver_is_busy() ? 7 : 1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+}
+END_TEST
+
 static void add_listening(TCase *tests)
 {
 	tcase_add_test(
@@ -622,6 +739,13 @@ Suite *suite(void)
 	tcase_add_test(
 		tests,
 		a_cancelled_lookup_returns_at_once_and_what_it_finds_is_freed);
+	tcase_add_test(
+		tests,
+		lookups_that_are_never_answered_hold_up_only_those_above_the_bound);
+	tcase_add_test(tests, functions_that_were_abandoned_hold_up_no_lookup);
+	tcase_add_test(
+		tests,
+		a_resolver_that_never_answers_keeps_neither_the_run_nor_the_process);
 	suite_add_tcase(all, tests);
 	return all;
 }

@@ -296,6 +296,62 @@ COIL_TEST(cancel_018_what_it_was_parked_on_forgets_it)
 	ck_assert_int_eq(results[2], -ECANCELED);
 }
 
+enum { QUEUES = 10 };
+
+static int park_in_many(void *arg)
+{
+	struct coil_waitq *waitqs[QUEUES], *first = arg;
+
+	for (int i = 0; i < QUEUES; i++)
+		waitqs[i] = &first[i];
+	return coil_waitq_park_any(waitqs, NULL, QUEUES, "test");
+}
+
+COIL_TEST(cancel_018_each_of_many_queues_forgets_it)
+{
+	struct coil_waitq waitqs[QUEUES] = {0};
+	struct coil_task *task = start(park_in_many, waitqs);
+
+	settle();
+	ck_assert(coil_cancel(task));
+	for (int i = 0; i < QUEUES; i++) {
+		ck_assert_ptr_null(waitqs[i].head);
+		ck_assert_ptr_null(waitqs[i].tail);
+	}
+	ck_assert_int_eq(coil_await(task), -ECANCELED);
+}
+
+static int look_at_two(void *tasks)
+{
+	return coil_wait(tasks, 2, COIL_ALL_COMPLETED, COIL_FOREVER);
+}
+
+static int look_for_next_of_two(void *tasks)
+{
+	size_t done = 0;
+
+	return coil_as_completed(tasks, 2, &done);
+}
+
+COIL_TEST(cancel_018_the_tasks_that_it_waited_for_forget_it)
+{
+	struct hold held[2] = {0};
+	struct coil_task *tasks[] = { start(hold, &held[0]), start(hold, &held[1]) };
+	struct coil_task *waiters[] = { start(look_at_two, tasks),
+					start(look_for_next_of_two, tasks) };
+
+	settle();
+	for (int i = 0; i < 2; i++) {
+		ck_assert(coil_cancel(waiters[i]));
+		ck_assert_int_eq(coil_await(waiters[i]), -ECANCELED);
+	}
+	for (int i = 0; i < 2; i++) {
+		ck_assert_ptr_null(tasks[i]->watches);
+		coil_future_set(&held[i].future, 0);
+		ck_assert_int_eq(coil_await(tasks[i]), 0);
+	}
+}
+
 COIL_TEST(cancel_019_the_one_cancelled_runs_later)
 {
 	struct hold own = {0};
@@ -661,6 +717,8 @@ Suite *suite(void)
 	tcase_add_test(tests,
 		       cancel_017_the_timer_of_a_cancelled_sleep_is_gone);
 	tcase_add_test(tests, cancel_018_what_it_was_parked_on_forgets_it);
+	tcase_add_test(tests, cancel_018_each_of_many_queues_forgets_it);
+	tcase_add_test(tests, cancel_018_the_tasks_that_it_waited_for_forget_it);
 	tcase_add_test(tests, cancel_019_the_one_cancelled_runs_later);
 	tcase_add_test(tests, cancel_020_a_finished_task_cannot_be_cancelled);
 	tcase_add_test(tests,

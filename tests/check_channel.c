@@ -309,8 +309,33 @@ START_TEST(what_makes_no_sense_is_einval_and_without_memory_enomem)
 	ck_assert_int_eq(coil_channel_init(&channel, 4, 4), 0);
 	coil_channel_fini(&channel);
 	coil_channel_fini(&channel);
+	ck_assert_int_eq(coil_channel_init(NULL, 4, 4), -EINVAL);
+	coil_channel_fini(NULL);
 }
 END_TEST
+
+static void makes_no_sense(struct coil_channel *channel, void *item)
+{
+	ck_assert_int_eq(coil_channel_send(channel, item), -EINVAL);
+	ck_assert_int_eq(coil_channel_recv(channel, item), -EINVAL);
+	ck_assert_int_eq(coil_channel_try_send(channel, item), -EINVAL);
+	ck_assert_int_eq(coil_channel_try_recv(channel, item), -EINVAL);
+}
+
+COIL_TEST(one_that_is_not_ready_is_einval_and_so_is_no_item)
+{
+	struct coil_channel channel = {0};
+	int item = 1;
+
+	makes_no_sense(&channel, &item);
+	makes_no_sense(NULL, &item);
+	ck_assert_int_eq(coil_channel_close(&channel), -EINVAL);
+	ck_assert_int_eq(coil_channel_close(NULL), -EINVAL);
+	make(&channel, 1);
+	makes_no_sense(&channel, NULL);
+	coil_channel_fini(&channel);
+	makes_no_sense(&channel, &item);
+}
 
 START_TEST(off_a_loop_only_what_does_not_park_works)
 {
@@ -681,6 +706,7 @@ Suite *suite(void)
 	tcase_add_test(tests, closing_wakes_all_who_wait_in_vain);
 	tcase_add_test(tests, fini_while_tasks_wait_names_the_task_and_dies);
 	tcase_add_test(tests, what_makes_no_sense_is_einval_and_without_memory_enomem);
+	tcase_add_test(tests, one_that_is_not_ready_is_einval_and_so_is_no_item);
 	tcase_add_test(tests, off_a_loop_only_what_does_not_park_works);
 	suite_add_tcase(whole, tests);
 	add_requests(whole);

@@ -2,7 +2,12 @@
 /* Datagrams: boundaries, addresses, batches, and errors that came by ICMP. */
 #include "tests/sockets.h"
 #include "tests/support.h"
+#include <coil/datagram.h>
 #include <coil/timeout.h>
+#include <liburing.h>
+#include <netinet/udp.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/un.h>
 
 struct endpoint {
@@ -346,6 +351,374 @@ COIL_TEST(a_received_fd_is_cloexec)
 	close_all(fds, 2);
 }
 
+/*
+ * Many of one size in one buffer.
+ */
+
+static bool without_gso;	/* an older kernel */
+
+int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	if (without_gso && level == IPPROTO_UDP && name == UDP_SEGMENT) {
+		errno = ENOPROTOOPT;
+		return -1;
+	}
+	return __real_getsockopt(fd, level, name, value, len);
+}
+
+static unsigned char pattern[70000];
+
+/* Two sockets of the loopback address, the first connected to the second. */
+static bool udp_pair(int fds[2], int family)
+{
+	static const int room = 1 << 20;
+	struct endpoint ends[2];
+
+	if (!open_endpoint(&ends[0], family) || !open_endpoint(&ends[1], family))
+		return false;
+	for (int i = 0; i < 2; i++)
+		fds[i] = ends[i].fd;
+	ck_assert_int_eq(connect(fds[0], (struct sockaddr *)&ends[1].addr,
+				 ends[1].len), 0);
+	ck_assert_int_eq(setsockopt(fds[1], SOL_SOCKET, SO_RCVBUF, &room,
+				    sizeof(room)), 0);
+	for (size_t i = 0; i < sizeof(pattern); i++)
+		pattern[i] = (unsigned char)(i * 7 + i / 251);
+	return true;
+}
+
+static ssize_t send_pattern(int fd, size_t len, size_t segment)
+{
+	struct iovec iov = { pattern, len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	return coil_send_segments(fd, &msg, segment, 0);
+}
+
+static void receive_pattern(int fd, size_t len, size_t segment)
+{
+	static unsigned char got[sizeof(pattern)];
+
+	for (size_t at = 0; at < len; at += segment) {
+		size_t n = len - at < segment ? len - at : segment;
+
+		ck_assert_int_eq(coil_recv(fd, got, sizeof(got), 0), (ssize_t)n);
+		ck_assert_mem_eq(got, pattern + at, n);
+	}
+	ck_assert_int_eq(recv(fd, got, sizeof(got), MSG_DONTWAIT), -1);
+}
+
+static void send_in_segments(int family)
+{
+	static const struct { size_t len, segment; } cases[] = {
+		{ 1000, 100 }, { 1001, 100 }, { 99, 100 }, { 100, 100 },
+		{ 20000, 150 }, { 64, 1 }, { 65, 1 }, { 66000, 30000 },
+		{ 66000, 60000 }, { 65507 + 9, 65507 },
+	};
+	int fds[2];
+
+	if (!udp_pair(fds, family))
+		return;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		ck_assert_int_eq(send_pattern(fds[0], cases[i].len,
+					      cases[i].segment),
+				 (ssize_t)cases[i].len);
+		receive_pattern(fds[1], cases[i].len, cases[i].segment);
+	}
+	ck_assert_int_eq(send_pattern(fds[0], 0, 100), 0);
+	receive_pattern(fds[1], 0, 100);
+	close_all(fds, 2);
+}
+
+COIL_TEST(segments_arrive_as_datagrams_of_their_size)
+{
+	send_in_segments(AF_INET);
+	send_in_segments(AF_INET6);
+}
+
+COIL_TEST(without_segmentation_they_are_sent_one_by_one)
+{
+	without_gso = true;
+	send_in_segments(AF_INET);
+	send_in_segments(AF_INET6);
+}
+
+COIL_TEST(a_way_to_the_peer_that_cannot_segment_is_found_out)
+{
+	static const int refusals[] = { -EIO, -EINVAL, -EMSGSIZE, -EOPNOTSUPP };
+	int fds[2];
+
+	if (!support_simulated())
+		return;
+	ck_assert(udp_pair(fds, AF_INET));
+	for (size_t i = 0; i < COUNT(refusals); i++) {
+		sim_script(IORING_OP_SENDMSG, 1, refusals[i]);
+		ck_assert_int_eq(send_pattern(fds[0], 1050, 100), 1050);
+		receive_pattern(fds[1], 1050, 100);
+		/* After some have gone, too. */
+		sim_script(IORING_OP_SENDMSG, 2, refusals[i]);
+		ck_assert_int_eq(send_pattern(fds[0], 8050, 100), 8050);
+		receive_pattern(fds[1], 8050, 100);
+	}
+	close_all(fds, 2);
+}
+
+static bool put_together(int fd)
+{
+	static const int on = 1;
+
+	if (!setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on)))
+		return true;
+	printf("skip: UDP_GRO: %s\n", strerror(errno));
+	return false;
+}
+
+COIL_TEST(what_the_kernel_has_put_together_is_told_apart)
+{
+	static unsigned char got[65535];
+	struct iovec iov = { got, sizeof(got) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	size_t segment = 0;
+	int fds[2];
+
+	ck_assert(udp_pair(fds, AF_INET));
+	if (!put_together(fds[1])) {
+		close_all(fds, 2);
+		return;
+	}
+	ck_assert_int_eq(send_pattern(fds[0], 1050, 100), 1050);
+	ck_assert_int_eq(coil_recv_segments(fds[1], &msg, &segment, 0), 1050);
+	ck_assert_uint_eq(segment, 100);
+	ck_assert_mem_eq(got, pattern, 1050);
+	ck_assert_ptr_null(msg.msg_control);
+	ck_assert_uint_eq(msg.msg_controllen, 0);
+	/* One alone, and an empty one. */
+	ck_assert_int_eq(coil_send(fds[0], pattern, 70, 0), 70);
+	ck_assert_int_eq(coil_recv_segments(fds[1], &msg, &segment, 0), 70);
+	ck_assert_uint_eq(segment, 70);
+	ck_assert_int_eq(coil_send(fds[0], pattern, 0, 0), 0);
+	ck_assert_int_eq(coil_recv_segments(fds[1], &msg, &segment, 0), 0);
+	ck_assert_uint_eq(segment, 0);
+	close_all(fds, 2);
+}
+
+COIL_TEST(unless_it_was_told_to_the_kernel_puts_nothing_together)
+{
+	unsigned char got[2000];
+	struct iovec iov = { got, sizeof(got) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	size_t segment = 0;
+	int fds[2];
+
+	ck_assert(udp_pair(fds, AF_INET));
+	ck_assert_int_eq(send_pattern(fds[0], 250, 100), 250);
+	for (int i = 0; i < 3; i++) {
+		ssize_t n = i < 2 ? 100 : 50;
+
+		ck_assert_int_eq(coil_recv_segments(fds[1], &msg, &segment, 0),
+				 n);
+		ck_assert_uint_eq(segment, (size_t)n);
+	}
+	close_all(fds, 2);
+}
+
+/* The time to live that one datagram had, 0 if nothing says. */
+static int ttl_of(struct msghdr *msg)
+{
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
+	int ttl = 0;
+
+	for (; cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
+		if (cmsg->cmsg_level == IPPROTO_IP && cmsg->cmsg_type == IP_TTL)
+			memcpy(&ttl, CMSG_DATA(cmsg), sizeof(ttl));
+	}
+	return ttl;
+}
+
+static void carry_control(int fds[2])
+{
+	char control[CMSG_SPACE(sizeof(int))] = {0}, room[256];
+	struct iovec iov = { pattern, 300 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+	static const int ttl = 17;
+	size_t segment;
+
+	cmsg->cmsg_level = IPPROTO_IP;
+	cmsg->cmsg_type = IP_TTL;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(ttl));
+	memcpy(CMSG_DATA(cmsg), &ttl, sizeof(ttl));
+	ck_assert_int_eq(coil_send_segments(fds[0], &msg, 100, 0), 300);
+	for (int i = 0; i < 3; i++) {
+		unsigned char got[200];
+		struct iovec in = { got, sizeof(got) };
+		struct msghdr into = {
+			.msg_iov = &in, .msg_iovlen = 1,
+			.msg_control = room, .msg_controllen = sizeof(room),
+		};
+
+		ck_assert_int_eq(coil_recv_segments(fds[1], &into, &segment, 0),
+				 100);
+		ck_assert_int_eq(ttl_of(&into), ttl);
+	}
+}
+
+COIL_TEST(every_segment_has_the_control_data_of_the_message)
+{
+	static const int on = 1;
+	int fds[2];
+
+	ck_assert(udp_pair(fds, AF_INET));
+	ck_assert_int_eq(setsockopt(fds[1], IPPROTO_IP, IP_RECVTTL, &on,
+				    sizeof(on)), 0);
+	carry_control(fds);
+	without_gso = true;
+	carry_control(fds);
+	close_all(fds, 2);
+}
+
+struct segments {
+	int fd;
+	ssize_t sent;
+};
+
+static int send_hundreds(void *arg)
+{
+	struct segments *segments = arg;
+
+	segments->sent = send_pattern(segments->fd, 69990, 100);
+	return coil_check();
+}
+
+COIL_TEST(a_request_that_comes_after_some_shows_when_they_have_been_counted)
+{
+	struct segments segments;
+	struct coil_task *task;
+	unsigned char got[200];
+	ssize_t n, total = 0;
+	int fds[2];
+
+	/* Of a unix socket the receiver's queue is soon full. */
+	unix_pair(fds, SOCK_DGRAM);
+	segments.fd = fds[0];
+	task = coil_create_task(send_hundreds, &segments);
+	ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	ck_assert(!coil_done(task));
+	ck_assert(coil_cancel(task));
+	ck_assert_int_eq(coil_await(task), -ECANCELED);
+	ck_assert_int_gt(segments.sent, 0);
+	ck_assert_int_lt(segments.sent, 69990);
+	while ((n = recv(fds[1], got, sizeof(got), MSG_DONTWAIT)) > 0) {
+		ck_assert_int_eq(n, 100);
+		total += n;
+	}
+	ck_assert_int_eq(total, segments.sent);
+	close_all(fds, 2);
+}
+
+COIL_TEST(fds_that_nobody_asked_for_are_closed)
+{
+	char control[CMSG_SPACE(sizeof(int))] = {0}, byte = 'x';
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+	size_t segment;
+	int fds[2];
+
+	unix_pair(fds, SOCK_DGRAM);
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fds[0], sizeof(int));
+	ck_assert_int_eq(coil_sendmsg(fds[0], &msg, 0), 1);
+	msg.msg_control = NULL;
+	msg.msg_controllen = 0;
+	/* The fixture counts the fds. */
+	ck_assert_int_eq(coil_recv_segments(fds[1], &msg, &segment, 0), 1);
+	close_all(fds, 2);
+}
+
+COIL_TEST(segments_that_make_no_sense_are_told)
+{
+	char control[300];
+	struct iovec iov[2] = { { pattern, 10 }, { NULL, 10 } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 1 };
+	size_t segment;
+	int fds[2];
+
+	ck_assert(udp_pair(fds, AF_INET));
+	ck_assert_int_eq(send_pattern(-1, 10, 10), -EBADF);
+	ck_assert_int_eq(send_pattern(fds[0], 10, 0), -EINVAL);
+	ck_assert_int_eq(send_pattern(fds[0], 10, 65536), -EINVAL);
+	ck_assert_int_eq(send_pattern(fds[0], 10, SIZE_MAX), -EINVAL);
+	ck_assert_int_eq(send_pattern(fds[0], 66000, 65535), -EMSGSIZE);
+	ck_assert_int_eq(coil_send_segments(fds[0], NULL, 10, 0), -EFAULT);
+	msg.msg_iovlen = 2;
+	ck_assert_int_eq(coil_send_segments(fds[0], &msg, 10, 0), -EINVAL);
+	msg.msg_iovlen = 1;
+	msg.msg_iov = iov + 1;
+	ck_assert_int_eq(coil_send_segments(fds[0], &msg, 10, 0), -EFAULT);
+	msg.msg_iov = NULL;
+	ck_assert_int_eq(coil_send_segments(fds[0], &msg, 10, 0), -EFAULT);
+	msg.msg_iov = iov;
+	msg.msg_controllen = 10;
+	ck_assert_int_eq(coil_send_segments(fds[0], &msg, 10, 0), -EFAULT);
+	msg.msg_control = control;
+	msg.msg_controllen = sizeof(control);
+	ck_assert_int_eq(coil_send_segments(fds[0], &msg, 10, 0), -EINVAL);
+	ck_assert_int_eq(coil_recv_segments(-1, &msg, &segment, 0), -EBADF);
+	ck_assert_int_eq(coil_recv_segments(fds[1], NULL, &segment, 0), -EFAULT);
+	ck_assert_int_eq(coil_recv_segments(fds[1], &msg, NULL, 0), -EFAULT);
+	ck_assert_int_eq(coil_recv_segments(fds[1], &msg, &segment,
+					    MSG_DONTWAIT), -EAGAIN);
+	close_all(fds, 2);
+	unix_pair(fds, SOCK_STREAM);
+	ck_assert_int_eq(send_pattern(fds[0], 10, 10), -EOPNOTSUPP);
+	close_all(fds, 2);
+}
+
+START_TEST(off_a_loop_segments_are_eperm)
+{
+	struct iovec iov = { pattern, 10 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	size_t segment;
+	int fds[2];
+
+	unix_pair(fds, SOCK_DGRAM);
+	ck_assert_int_eq(send_pattern(fds[0], 10, 10), -EPERM);
+	ck_assert_int_eq(send_pattern(fds[0], 0, 10), -EPERM);
+	ck_assert_int_eq(coil_recv_segments(fds[1], &msg, &segment, 0), -EPERM);
+	close_all(fds, 2);
+}
+END_TEST
+
+static void add_segments(TCase *tests)
+{
+	tcase_add_test(tests, segments_arrive_as_datagrams_of_their_size);
+	tcase_add_test(tests, without_segmentation_they_are_sent_one_by_one);
+	tcase_add_test(tests,
+		       a_way_to_the_peer_that_cannot_segment_is_found_out);
+	tcase_add_test(tests, what_the_kernel_has_put_together_is_told_apart);
+	tcase_add_test(tests,
+		       unless_it_was_told_to_the_kernel_puts_nothing_together);
+	tcase_add_test(tests,
+		       every_segment_has_the_control_data_of_the_message);
+	tcase_add_test(tests,
+		       a_request_that_comes_after_some_shows_when_they_have_been_counted);
+	tcase_add_test(tests, fds_that_nobody_asked_for_are_closed);
+	tcase_add_test(tests, segments_that_make_no_sense_are_told);
+	tcase_add_test(tests, off_a_loop_segments_are_eperm);
+}
+
 Suite *suite(void)
 {
 	Suite *datagram = suite_create("datagram");
@@ -369,6 +742,7 @@ Suite *suite(void)
 		tests,
 		a_task_whose_messages_are_always_there_does_not_starve_the_others);
 	tcase_add_test(tests, a_received_fd_is_cloexec);
+	add_segments(tests);
 	suite_add_tcase(datagram, tests);
 	return datagram;
 }

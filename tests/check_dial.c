@@ -353,6 +353,36 @@ COIL_TEST(sock_001_a_request_is_answered_over_tcp_and_unix_on_a_blocking_fd_too)
 		ck_assert_int_eq(coil_close(listeners[i]), 0);
 }
 
+COIL_TEST(dns_004_a_name_is_dialled_as_a_stream_and_hints_are_those_of_an_fd)
+{
+	struct addrinfo hints = {0}, *found;
+	struct sockaddr_in in;
+	char text[COIL_ADDRESS_SIZE], expected[COIL_ADDRESS_SIZE], port[8];
+	int fd = listen_on("127.0.0.1", 0), peer, receiver;
+
+	resolver_answers("::1", "127.0.0.1", NULL);
+	peer = dial_port("many.test", port_of(fd));
+	ck_assert_int_ge(peer, 0);
+	ck_assert_int_eq(atomic_load(&resolver.type), SOCK_STREAM);
+	coil_close(peer);
+	coil_close(fd);
+	receiver = loopback(SOCK_DGRAM, &in);
+	peer = coil_socket(AF_INET, SOCK_DGRAM, 0);
+	hints.ai_family = option(peer, SOL_SOCKET, SO_DOMAIN);
+	hints.ai_socktype = option(peer, SOL_SOCKET, SO_TYPE);
+	snprintf(port, sizeof(port), "%d", ntohs(in.sin_port));
+	ck_assert_int_eq(coil_getaddrinfo("many.test", port, &hints, &found), 0);
+	ck_assert_int_eq(atomic_load(&resolver.family), AF_INET);
+	ck_assert_int_eq(atomic_load(&resolver.type), SOCK_DGRAM);
+	ck_assert_int_eq(coil_connect(peer, found->ai_addr, found->ai_addrlen), 0);
+	freeaddrinfo(found);
+	snprintf(expected, sizeof(expected), "127.0.0.1:%s", port);
+	ck_assert_int_gt(coil_peer_address(peer, text, sizeof(text)), 0);
+	ck_assert_str_eq(text, expected);
+	coil_close(peer);
+	coil_close(receiver);
+}
+
 Suite *suite(void)
 {
 	Suite *dial = suite_create("dial");
@@ -378,6 +408,8 @@ Suite *suite(void)
 	tcase_add_test(tests, without_memory_dial_fails_cleanly_or_not_at_all);
 	tcase_add_test(tests,
 		sock_001_a_request_is_answered_over_tcp_and_unix_on_a_blocking_fd_too);
+	tcase_add_test(tests,
+		dns_004_a_name_is_dialled_as_a_stream_and_hints_are_those_of_an_fd);
 	suite_add_tcase(dial, tests);
 	return dial;
 }

@@ -9,9 +9,11 @@
 #include "core/loop.h"
 #include "core/uring_abi.h"
 #include <coil/file.h>
+#include <coil/thread.h>
 #include <coil/timeout.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <semaphore.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -502,6 +504,50 @@ START_TEST(an_opcode_that_the_kernel_lacks_is_performed_otherwise)
 }
 END_TEST
 
+static int be_stuck(void *arg)
+{
+	while (sem_wait(arg))
+		;
+	return 0;
+}
+
+static int go_and_be_stuck(void *arg)
+{
+	return coil_to_thread(be_stuck, arg);
+}
+
+static int use_files_beside_what_is_stuck(void *arg)
+{
+	struct coil_task *tasks[1000];
+	struct statx stat;
+	sem_t gate;
+	int fd;
+
+	(void)arg;
+	sem_init(&gate, 0, 0);
+	for (size_t i = 0; i < COUNT(tasks); i++)
+		tasks[i] = coil_create_task(go_and_be_stuck, &gate);
+	ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	fd = coil_open("/tmp", O_RDONLY | O_DIRECTORY, 0);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(coil_statx(fd, ".", 0, STATX_TYPE, &stat), 0);
+	ck_assert_int_eq(coil_fsync(fd), 0);
+	ck_assert_int_eq(coil_close(fd), 0);
+	for (size_t i = 0; i < COUNT(tasks); i++)
+		sem_post(&gate);
+	for (size_t i = 0; i < COUNT(tasks); i++)
+		ck_assert_int_eq(coil_await(tasks[i]), 0);
+	return 0;
+}
+
+START_TEST(what_is_performed_on_threads_does_not_wait_for_functions_that_are_stuck)
+{
+	for (int i = 0; i < USED; i++)
+		kernel.missing[used[i]] = true;
+	ck_assert_int_eq(run_best(use_files_beside_what_is_stuck, NULL), 0);
+}
+END_TEST
+
 /* What the engine itself cannot do without. */
 static const struct { int opcode; const char *name; } essential[] = {
 	{ IORING_OP_POLL_ADD, "POLL_ADD" },
@@ -577,6 +623,8 @@ Suite *suite(void)
 	tcase_add_test(tests, all_of_them_may_be_refused_at_once);
 	tcase_add_test(tests,
 		       an_opcode_that_the_kernel_lacks_is_performed_otherwise);
+	tcase_add_test(tests,
+		       what_is_performed_on_threads_does_not_wait_for_functions_that_are_stuck);
 	tcase_add_test(tests,
 		       where_an_essential_opcode_is_refused_epoll_serves_and_says_why);
 	tcase_add_test(tests,

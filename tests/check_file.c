@@ -96,6 +96,36 @@ COIL_TEST(files_are_made_moved_cut_and_removed)
 	close_folder(dir);
 }
 
+COIL_TEST(files_are_linked_and_given_room)
+{
+	int dir = open_folder(), other, fd;
+	struct statx stat;
+	char text[16];
+
+	other = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = coil_openat(dir, "file", O_RDWR | O_CREAT, 0600);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(coil_fallocate(fd, 0, 0, 5000), 0);
+	ck_assert_int_eq(coil_fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 9000), 0);
+	ck_assert_int_eq(coil_fallocate(fd, 0, 0, -1), -EINVAL);
+	ck_assert_int_eq(coil_linkat(dir, "file", other, "link", 0), 0);
+	ck_assert_int_eq(coil_linkat(dir, "file", dir, "link", 0), -EEXIST);
+	ck_assert_int_eq(coil_statx(dir, "link", 0, STATX_SIZE | STATX_NLINK,
+				    &stat), 0);
+	ck_assert_uint_eq(stat.stx_size, 5000);
+	ck_assert_uint_eq(stat.stx_nlink, 2);
+	ck_assert_int_eq(coil_symlinkat("some/where", dir, "symbol"), 0);
+	ck_assert_int_eq(coil_symlinkat("some/where", dir, "symbol"), -EEXIST);
+	ck_assert_int_eq(readlinkat(dir, "symbol", text, sizeof(text)), 10);
+	ck_assert_mem_eq(text, "some/where", 10);
+	ck_assert_int_eq(coil_unlinkat(dir, "symbol", 0), 0);
+	ck_assert_int_eq(coil_unlinkat(dir, "link", 0), 0);
+	ck_assert_int_eq(coil_unlinkat(dir, "file", 0), 0);
+	coil_close(fd);
+	coil_close(other);
+	close_folder(dir);
+}
+
 COIL_TEST(open_says_what_open_2_says)
 {
 	ck_assert_int_eq(coil_open("/nonexistent/file", O_RDONLY, 0), -ENOENT);
@@ -430,6 +460,7 @@ static int all_calls(int fd, ssize_t results[])
 	results[n++] = coil_fsync(fd);
 	results[n++] = coil_fdatasync(fd);
 	results[n++] = coil_ftruncate(fd, 0);
+	results[n++] = coil_fallocate(fd, 0, 0, 1);
 	results[n++] = coil_sendfile(fd, fd, NULL, 1);
 	results[n++] = coil_splice(fd, NULL, fd, NULL, 1, 0);
 	return n;
@@ -476,6 +507,10 @@ COIL_TEST(file_calls_tell_bad_arguments_before_they_begin)
 			 -EFAULT);
 	ck_assert_int_eq(coil_renameat2(AT_FDCWD, "x", AT_FDCWD, NULL, 0),
 			 -EFAULT);
+	ck_assert_int_eq(coil_linkat(AT_FDCWD, NULL, AT_FDCWD, "x", 0), -EFAULT);
+	ck_assert_int_eq(coil_linkat(AT_FDCWD, "x", AT_FDCWD, NULL, 0), -EFAULT);
+	ck_assert_int_eq(coil_symlinkat(NULL, AT_FDCWD, "x"), -EFAULT);
+	ck_assert_int_eq(coil_symlinkat("x", AT_FDCWD, NULL), -EFAULT);
 	/* Open the other way. */
 	ck_assert_int_eq(coil_read(ends[1], received, 1), -EBADF);
 	ck_assert_int_eq(coil_write(ends[0], received, 1), -EBADF);
@@ -498,6 +533,8 @@ COIL_TEST(a_request_that_is_pending_refuses_every_file_call)
 	ck_assert_int_eq(coil_open("/dev/null", O_RDONLY, 0), -ETIMEDOUT);
 	ck_assert_int_eq(coil_unlinkat(AT_FDCWD, "/nonexistent", 0),
 			 -ETIMEDOUT);
+	ck_assert_int_eq(coil_linkat(fd, "x", fd, "y", 0), -ETIMEDOUT);
+	ck_assert_int_eq(coil_symlinkat("x", fd, "y"), -ETIMEDOUT);
 	ck_assert_int_eq(coil_timeout_end(&timeout), -ETIMEDOUT);
 	coil_close(fd);
 }
@@ -524,6 +561,9 @@ START_TEST(off_a_loop_every_file_call_is_eperm)
 	ck_assert_int_eq(
 		coil_renameat2(AT_FDCWD, "/nonexistent/x", AT_FDCWD, "/y", 0),
 		-EPERM);
+	ck_assert_int_eq(coil_linkat(AT_FDCWD, "/", AT_FDCWD, "/y", 0), -EPERM);
+	ck_assert_int_eq(coil_symlinkat("x", AT_FDCWD, "/nonexistent/y"),
+			 -EPERM);
 	close_all(ends, 2);
 	coil_close(fd);
 }
@@ -536,6 +576,7 @@ Suite *suite(void)
 
 	tcase_add_test(tests, what_was_written_is_read_again);
 	tcase_add_test(tests, files_are_made_moved_cut_and_removed);
+	tcase_add_test(tests, files_are_linked_and_given_room);
 	tcase_add_test(tests, open_says_what_open_2_says);
 	tcase_add_test(tests,
 		       open_keeps_o_nonblock_and_o_path_as_they_were_asked_for);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/tasks.h"
 #include <coil/timeout.h>
+#include <stdlib.h>
 
 COIL_TEST(fut_001_it_is_in_progress_until_it_is_set)
 {
@@ -102,6 +103,29 @@ COIL_TEST(fut_005_waiters_may_meddle_with_the_others_while_they_are_woken)
 	traced("b c");
 }
 
+static int wait_future(void *future)
+{
+	return coil_future_wait(future);
+}
+
+COIL_TEST(once_it_is_set_it_may_go_before_those_who_waited_have_run)
+{
+	struct coil_future *future = calloc(1, sizeof(*future));
+	struct coil_task *tasks[2];
+	int results[2];
+
+	ck_assert_ptr_nonnull(future);
+	for (int i = 0; i < 2; i++)
+		tasks[i] = start(wait_future, future);
+	settle();
+	ck_assert_int_eq(coil_future_set(future, 42), 0);
+	memset(future, 0xaa, sizeof(*future));
+	free(future);
+	ck_assert_int_eq(coil_gather(tasks, 2, results), 0);
+	ck_assert_int_eq(results[0], 42);
+	ck_assert_int_eq(results[1], 42);
+}
+
 COIL_TEST(fut_006_a_result_that_comes_after_a_cancel_is_dropped)
 {
 	struct coil_future future = {0};
@@ -168,6 +192,7 @@ Suite *suite(void)
 		       fut_003_who_waits_is_woken_in_order_and_not_inside_set);
 	tcase_add_test(tests,
 		       fut_005_waiters_may_meddle_with_the_others_while_they_are_woken);
+	tcase_add_test(tests, once_it_is_set_it_may_go_before_those_who_waited_have_run);
 	tcase_add_test(tests,
 		       fut_006_a_result_that_comes_after_a_cancel_is_dropped);
 	tcase_add_test(tests,

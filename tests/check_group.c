@@ -137,20 +137,45 @@ COIL_TEST(a_request_cancels_the_children_and_is_what_leaving_returns)
 	ck_assert_int_eq(own.after, -ECANCELED);
 }
 
+struct slow_hold {
+	struct hold held;
+	bool cleaned;
+};
+
+static int hold_and_clean_up(void *arg)
+{
+	struct slow_hold *own = arg;
+	int err = hold(&own->held);
+
+	/* Longer than settle() takes. */
+	COIL_SHIELD(COIL_FOREVER) {
+		for (int i = 0; i < 100; i++)
+			coil_yield();
+	}
+	own->cleaned = true;
+	return err;
+}
+
 COIL_TEST(group_006_the_body_s_own_failure_is_handed_to_the_group)
 {
-	struct hold a = {0}, b = {0};
+	struct hold a = {0};
+	struct slow_hold b = {0};
 	struct coil_group group = {0};
 
 	add(&group, hold, &a);
-	add(&group, hold, &b);
+	add(&group, hold_and_clean_up, &b);
 	settle();
 	coil_group_fail(&group, -EIO);
 	ck_assert(!a.ended);
 	ck_assert_int_eq(coil_yield(), -ECANCELED);
+	/* One is left, and waited for as well. */
+	COIL_SHIELD(COIL_FOREVER)
+		settle();
+	ck_assert(a.ended && !b.cleaned);
 	ck_assert_int_eq(coil_group_wait(&group), -EIO);
 	ck_assert_int_eq(a.err, -ECANCELED);
-	ck_assert_int_eq(b.err, -ECANCELED);
+	ck_assert_int_eq(b.held.err, -ECANCELED);
+	ck_assert(b.cleaned);
 	ck_assert_int_eq(coil_yield(), 0);
 }
 

@@ -3,6 +3,9 @@
 #include "tests/ops.h"
 #include "core/pool.h"
 #include "core/sanitize.h"
+#include "tests/sockets.h"
+#include <coil/file.h>
+#include <coil/thread.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -92,13 +95,19 @@ static void done(struct coil_loop *loop, struct job *job)
 	own->done = ++ended;
 }
 
-static int submit(struct work *own, sem_t *gate)
+static int submit_to(enum pool_lane lane, struct work *own, sem_t *gate)
 {
 	memset(own, 0, sizeof(*own));
 	own->job.work = work;
 	own->job.done = done;
+	own->job.lane = lane;
 	own->gate = gate;
 	return coil__pool_submit(coil__loop, &own->job);
+}
+
+static int submit(struct work *own, sem_t *gate)
+{
+	return submit_to(POOL_FUNCTIONS, own, gate);
 }
 
 COIL_TEST(a_job_runs_on_another_thread_that_no_signal_reaches)
@@ -238,7 +247,7 @@ COIL_TEST(an_op_that_has_not_begun_ends_within_its_cancel)
 
 	sem_init(&gate, 0, 0);
 	for (int i = 0; i < MOST; i++)
-		ck_assert_int_eq(submit(&own[i], &gate), 0);
+		ck_assert_int_eq(submit_to(POOL_OPS, &own[i], &gate), 0);
 	until_real(begun == MOST);
 	prepare_sync(&sync);
 	coil__loop->ops++;
@@ -268,6 +277,100 @@ COIL_TEST(an_op_that_has_ended_cannot_be_cancelled_and_its_result_stands)
 	until_real(sync.count == 1);
 	ck_assert_int_eq(sync.last, 0);
 	close(sync.op.sqe.fd);
+}
+
+/*
+ * Functions of the user's that never end hold up nothing but each other.
+ */
+
+enum { STUCK = 1000 };
+
+static atomic_int stuck;
+
+static int be_stuck(void *arg)
+{
+	stuck++;
+	while (sem_wait(arg))
+		;
+	return 0;
+}
+
+static int go_and_be_stuck(void *arg)
+{
+	return coil_to_thread(be_stuck, arg);
+}
+
+static void close_a_socket_that_lingers(void)
+{
+	const struct linger linger = { .l_onoff = 1, .l_linger = 10 };
+	int fds[2];
+
+	tcp_pair(fds);
+	ck_assert_int_eq(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &linger,
+				    sizeof(linger)), 0);
+	ck_assert_int_eq(coil_close(fds[0]), 0);
+	ck_assert_int_eq(coil_close(fds[1]), 0);
+}
+
+static void use_a_file(void)
+{
+	char path[] = "/tmp/coil-pool-XXXXXX", bytes[8];
+	int fd = mkostemp(path, O_CLOEXEC);
+	struct statx stat;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(coil_pwrite(fd, "12345678", 8, 0), 8);
+	ck_assert_int_eq(coil_fsync(fd), 0);
+	ck_assert_int_eq(coil_pread(fd, bytes, sizeof(bytes), 0), 8);
+	ck_assert_int_eq(coil_statx(AT_FDCWD, path, 0, STATX_SIZE, &stat), 0);
+	ck_assert_uint_eq(stat.stx_size, 8);
+	ck_assert_int_eq(coil_unlinkat(AT_FDCWD, path, 0), 0);
+	ck_assert_int_eq(coil_close(fd), 0);
+}
+
+COIL_TEST(a_thousand_functions_that_are_stuck_stop_no_file_call_and_no_close)
+{
+	struct coil_task *tasks[STUCK];
+	unsigned long before = support_threads();
+	sem_t gate;
+
+	sem_init(&gate, 0, 0);
+	for (int i = 0; i < STUCK; i++) {
+		tasks[i] = coil_create_task(go_and_be_stuck, &gate);
+		ck_assert_ptr_nonnull(tasks[i]);
+	}
+	until_real(stuck == MOST);
+	use_a_file();
+	close_a_socket_that_lingers();
+	ck_assert_int_eq(stuck, MOST);
+	ck_assert_uint_lt(support_threads(), before + 2 * MOST);
+	for (int i = 0; i < STUCK; i++)
+		sem_post(&gate);
+	for (int i = 0; i < STUCK; i++)
+		ck_assert_int_eq(coil_await(tasks[i]), 0);
+	ck_assert_int_eq(stuck, STUCK);
+}
+
+static int count_one(void *arg)
+{
+	return ++*(atomic_int *)arg;
+}
+
+COIL_TEST(ops_that_a_disk_does_not_answer_stop_no_function_and_no_close)
+{
+	struct work own[MOST + 1];
+	sem_t gate;
+
+	sem_init(&gate, 0, 0);
+	for (int i = 0; i < MOST + 1; i++)
+		ck_assert_int_eq(submit_to(POOL_OPS, &own[i], &gate), 0);
+	until_real(begun == MOST);
+	close_a_socket_that_lingers();
+	ck_assert_int_eq(coil_to_thread(count_one, &stuck), 1);
+	ck_assert_int_eq(begun, MOST);
+	for (int i = 0; i < MOST + 1; i++)
+		sem_post(&gate);
+	until_real(ended == MOST + 1);
 }
 
 /*
@@ -478,6 +581,8 @@ Suite *suite(void)
 	tcase_add_test(tests, with_one_thread_more_jobs_wait_for_it);
 	tcase_add_test(tests, an_op_that_has_not_begun_ends_within_its_cancel);
 	tcase_add_test(tests, an_op_that_has_ended_cannot_be_cancelled_and_its_result_stands);
+	tcase_add_test(tests, a_thousand_functions_that_are_stuck_stop_no_file_call_and_no_close);
+	tcase_add_test(tests, ops_that_a_disk_does_not_answer_stop_no_function_and_no_close);
 	tcase_add_test(tests, a_detached_job_reports_to_the_loop);
 	tcase_add_test(tests, a_few_run_at_a_time_and_do_not_hold_up_the_pool);
 	tcase_add_test(tests, one_that_waits_is_released_when_it_is_abandoned);

@@ -109,6 +109,13 @@ COIL_TEST(queue_004_with_an_item_or_a_slot_there_nobody_switches)
 			ck_assert_int_eq(put(&queue, i), 0);
 			ck_assert_int_eq(get(&queue), i);
 		}
+		/* There are quick ways in and out, for several at a time. */
+		for (int i = 0; i < 20; i++) {
+			for (int j = 0; j < 3; j++)
+				ck_assert_int_eq(put(&queue, 7), 0);
+			for (int j = 0; j < 3; j++)
+				ck_assert_int_eq(get(&queue), 7);
+		}
 		ck_assert(!ran);
 		coil_queue_fini(&queue);
 	}
@@ -465,6 +472,23 @@ COIL_TEST(queue_018_a_shutdown_ends_puts_and_tells_blocked_putters)
 	coil_queue_fini(&queue);
 }
 
+COIL_TEST(queue_018_a_put_after_the_shutdown_is_refused_though_there_is_room)
+{
+	for (size_t maxsize = 0; maxsize < 40; maxsize++) {
+		struct coil_queue queue;
+		int inside = maxsize ? (int)maxsize / 2 : 3;
+
+		make(&queue, FIFO, maxsize);
+		for (int i = 0; i < inside; i++)
+			ck_assert_int_eq(put(&queue, i), 0);
+		ck_assert_int_eq(coil_queue_shutdown(&queue, false), 0);
+		ck_assert_int_eq(put(&queue, 4), -ESHUTDOWN);
+		ck_assert_int_eq(put_nowait(&queue, 5), -ESHUTDOWN);
+		ck_assert_uint_eq(coil_queue_size(&queue), (size_t)inside);
+		coil_queue_fini(&queue);
+	}
+}
+
 COIL_TEST(queue_019_after_a_shutdown_what_is_inside_still_comes_out)
 {
 	for (enum order order = FIFO; order < ORDERS; order++) {
@@ -531,6 +555,42 @@ COIL_TEST(queue_021_an_immediate_shutdown_drops_and_counts_as_done)
 		ck_assert_int_eq(coil_queue_task_done(&queue), -EINVAL);
 		coil_queue_fini(&queue);
 		traced("");
+	}
+}
+
+COIL_TEST(one_that_is_zeroed_is_einval_and_nobody_waits_for_it)
+{
+	struct coil_queue queue = {0};
+
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(put(&queue, 1), -EINVAL);
+		ck_assert_int_eq(get(&queue), -EINVAL);
+		ck_assert_int_eq(put_nowait(&queue, 1), -EINVAL);
+		ck_assert_int_eq(get_nowait(&queue), -EINVAL);
+		ck_assert_int_eq(coil_queue_join(&queue), 0);
+		make(&queue, FIFO, 2);
+		coil_queue_fini(&queue);
+	}
+}
+
+static void put_back(void *item, void *queue)
+{
+	trace("%d:%d", *(int *)item, coil_queue_put_nowait(queue, item));
+}
+
+COIL_TEST(what_is_thrown_away_cannot_be_put_back)
+{
+	for (int immediate = 0; immediate < 2; immediate++) {
+		struct coil_queue queue;
+
+		make(&queue, FIFO, 0);
+		coil_queue_set_drop(&queue, put_back, &queue);
+		ck_assert_int_eq(put(&queue, 1), 0);
+		ck_assert_int_eq(put(&queue, 2), 0);
+		if (immediate)
+			ck_assert_int_eq(coil_queue_shutdown(&queue, true), 0);
+		coil_queue_fini(&queue);
+		traced("1:-108 2:-108");
 	}
 }
 
@@ -609,9 +669,13 @@ Suite *suite(void)
 	tcase_add_test(tests, an_item_given_straight_to_a_getter_counts_as_unfinished);
 	tcase_add_test(tests, queue_017_join_waits_for_items_put_meanwhile_but_not_after);
 	tcase_add_test(tests, queue_018_a_shutdown_ends_puts_and_tells_blocked_putters);
+	tcase_add_test(tests,
+		       queue_018_a_put_after_the_shutdown_is_refused_though_there_is_room);
 	tcase_add_test(tests, queue_019_after_a_shutdown_what_is_inside_still_comes_out);
 	tcase_add_test(tests, a_shutdown_wakes_all_getters_in_one_pass);
 	tcase_add_test(tests, queue_021_an_immediate_shutdown_drops_and_counts_as_done);
+	tcase_add_test(tests, one_that_is_zeroed_is_einval_and_nobody_waits_for_it);
+	tcase_add_test(tests, what_is_thrown_away_cannot_be_put_back);
 	tcase_add_test(tests, an_immediate_shutdown_ends_a_join_that_waits_for_items_inside);
 	tcase_add_test(tests, items_marked_done_before_they_were_taken_do_not_make_the_count_wrap);
 	tcase_add_test(tests, queue_022_after_a_shutdown_join_returns_once_consumers_are_done);

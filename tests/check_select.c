@@ -325,11 +325,12 @@ static int select_one(const struct coil_case *one)
 
 COIL_TEST(what_makes_no_sense_is_einval)
 {
-	struct coil_queue queue;
+	struct coil_queue queue, zeroed = {0};
 	int item = 0;
 	struct coil_case cases[] = {
 		COIL_CASE_GET(NULL, &item), COIL_CASE_GET(&queue, NULL),
 		COIL_CASE_PUT(NULL, &item), COIL_CASE_PUT(&queue, NULL),
+		COIL_CASE_GET(&zeroed, &item), COIL_CASE_PUT(&zeroed, &item),
 		COIL_CASE_EVENT(NULL), { .kind = COIL_CASE_IS_TASK + 1 },
 		{ .kind = (enum coil_case_kind)-1 },
 	};

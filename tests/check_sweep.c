@@ -37,6 +37,10 @@ static int run_sleep(void *arg)
 
 	for (int i = 0; i < 3 && !err; i++)
 		err = coil_sleep(MS);
+	if (!err)
+		err = coil_yield();
+	if (!err)
+		err = coil_sleep_until(coil_now() + MS);
 	return err;
 }
 
@@ -302,6 +306,40 @@ COIL_TEST(a_group)
 	sweep(&it);
 }
 
+/* Asked to end, then cancelled by its own grace if nobody else was quicker. */
+static int run_ending(void *arg)
+{
+	struct coil_group group = {0};
+	int err = coil_group_create_task(&group, hold, &own.holds[0]);
+
+	if (!err)
+		err = coil_group_create_task(&group, hold, &own.holds[1]);
+	if (!err) {
+		coil_group_cancel_after(&group, MS);
+		ck_assert_int_eq(coil_group_create_task(&group, hold, &own.holds[2]),
+				 -ECANCELED);
+	}
+	err = coil_group_wait(&group);
+	all_ended(3);
+	ck_assert(!own.holds[2].entered);
+	return err;
+}
+
+static void help_ending(void)
+{
+	if (own.given++)
+		burn(MS);
+	else
+		coil_future_set(&own.holds[0].future, 0);
+}
+
+COIL_TEST(a_group_that_was_asked_to_end)
+{
+	static const struct sweep it = { begin, run_ending, help_ending, ok_or_cancelled };
+
+	sweep(&it);
+}
+
 static int run_shield(void *arg)
 {
 	return coil_shield(start_hold(0));
@@ -404,6 +442,7 @@ Suite *suite(void)
 	tcase_add_test(tests, gather);
 	tcase_add_test(tests, gather_with_results);
 	tcase_add_test(tests, a_group);
+	tcase_add_test(tests, a_group_that_was_asked_to_end);
 	tcase_add_test(tests, a_shielded_task);
 	tcase_add_test(tests, wait_and_as_completed);
 	tcase_add_test(tests, clean_up_in_a_shield);

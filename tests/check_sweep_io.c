@@ -4,7 +4,6 @@
  * connection that was accepted and no fd that was opened is lost.  See sweep.h.
  */
 #include "tests/sweep.h"
-#include "tests/resolver.h"
 #include "tests/sockets.h"
 #include <coil.h>
 #include <stdlib.h>
@@ -12,12 +11,9 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-#define MS COIL_MILLISECOND
-
 static struct {
 	int fds[2];		/* the task's end, ours */
 	int clients[CROWD];
-	struct sockaddr_in addr;
 	int kind;
 	size_t given;
 	size_t got;
@@ -386,177 +382,6 @@ COIL_TEST(a_poll_of_several_fds)
 }
 
 /*
- * Connections.
- */
-
-static void begin_accept(void)
-{
-	begin();
-	own.fds[0] = listener(&own.addr);
-}
-
-static int run_accept(void *arg)
-{
-	int fd;
-
-	while (own.got < 2) {
-		fd = coil_accept(own.fds[0], NULL, NULL);
-		if (fd < 0)
-			return fd;
-		own.got++;
-		close(fd);
-	}
-	return 0;
-}
-
-static void help_accept(void)
-{
-	if (own.given < 2)
-		own.clients[own.given++] = client(&own.addr);
-}
-
-static void end_accept(int result)
-{
-	size_t left = 0;
-	int fd;
-
-	ok_or_cancelled(result);
-	while ((fd = accept4(own.fds[0], NULL, NULL, SOCK_CLOEXEC)) >= 0) {
-		close(fd);
-		left++;
-	}
-	ck_assert_uint_eq(own.got + left, own.given);
-	close_all(own.clients, (int)own.given);
-	coil_close(own.fds[0]);
-}
-
-COIL_TEST(no_connection_that_was_accepted_is_lost)
-{
-	static const struct sweep it = { begin_accept, run_accept, help_accept,
-					 end_accept };
-
-	sweep(&it);
-}
-
-static void begin_connect(void)
-{
-	begin();
-	own.fds[0] = crowded(&own.addr, own.clients);
-	own.fds[1] = coil_socket(AF_INET, SOCK_STREAM, 0);
-	ck_assert_int_ge(own.fds[1], 0);
-}
-
-static void help_connect(void)
-{
-	if (support_simulated())
-		sim_advance(MS);
-}
-
-static int run_connect(void *arg)
-{
-	struct coil_timeout limit = {0};
-	int err;
-
-	coil_timeout_begin(&limit, MS);
-	err = coil_connect(own.fds[1], (struct sockaddr *)&own.addr,
-			   sizeof(own.addr));
-	coil_timeout_end(&limit);
-	return err;
-}
-
-static void end_connect(int result)
-{
-	ck_assert(result == -ETIMEDOUT || result == -ECANCELED);
-	close_all(own.clients, CROWD);
-	close_all(own.fds, 2);
-}
-
-COIL_TEST(a_connect_that_is_not_answered)
-{
-	static const struct sweep it = { begin_connect, run_connect,
-					 help_connect, end_connect };
-
-	sweep(&it);
-}
-
-static int run_dial(void *arg)
-{
-	char address[32];
-	int fd;
-
-	snprintf(address, sizeof(address), "127.0.0.1:%d",
-		 ntohs(own.addr.sin_port));
-	fd = coil_dial(address);
-	if (fd < 0)
-		return fd;
-	coil_close(fd);
-	return coil_yield();
-}
-
-static void end_dial(int result)
-{
-	int fd;
-
-	ok_or_cancelled(result);
-	while ((fd = accept4(own.fds[0], NULL, NULL, SOCK_CLOEXEC)) >= 0)
-		close(fd);
-	close(own.fds[0]);
-}
-
-COIL_TEST(no_fd_that_was_dialled_is_lost)
-{
-	static const struct sweep it = { begin_accept, run_dial, NULL,
-					 end_dial };
-
-	/* An address without a name may never have to wait; then there is no park. */
-	own.kind = 0;
-	for (int mode = SWEEP_EARLY; mode < SWEEP_MODES; mode++) {
-		for (int n = 1; sweep_once(&it, (enum sweep_mode)mode, n); n++)
-			;
-	}
-}
-
-static int run_lookup(void *arg)
-{
-	struct addrinfo *found = NULL;
-	int err = coil_getaddrinfo("slow.test", "80", NULL, &found);
-
-	ck_assert_int_eq(found != NULL, !err);
-	if (found)
-		freeaddrinfo(found);
-	return err;
-}
-
-static void begin_lookup(void)
-{
-	begin();
-	resolver_answers("127.0.0.1", "::1", NULL);
-}
-
-static void help_lookup(void)
-{
-	if (!own.given++)
-		resolver_let_go();
-}
-
-/* What an abandoned one finds is freed: the fixture counts that, too. */
-static void end_lookup(int result)
-{
-	ok_or_cancelled(result);
-	while (resolver_is_busy())
-		ck_assert_int_eq(coil_sleep(50 * COIL_MICROSECOND), 0);
-}
-
-COIL_TEST(no_address_that_was_found_is_lost)
-{
-	static const struct sweep it = {
-		begin_lookup, run_lookup, help_lookup, end_lookup,
-	};
-
-	sweep(&it);
-}
-
-/*
  * Files and threads.
  */
 
@@ -589,6 +414,8 @@ static int run_file(void *arg)
 		err = coil_ftruncate(fd, 2);
 	if (!err)
 		err = coil_fdatasync(fd);
+	if (!err)
+		err = coil_fsync(fd);
 	if (!err)
 		err = coil_renameat2(dir, "file", dir, "other", 0);
 	if (!err)
@@ -625,6 +452,60 @@ static void end_file(int result)
 COIL_TEST(no_file_that_was_opened_is_lost)
 {
 	static const struct sweep it = { begin_file, run_file, NULL, end_file };
+
+	sweep(&it);
+}
+
+enum { SUBDIR, LINK, SYMLINK, ROOM, NAMES };
+
+/* What it says was done was done, and what it says was not was not. */
+static int run_names(void *arg)
+{
+	int dir = own.fds[0], err = 0;
+
+	while (own.kind < NAMES && !err) {
+		if (own.kind == SUBDIR)
+			err = coil_mkdirat(dir, "subdir", 0700);
+		else if (own.kind == LINK)
+			err = coil_linkat(dir, "file", dir, "link", 0);
+		else if (own.kind == SYMLINK)
+			err = coil_symlinkat("file", dir, "symlink");
+		else
+			err = coil_fallocate(own.fds[1], 0, 0, 4096);
+		own.kind += !err;
+	}
+	return err == -EOPNOTSUPP ? 0 : err;
+}
+
+static void begin_names(void)
+{
+	begin_file();
+	own.kind = SUBDIR;
+	own.fds[0] = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	own.fds[1] = openat(own.fds[0], "file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	ck_assert_int_ge(own.fds[1], 0);
+}
+
+static void end_names(int result)
+{
+	struct stat info;
+	int dir = own.fds[0];
+
+	ok_or_cancelled(result);
+	ck_assert_int_eq(fstat(own.fds[1], &info), 0);
+	ck_assert_int_eq(info.st_nlink, own.kind > LINK ? 2 : 1);
+	ck_assert_int_eq(info.st_size, own.kind > ROOM ? 4096 : 0);
+	ck_assert_int_eq(!unlinkat(dir, "subdir", AT_REMOVEDIR), own.kind > SUBDIR);
+	ck_assert_int_eq(!unlinkat(dir, "link", 0), own.kind > LINK);
+	ck_assert_int_eq(!unlinkat(dir, "symlink", 0), own.kind > SYMLINK);
+	ck_assert_int_eq(unlinkat(dir, "file", 0), 0);
+	close_all(own.fds, 2);
+	ck_assert_int_eq(rmdir(folder), 0);
+}
+
+COIL_TEST(what_has_a_name_is_what_was_said_to_have_one)
+{
+	static const struct sweep it = { begin_names, run_names, NULL, end_names };
 
 	sweep(&it);
 }
@@ -714,11 +595,8 @@ Suite *suite(void)
 	tcase_add_test(tests, sendfile_moves_the_offset_by_what_was_sent);
 	tcase_add_test(tests, splice_loses_nothing_between_two_ends);
 	tcase_add_test(tests, a_poll_of_several_fds);
-	tcase_add_test(tests, no_connection_that_was_accepted_is_lost);
-	tcase_add_test(tests, a_connect_that_is_not_answered);
-	tcase_add_test(tests, no_fd_that_was_dialled_is_lost);
-	tcase_add_test(tests, no_address_that_was_found_is_lost);
 	tcase_add_test(tests, no_file_that_was_opened_is_lost);
+	tcase_add_test(tests, what_has_a_name_is_what_was_said_to_have_one);
 	tcase_add_test(tests, a_job_of_a_thread_s_runs_once_or_not_at_all);
 	tcase_add_test(tests,
 		       what_an_abandoned_job_was_given_is_let_go_of_once);

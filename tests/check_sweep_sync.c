@@ -363,10 +363,26 @@ COIL_TEST(a_shared_event)
  * Queues.
  */
 
+/* Of one item, which comes first in any order. */
+static enum { FIFO, LIFO, PRIORITY, ORDERS } order;
+
+static int compare(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
 static void begin_queue(void)
 {
+	int err;
+
 	begin();
-	ck_assert_int_eq(coil_queue_init(&own.queue, sizeof(int), 1), 0);
+	if (order == FIFO)
+		err = coil_queue_init(&own.queue, sizeof(int), 1);
+	else if (order == LIFO)
+		err = coil_queue_init_lifo(&own.queue, sizeof(int), 1);
+	else
+		err = coil_queue_init_priority(&own.queue, sizeof(int), 1, compare);
+	ck_assert_int_eq(err, 0);
 }
 
 static int run_get(void *arg)
@@ -401,7 +417,8 @@ COIL_TEST(a_queue_s_get)
 	static const struct sweep it = { begin_queue, run_get, help_get,
 					 end_get };
 
-	sweep(&it);
+	for (order = FIFO; order < ORDERS; order++)
+		sweep(&it);
 }
 
 static int run_put(void *arg)
@@ -441,7 +458,8 @@ COIL_TEST(a_queue_s_put)
 	static const struct sweep it = { begin_queue, run_put, help_put,
 					 end_put };
 
-	sweep(&it);
+	for (order = FIFO; order < ORDERS; order++)
+		sweep(&it);
 }
 
 static void begin_join(void)

@@ -104,6 +104,36 @@ COIL_TEST(only_the_inner_one_passed_and_the_outer_goes_on)
 	ck_assert_int_eq(coil_timeout_end(&outer), 0);
 }
 
+struct moment {
+	int64_t when;
+	struct coil_future *future;
+};
+
+static int set_at(void *arg)
+{
+	struct moment *own = arg;
+	int err = coil_sleep_until(own->when);
+
+	return err ? err : coil_future_set(own->future, 0);
+}
+
+/* What it waited for came in the same moment, so no call has said so yet. */
+COIL_TEST(one_that_fell_due_has_expired_though_nobody_was_told)
+{
+	struct coil_timeout timeout = {0};
+	struct coil_future future = {0};
+	struct moment own = { coil_now() + 5 * MS, &future };
+	struct coil_task *task = start(set_at, &own);
+
+	ck_assert_int_eq(coil_timeout_begin(&timeout, COIL_FOREVER), 0);
+	ck_assert_int_eq(coil_timeout_reschedule(&timeout, own.when), 0);
+	ck_assert_int_eq(coil_future_wait(&future), 0);
+	ck_assert(coil_timeout_expired(&timeout));
+	ck_assert_int_eq(coil_check(), -ETIMEDOUT);
+	ck_assert_int_eq(coil_timeout_end(&timeout), 0);
+	ck_assert_int_eq(coil_await(task), 0);
+}
+
 /* A cancel of the group outranks the expiry outside it, as long as it lasts. */
 COIL_TEST(inside_a_cancelled_group_an_expired_deadline_is_not_seen)
 {
@@ -672,6 +702,7 @@ Suite *suite(void)
 	tcase_add_test(tests,
 		       timeout_004_both_passed_while_nobody_looked_and_the_outer_speaks);
 	tcase_add_test(tests, timeout_004_only_the_outer_one_passed);
+	tcase_add_test(tests, one_that_fell_due_has_expired_though_nobody_was_told);
 	tcase_add_test(tests, only_the_inner_one_passed_and_the_outer_goes_on);
 	tcase_add_test(tests,
 		       inside_a_cancelled_group_an_expired_deadline_is_not_seen);

@@ -149,13 +149,21 @@ COIL_TEST(wait_010_when_time_runs_out_it_returns_how_many_ended)
 	passed(began, 11 * MS);
 	ck_assert(coil_done(tasks[0]) && !coil_done(tasks[1]));
 	ck_assert_int_eq(coil_check(), 0);
+	/* It runs on, and nobody has asked it to end. */
+	settle();
+	ck_assert(!held.ended);
 	coil_future_set(&held.future, 0);
+	settle();
+	ck_assert_int_eq(held.err, 0);
 	consume(tasks, 2);
 }
 
+/* Not in time if it is asked to end before it has. */
 static int keep_appointment(void *arg)
 {
-	return coil_sleep_until(*(int64_t *)arg);
+	int err = coil_sleep_until(*(int64_t *)arg);
+
+	return err ? err : coil_check();
 }
 
 /* By a real clock the limit is a moment later than the task's end. */
@@ -170,20 +178,34 @@ COIL_TEST(wait_011_a_task_that_ends_with_the_limit_is_among_them)
 	consume(&task, 1);
 }
 
+static int count_turns(void *arg)
+{
+	do {
+		++*(int *)arg;
+	} while (!coil_yield());
+	return 0;
+}
+
 COIL_TEST(wait_012_without_any_time_it_is_one_turn)
 {
 	struct hold held = {0};
-	struct coil_task *task = start(hold, &held);
+	struct coil_task *task = start(hold, &held), *other;
 	int64_t began = coil_now();
+	int turns = 0;
 
 	ck_assert_int_eq(coil_wait(&task, 1, COIL_ALL_COMPLETED, 0), 0);
 	ck_assert(held.entered);
+	other = start(count_turns, &turns);
 	ck_assert_int_eq(coil_wait(&task, 1, COIL_ALL_COMPLETED, -COIL_SECOND),
 			 0);
+	ck_assert_int_eq(turns, 1);
 	passed(began, 0);
 	coil_future_set(&held.future, 0);
 	ck_assert_int_eq(coil_wait(&task, 1, COIL_ALL_COMPLETED, 0), 1);
+	ck_assert_int_eq(turns, 2);
 	consume(&task, 1);
+	coil_cancel(other);
+	coil_await(other);
 }
 
 struct waiter {

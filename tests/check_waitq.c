@@ -66,6 +66,28 @@ COIL_TEST(an_empty_queue_has_nobody_to_unpark)
 	ck_assert_uint_eq(coil_waitq_unpark_all(&waitq), 0);
 }
 
+COIL_TEST(its_size_is_how_many_wait_and_one_that_was_cancelled_does_not)
+{
+	struct coil_waitq waitq = {0};
+	struct waiter waiters[5];
+	struct coil_task *tasks[5];
+
+	ck_assert_uint_eq(coil_waitq_size(&waitq), 0);
+	for (int i = 0; i < 5; i++) {
+		tasks[i] = start_waiter(&waiters[i], &waitq, i);
+		settle();
+		ck_assert_uint_eq(coil_waitq_size(&waitq), (size_t)i + 1);
+	}
+	coil_cancel(tasks[2]);
+	ck_assert_uint_eq(coil_waitq_size(&waitq), 4);
+	ck_assert_ptr_eq(coil_waitq_unpark(&waitq), tasks[0]);
+	ck_assert_uint_eq(coil_waitq_size(&waitq), 3);
+	ck_assert_uint_eq(coil_waitq_unpark_all(&waitq), 3);
+	ck_assert_uint_eq(coil_waitq_size(&waitq), 0);
+	for (int i = 0; i < 5; i++)
+		(void)coil_await(tasks[i]);
+}
+
 COIL_TEST(all_can_be_unparked_at_once)
 {
 	struct coil_waitq waitq = {0};
@@ -562,6 +584,7 @@ Suite *suite(void)
 
 	tcase_add_test(tests, the_first_to_park_is_the_first_to_go_on);
 	tcase_add_test(tests, an_empty_queue_has_nobody_to_unpark);
+	tcase_add_test(tests, its_size_is_how_many_wait_and_one_that_was_cancelled_does_not);
 	tcase_add_test(tests, all_can_be_unparked_at_once);
 	tcase_add_test(tests, cancelled_anywhere_the_others_keep_their_order);
 	tcase_add_test(tests, a_shielded_wait_hears_no_request);

@@ -15,16 +15,19 @@ suites = \
 	%D%/check_condition \
 	%D%/check_datagram \
 	%D%/check_dial \
+	%D%/check_dry \
 	%D%/check_ending \
 	%D%/check_epoll \
 	%D%/check_event \
 	%D%/check_fallback \
 	%D%/check_file \
 	%D%/check_fork \
+	%D%/check_full \
 	%D%/check_future \
 	%D%/check_gather \
 	%D%/check_group \
 	%D%/check_lock \
+	%D%/check_name \
 	%D%/check_oom \
 	%D%/check_perform \
 	%D%/check_perform_files \
@@ -47,8 +50,11 @@ suites = \
 	%D%/check_stop \
 	%D%/check_storm \
 	%D%/check_sweep \
+	%D%/check_sweep_connect \
 	%D%/check_sweep_io \
+	%D%/check_sweep_select \
 	%D%/check_sweep_sync \
+	%D%/check_sweep_threads \
 	%D%/check_switch \
 	%D%/check_task \
 	%D%/check_thread \
@@ -56,6 +62,7 @@ suites = \
 	%D%/check_time \
 	%D%/check_timeout \
 	%D%/check_timers \
+	%D%/check_unix \
 	%D%/check_var \
 	%D%/check_visit \
 	%D%/check_wait \
@@ -79,11 +86,13 @@ tests_check_close_LDFLAGS = $(suite_ldflags)
 tests_check_condition_LDADD = $(suite_libs)
 tests_check_condition_LDFLAGS = $(suite_ldflags)
 tests_check_datagram_LDADD = $(suite_libs)
-tests_check_datagram_LDFLAGS = $(suite_ldflags)
+tests_check_datagram_LDFLAGS = $(suite_ldflags) -Wl,--wrap=getsockopt
 tests_check_dial_LDADD = $(suite_libs)
 tests_check_dial_LDFLAGS = $(suite_ldflags)
 tests_check_ending_LDADD = $(suite_libs)
 tests_check_ending_LDFLAGS = $(suite_ldflags)
+tests_check_dry_LDADD = $(suite_libs)
+tests_check_dry_LDFLAGS = $(suite_ldflags) -Wl,--wrap=recv
 tests_check_epoll_LDADD = $(suite_libs)
 tests_check_epoll_LDFLAGS = $(suite_ldflags)
 tests_check_event_LDADD = $(suite_libs)
@@ -96,6 +105,8 @@ tests_check_file_LDADD = $(suite_libs)
 tests_check_file_LDFLAGS = $(suite_ldflags)
 tests_check_fork_LDADD = $(suite_libs)
 tests_check_fork_LDFLAGS = $(suite_ldflags)
+tests_check_full_LDADD = $(suite_libs)
+tests_check_full_LDFLAGS = $(suite_ldflags)
 tests_check_future_LDADD = $(suite_libs)
 tests_check_future_LDFLAGS = $(suite_ldflags)
 tests_check_gather_LDADD = $(suite_libs)
@@ -104,6 +115,8 @@ tests_check_group_LDADD = $(suite_libs)
 tests_check_group_LDFLAGS = $(suite_ldflags)
 tests_check_lock_LDADD = $(suite_libs)
 tests_check_lock_LDFLAGS = $(suite_ldflags)
+tests_check_name_LDADD = $(suite_libs)
+tests_check_name_LDFLAGS = $(suite_ldflags)
 tests_check_oom_LDADD = $(suite_libs)
 tests_check_oom_LDFLAGS = $(suite_ldflags)
 tests_check_perform_LDADD = $(suite_libs)
@@ -148,10 +161,16 @@ tests_check_storm_LDADD = $(suite_libs)
 tests_check_storm_LDFLAGS = $(suite_ldflags)
 tests_check_sweep_LDADD = $(suite_libs)
 tests_check_sweep_LDFLAGS = $(suite_ldflags)
+tests_check_sweep_connect_LDADD = $(suite_libs)
+tests_check_sweep_connect_LDFLAGS = $(suite_ldflags)
 tests_check_sweep_io_LDADD = $(suite_libs)
 tests_check_sweep_io_LDFLAGS = $(suite_ldflags)
+tests_check_sweep_select_LDADD = $(suite_libs)
+tests_check_sweep_select_LDFLAGS = $(suite_ldflags)
 tests_check_sweep_sync_LDADD = $(suite_libs)
 tests_check_sweep_sync_LDFLAGS = $(suite_ldflags)
+tests_check_sweep_threads_LDADD = $(suite_libs)
+tests_check_sweep_threads_LDFLAGS = $(suite_ldflags)
 tests_check_switch_LDADD = $(suite_libs)
 tests_check_switch_LDFLAGS = $(suite_ldflags)
 tests_check_task_LDADD = $(suite_libs)
@@ -166,6 +185,8 @@ tests_check_timeout_LDADD = $(suite_libs)
 tests_check_timeout_LDFLAGS = $(suite_ldflags)
 tests_check_timers_LDADD = $(suite_libs)
 tests_check_timers_LDFLAGS = $(suite_ldflags)
+tests_check_unix_LDADD = $(suite_libs)
+tests_check_unix_LDFLAGS = $(suite_ldflags)
 tests_check_var_LDADD = $(suite_libs)
 tests_check_var_LDFLAGS = $(suite_ldflags)
 tests_check_visit_LDADD = $(suite_libs)
@@ -198,6 +219,7 @@ TSAN_SUITES = \
 	%D%/check_select_storm \
 	%D%/check_semaphore \
 	%D%/check_shared_event \
+	%D%/check_sweep_threads \
 	%D%/check_task \
 	%D%/check_thread \
 	%D%/check_threadsafe \
@@ -209,12 +231,14 @@ TSAN_SUITES = \
 # Suites that valgrind should see.
 VALGRIND_SUITES = \
 	%D%/check_cancel \
+	%D%/check_datagram \
 	%D%/check_event \
 	%D%/check_file \
 	%D%/check_future \
 	%D%/check_gather \
 	%D%/check_group \
 	%D%/check_lock \
+	%D%/check_name \
 	%D%/check_queue \
 	%D%/check_shield \
 	%D%/check_socket \
@@ -222,6 +246,7 @@ VALGRIND_SUITES = \
 	%D%/check_time \
 	%D%/check_timeout \
 	%D%/check_timers \
+	%D%/check_unix \
 	%D%/check_wait \
 	%D%/check_waitq
 
@@ -271,6 +296,12 @@ TESTS += %D%/conformance.sh
 conformance_log = %D%/conformance.sh.log
 $(conformance_log): $(suites:=.log)
 
+# Instructions are counted without the wraps that only make memory run out.
+check_PROGRAMS += %D%/count
+tests_count_LDADD = $(suite_libs)
+tests_count_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=coil__op_complete -Wl,--wrap=coil__ready
+TESTS += %D%/instructions.sh
+
 check-tsan:
 	$(MAKE) check TESTS="$(TSAN_SUITES)"
 
@@ -287,8 +318,15 @@ endif
 
 # The programs of examples/ and the README's first one, as a user runs them.
 check_PROGRAMS += %D%/send_raw
-TESTS += %D%/examples.sh
+
+# The programs of bench/ do a little and print what bench/run reads; nothing is timed.
+
+# Those that serve, each with the clients that people have for it.
+server_examples =
+TESTS += $(server_examples)
+
 EXTRA_DIST += %D%/conformance.sh %D%/conformance.tsv
+EXTRA_DIST += %D%/instructions.sh %D%/instructions.tsv
 EXTRA_DIST += %D%/examples.sh \
 	%D%/expected/event.txt \
 	%D%/expected/gather.txt \

@@ -30,6 +30,7 @@ enum { ANSWERS = 16 };
 static struct {
 	const char *answers[ANSWERS];
 	atomic_int busy;
+	atomic_int family, type;	/* that a name was looked up for, last */
 	sem_t go;
 } resolver;
 
@@ -109,6 +110,8 @@ static int make_answers(const char *const texts[], int port,
 static int answer_name(const char *node, int port, const struct addrinfo *hints,
 		       struct addrinfo **ret)
 {
+	atomic_store(&resolver.family, hints->ai_family);
+	atomic_store(&resolver.type, hints->ai_socktype);
 	if (!strcmp(node, "slow.test")) {
 		atomic_fetch_add(&resolver.busy, 1);
 		while (sem_wait(&resolver.go))

@@ -317,8 +317,18 @@ unsigned long support_epoll_ctls(void)
 	return __atomic_load_n(&epoll_ctls, __ATOMIC_RELAXED);
 }
 
+/*
+ * Check writes a line to a file at every assertion, so that it can say after which
+ * one a test crashed: a storm of an hour would fill the disk.  Where an assertion
+ * failed it hears all the same.
+ */
 void __wrap__mark_point(const char *file, int line)
 {
+	static unsigned long marks;
+	unsigned long n = __atomic_fetch_add(&marks, 1, __ATOMIC_RELAXED);
+
+	if (n > 100000 && n % 100000)
+		return;
 	in_check++;
 	__real__mark_point(file, line);
 	in_check--;

@@ -8,10 +8,17 @@
  * waits for comes, just as it comes, and when it has come but nobody has looked.
  * However that ends, no task, request, timer or byte may be left, and the scenario
  * says whether anything of its own is lost.
+ *
+ * After that come rounds at random: cancelled at any moment, in one of several ways,
+ * among others that run, with help that comes when it likes.  COIL_SWEEP_SECONDS has
+ * each sweep go on like that for so long, COIL_SWEEP_SEED repeats a hundred rounds.
  */
 
 #include "tests/tasks.h"
 #include "core/loop.h"
+#include <coil/group.h>
+#include <stdlib.h>
+#include <time.h>
 
 struct sweep {
 	void (*begin)(void);
@@ -28,6 +35,12 @@ enum sweep_mode {
 	SWEEP_LATE,	/* ... and right before */
 	SWEEP_MODES,
 };
+
+/*
+ * What comes is to have come when help() returns, though the task cannot know of it
+ * yet: for those who have it done by another thread.
+ */
+static UNUSED bool sweep_ripe;
 
 /* Until nothing moves by itself. */
 static UNUSED void sweep_rest(void)
@@ -49,8 +62,11 @@ static UNUSED void sweep_help(const struct sweep *sweep)
 static UNUSED void sweep_cancel(const struct sweep *sweep,
 				struct coil_task *task, enum sweep_mode mode)
 {
-	if (mode == SWEEP_LATE)
+	if (mode == SWEEP_LATE) {
+		sweep_ripe = true;
 		sweep_help(sweep);
+		sweep_ripe = false;
+	}
 	coil_cancel(task);
 	if (mode == SWEEP_EARLY)
 		sweep_rest();
@@ -90,7 +106,8 @@ static UNUSED bool sweep_once(const struct sweep *sweep, enum sweep_mode mode,
 	return parks >= nth;
 }
 
-static UNUSED void sweep(const struct sweep *sweep)
+/* At each of its parks, in order; and no more for one that stops simulated time. */
+static UNUSED void sweep_in_order(const struct sweep *sweep)
 {
 	for (int mode = SWEEP_NONE; mode < SWEEP_MODES; mode++) {
 		int nth = 1;
@@ -101,6 +118,190 @@ static UNUSED void sweep(const struct sweep *sweep)
 		/* One that never parks is no test. */
 		ck_assert_int_gt(nth, mode == SWEEP_NONE ? 0 : 1);
 	}
+}
+
+/*
+ * At random.
+ */
+
+struct dice {
+	const struct sweep *sweep;
+	uint64_t state;
+	struct coil_group group;
+	bool done;
+	int result;
+};
+
+/* The task under test, or the innermost call of it. */
+static UNUSED int dice_run(void *arg)
+{
+	struct dice *dice = arg;
+
+	dice->result = dice->sweep->run(NULL);
+	dice->done = true;
+	return 0;
+}
+
+/* By whoever awaits it. */
+static UNUSED int dice_run_awaited(void *arg)
+{
+	coil_await(start(dice_run, arg));
+	return 0;
+}
+
+static UNUSED int dice_run_in_group(void *arg)
+{
+	struct dice *dice = arg;
+
+	ck_assert_int_eq(coil_group_create_task(&dice->group, dice_run, dice), 0);
+	(void)coil_group_wait(&dice->group);
+	return 0;
+}
+
+static UNUSED int dice_sleep(void *arg)
+{
+	return coil_sleep(COIL_FOREVER);
+}
+
+/* In the scope of a group that it has itself. */
+static UNUSED int dice_run_as_body(void *arg)
+{
+	struct dice *dice = arg;
+
+	ck_assert_int_eq(coil_group_create_task(&dice->group, dice_sleep, NULL), 0);
+	dice_run(dice);
+	coil_group_cancel(&dice->group);
+	(void)coil_group_wait(&dice->group);
+	return 0;
+}
+
+/* The first two are cancelled as tasks, the others as groups. */
+static int (*const dice_runs[])(void *arg) = {
+	dice_run, dice_run_awaited, dice_run_in_group, dice_run_as_body,
+};
+
+static UNUSED void dice_pause(struct dice *dice)
+{
+	switch (roll(&dice->state, 5)) {
+	case 0:
+		sweep_rest();
+		break;
+	case 1:
+		coil_sleep((int64_t)roll(&dice->state, 60) * COIL_MICROSECOND);
+		break;
+	case 2:
+		break;
+	default:
+		for (unsigned n = roll(&dice->state, 6); n; n--)
+			coil_yield();
+	}
+}
+
+/* One that is there, too. */
+static UNUSED int dice_loiter(void *arg)
+{
+	struct dice *dice = arg;
+
+	while (!coil_check()) {
+		for (unsigned n = roll(&dice->state, 6); n; n--)
+			coil_yield();
+		coil_sleep((int64_t)(1 + roll(&dice->state, 60)) * COIL_MICROSECOND);
+	}
+	return 0;
+}
+
+static UNUSED void dice_cancel(struct dice *dice, struct coil_task *task, unsigned way)
+{
+	if (way < 2)
+		coil_cancel(task);
+	else
+		coil_group_cancel(&dice->group);
+}
+
+static UNUSED void dice_help(struct dice *dice)
+{
+	sweep_ripe = roll(&dice->state, 2);
+	sweep_help(dice->sweep);
+	sweep_ripe = false;
+}
+
+static UNUSED void dice_drive(struct dice *dice, struct coil_task *task, unsigned way)
+{
+	unsigned at = roll(&dice->state, 24);
+
+	for (unsigned step = 0; !dice->done; step++) {
+		if (step == at)
+			dice_cancel(dice, task, way);
+		if (!roll(&dice->state, 3))
+			dice_help(dice);
+		dice_pause(dice);
+		ck_assert_msg(step < 100000, "cancelled in step %u: it does not end", at);
+	}
+	dice_help(dice);
+	sweep_rest();
+}
+
+static UNUSED void dice_round(struct dice *dice)
+{
+	size_t tasks = coil_all_tasks(NULL, 0);
+	unsigned way = roll(&dice->state, 4), others = roll(&dice->state, 3);
+	struct coil_task *task, *loiterers[2];
+
+	dice->done = false;
+	if (dice->sweep->begin)
+		dice->sweep->begin();
+	for (unsigned i = 0; i < others; i++)
+		loiterers[i] = start(dice_loiter, dice);
+	task = start(dice_runs[way], dice);
+	dice_drive(dice, task, way);
+	for (unsigned i = 0; i < others; i++) {
+		coil_cancel(loiterers[i]);
+		coil_await(loiterers[i]);
+	}
+	coil_await(task);
+	if (dice->sweep->end)
+		dice->sweep->end(dice->result);
+	sweep_rest();
+	ck_assert_uint_eq(coil_all_tasks(NULL, 0), tasks);
+	ck_assert_uint_eq(coil__loop->ops, 0);
+	ck_assert_uint_eq(coil__loop->timers.count, 0);
+}
+
+static UNUSED void dice_rounds(const struct sweep *sweep, uint64_t seed, int n)
+{
+	struct dice dice = { .sweep = sweep, .state = seed | 1 };
+
+	printf("COIL_SWEEP_SEED=%llu\n", (unsigned long long)seed);
+	fflush(stdout);
+	while (n--)
+		dice_round(&dice);
+}
+
+static UNUSED void sweep_at_random(const struct sweep *sweep)
+{
+	const char *asked = getenv("COIL_SWEEP_SEED"), *seconds = getenv("COIL_SWEEP_SECONDS");
+	struct timespec began, now;
+	uint64_t seed;
+
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	seed = (uint64_t)began.tv_sec << 32 ^ (uint64_t)began.tv_nsec << 2;
+	if (asked)
+		seed = strtoull(asked, NULL, 0);
+	if (asked || !seconds) {
+		dice_rounds(sweep, seed, asked ? 100 : 10);
+		return;
+	}
+	do {
+		dice_rounds(sweep, seed, 100);
+		seed += 2;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (now.tv_sec - began.tv_sec < strtol(seconds, NULL, 10));
+}
+
+static UNUSED void sweep(const struct sweep *sweep)
+{
+	sweep_in_order(sweep);
+	sweep_at_random(sweep);
 }
 
 #endif

@@ -103,15 +103,6 @@ static UNUSED int abroad_end(struct abroad *abroad)
 	return (int)(intptr_t)result;
 }
 
-/* The next number of a sequence (xorshift), below n. */
-static UNUSED unsigned roll(uint64_t *state, unsigned n)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return (unsigned)(*state >> 33) % n;
-}
-
 static UNUSED uint64_t roll_begin(void)
 {
 	return support_seed() | 1;

@@ -136,6 +136,15 @@ static UNUSED void traced(const char *text)
 	trace_text[0] = '\0';
 }
 
+/* The next number of a sequence (xorshift), below n. */
+static UNUSED unsigned roll(uint64_t *state, unsigned n)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return (unsigned)(*state >> 33) % n;
+}
+
 /* What the error handler was told last, and how often. */
 static struct {
 	int calls;

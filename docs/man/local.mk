@@ -7,6 +7,7 @@ dist_man_MANS = \
 	%D%/coil_barrier.3 \
 	%D%/coil_channel.3 \
 	%D%/coil_condition.3 \
+	%D%/coil_datagram.3 \
 	%D%/coil_event.3 \
 	%D%/coil_file.3 \
 	%D%/coil_future.3 \
@@ -22,6 +23,7 @@ dist_man_MANS = \
 	%D%/coil_thread.3 \
 	%D%/coil_time.3 \
 	%D%/coil_timeout.3 \
+	%D%/coil_unix.3 \
 	%D%/coil_waitq.3
 
 # Lints the pages and compiles their examples.

@@ -18,6 +18,7 @@
 
 #include <coil/cdefs.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -65,6 +66,23 @@ COIL_MUST_CHECK int coil_listen(const char *address,
  * closed; -EPERM outside a task, -ENOMEM, -EMFILE.
  */
 COIL_MUST_CHECK int coil_dial(const char *address);
+
+enum { COIL_ADDRESS_SIZE = 128 };	/* room for any of the forms above */
+
+/*
+ * Where a socket is bound, and where its peer is, in the form that coil_dial()
+ * takes: the port that ":0" became, the address of a client.  Their length
+ * without the 0 at the end, or a negative errno and text is as it was: -ENOSPC
+ * when size is too small, -EADDRNOTAVAIL for a socket that is not bound or has
+ * no name, -ENOTCONN without a peer, -EAFNOSUPPORT for other kinds of socket,
+ * -EINVAL and -ENAMETOOLONG for a name of AF_UNIX that no text stands for.
+ *
+ * ":8080" is a socket of both families that is bound to every address; an IPv4
+ * address that came as IPv6 is written as the former.  Never parks; works on
+ * every thread.
+ */
+COIL_MUST_CHECK int coil_local_address(int fd, char *text, size_t size);
+COIL_MUST_CHECK int coil_peer_address(int fd, char *text, size_t size);
 
 /*
  * As getaddrinfo(3), run in a thread of its own unless node and service are

@@ -17,15 +17,18 @@ extern "C" {
 
 struct coil_channel_state;
 
-/* Ready after coil_channel_init; owns memory until coil_channel_fini. */
+/*
+ * Ready after coil_channel_init; owns memory until coil_channel_fini.  Of one that is
+ * zeroed all calls but these two say -EINVAL, as they do when item is NULL.
+ */
 struct coil_channel {
 	struct coil_channel_state *state;
 };
 
 /*
  * Makes an empty channel for items of item_size bytes, which holds at most capacity
- * of them; with 0 a send waits for the one who receives.  0; -EINVAL for item_size
- * 0 or a product that overflows; -ENOMEM.  Works on every thread.
+ * of them; with 0 a send waits for the one who receives.  0; -EINVAL for item_size 0,
+ * NULL or a product that overflows; -ENOMEM.  Works on every thread.
  */
 int coil_channel_init(struct coil_channel *channel, size_t item_size, size_t capacity);
 

@@ -10,6 +10,10 @@
  * What <coil/socket.h> says of errors, requests, buffers, lengths and closing
  * holds here.  A request cannot stop a disk: once a call works on a file it may
  * go on to its end, and then returns its own result.
+ *
+ * A disk that is full cuts a write short, and the next is -ENOSPC; so does the
+ * limit on the size of files (RLIMIT_FSIZE), and the next is -EFBIG: SIGXFSZ is
+ * not raised.
  */
 
 #include <coil/cdefs.h>
@@ -28,7 +32,8 @@ struct statx;
  * short, 0 at the end, or a negative errno (-EPIPE for a pipe or socket that
  * nobody reads; SIGPIPE is not raised).  A blocking fd stays as it is and stops
  * only this task; a write to a blocking terminal or named FIFO may be cut short
- * at 4096 bytes.
+ * at 4096 bytes.  A blocking terminal with less room than that may stop the loop
+ * until its reader has made some; one that was opened with O_NONBLOCK does not.
  */
 COIL_MUST_CHECK ssize_t coil_read(int fd, void *buf, size_t len);
 COIL_MUST_CHECK ssize_t coil_write(int fd, const void *buf, size_t len);
@@ -80,6 +85,11 @@ COIL_MUST_CHECK int coil_renameat2(int old_dir, const char *old_path,
 				   int new_dir, const char *new_path,
 				   unsigned flags);
 COIL_MUST_CHECK int coil_mkdirat(int dir, const char *path, mode_t mode);
+COIL_MUST_CHECK int coil_linkat(int old_dir, const char *old_path, int new_dir,
+				const char *new_path, int flags);
+COIL_MUST_CHECK int coil_symlinkat(const char *target, int new_dir,
+				   const char *new_path);
+COIL_MUST_CHECK int coil_fallocate(int fd, int mode, off_t offset, off_t len);
 
 #ifdef __cplusplus
 }

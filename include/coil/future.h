@@ -25,7 +25,8 @@ struct coil_future {
 /*
  * Sets the result and wakes who waits, in order.  Returns 0; -EALREADY if it was
  * set, and the first result stays; -EXDEV, and nothing is set, when tasks of another
- * loop wait for it.  Never parks.
+ * loop wait for it.  Never parks.  Once it is set it may go, though those who waited
+ * have yet to run.
  */
 int coil_future_set(struct coil_future *future, int result);
 

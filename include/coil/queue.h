@@ -17,7 +17,10 @@
 extern "C" {
 #endif
 
-/* Ready after one of the three inits; owns memory until coil_queue_fini. */
+/*
+ * Ready after one of the three inits; owns memory until coil_queue_fini.  A put into
+ * one that is zeroed, and a get from it, say -EINVAL.
+ */
 struct coil_queue {
 	unsigned char *in;		/* where the next item goes ... */
 	unsigned char *in_end;		/* ... and to here the next ones, with no more ado */
@@ -58,7 +61,10 @@ int coil_queue_init_priority(struct coil_queue *queue, size_t item_size, size_t 
 /* Gives the memory back, dropping what is inside.  Asserts that nobody waits. */
 void coil_queue_fini(struct coil_queue *queue);
 
-/* Who is shown each item that is thrown away, by fini or shutdown; may not park. */
+/*
+ * Who is shown each item that is thrown away, by fini or shutdown; may not park, and
+ * can put nothing back.
+ */
 void coil_queue_set_drop(struct coil_queue *queue, void (*drop)(void *item, void *arg),
 			 void *arg);
 

@@ -36,9 +36,9 @@ struct coil_options {
  * sense), -EBUSY inside a task, -ENOMEM, -EMFILE, or what the engines said.
  * -EINTR if a stop signal came and main then returned -ECANCELED.  -EDEADLK if
  * all tasks came to wait for what nothing could ever bring: they are listed on
- * stderr and cancelled.  While it runs SIGPIPE is blocked in this thread.  Tasks
- * whose functions on threads (coil_to_thread) keep it from ending are named on
- * stderr, once a second.
+ * stderr and cancelled.  While it runs SIGPIPE and SIGXFSZ are blocked in this
+ * thread.  Tasks whose functions on threads (coil_to_thread) keep it from ending
+ * are named on stderr, once a second.
  */
 int coil_run(int (*fn)(void *arg), void *arg);
 int coil_run_with(const struct coil_options *options, int (*fn)(void *arg), void *arg);

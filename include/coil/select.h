@@ -68,9 +68,9 @@ struct coil_case {
  *
  * On an error nothing was performed: -ECANCELED or -ETIMEDOUT when a request is
  * pending at entry or comes first; -EPERM outside a task; -EINVAL (n is 0, a
- * pointer is NULL, there is no such kind); -ENOMEM, also for a NULL task; -EDEADLK
- * for the caller's own; -EXDEV when something belongs to another loop; of a shared
- * event what poll(2) says.
+ * pointer is NULL, a queue is zeroed, there is no such kind); -ENOMEM, also for a
+ * NULL task; -EDEADLK for the caller's own; -EXDEV when something belongs to
+ * another loop; of a shared event what poll(2) says.
  */
 COIL_MUST_CHECK int coil_select(struct coil_case cases[], size_t n, int64_t ns);
 

@@ -4,8 +4,9 @@
 
 /*
  * Functions that can only block, or that only compute, run on threads beside the
- * loop, of which it keeps a bounded number.  They see their task's variables
- * (coil_var_get), no signals, and no loop: parking calls are -EPERM there.
+ * loop, of which it keeps a bounded number, for these functions alone.  They see
+ * their task's variables (coil_var_get), no signals, and no loop: parking calls
+ * are -EPERM there.
  */
 
 #include <coil/cdefs.h>

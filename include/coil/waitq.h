@@ -64,6 +64,9 @@ struct coil_task *coil_waitq_unpark_with(struct coil_waitq *waitq, void **data);
 /* The data of the first waiter, which stays; NULL if nobody waits. */
 void *coil_waitq_peek(const struct coil_waitq *waitq);
 
+/* How many wait in it, whom it counts one by one; who stands there twice counts twice. */
+size_t coil_waitq_size(const struct coil_waitq *waitq);
+
 /* Unparks all; returns how many there were. */
 size_t coil_waitq_unpark_all(struct coil_waitq *waitq);
 

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What instructions.sh counts the instructions of, on the engine of simulated time.
+ * Between count_begin() and count_end() a work is done so many times, everything
+ * that happens only once having happened before.
+ */
+#include "core/backend.h"
+#include "tests/support.h"
+#include <coil.h>
+#include <stdio.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { TIMES = 2000, SLEEPERS = 500, SLEEPS = 10 };
+
+void count_begin(const char *work, int times);
+void count_end(void);
+
+/* callgrind is told to write down its count before it enters either. */
+__attribute__((noinline)) void count_begin(const char *work, int times)
+{
+	printf("%s %d\n", work, times);
+	fflush(stdout);
+}
+
+__attribute__((noinline)) void count_end(void)
+{
+	__asm__ volatile("" ::: "memory");
+}
+
+static void must(int err)
+{
+	if (err < 0) {
+		fprintf(stderr, "count: %s\n", strerror(-err));
+		exit(1);
+	}
+}
+
+static int yields(void *arg)
+{
+	const bool *over = arg;
+
+	while (!*over)
+		coil_yield();
+	return 0;
+}
+
+static void count_yield(void)
+{
+	bool over = false;
+	struct coil_task *other = coil_create_task(yields, &over);
+
+	for (int i = 0; i < 100; i++)
+		coil_yield();
+	count_begin("yield", 2 * TIMES);
+	for (int i = 0; i < TIMES; i++)
+		coil_yield();
+	count_end();
+	over = true;
+	must(coil_await(other));
+}
+
+static int nothing(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static void count_spawn(void)
+{
+	for (int i = 0; i < 100; i++)
+		must(coil_await(coil_create_task(nothing, NULL)));
+	count_begin("spawn", TIMES);
+	for (int i = 0; i < TIMES; i++)
+		must(coil_await(coil_create_task(nothing, NULL)));
+	count_end();
+}
+
+static int put_all(void *arg)
+{
+	int err = 0;
+
+	for (int i = 0; !err; i++)
+		err = coil_queue_put(arg, &i);
+	return err == -ESHUTDOWN ? 0 : err;
+}
+
+static void count_queue(const char *name, size_t slots)
+{
+	struct coil_task *producer;
+	struct coil_queue queue;
+	int item;
+
+	must(coil_queue_init(&queue, sizeof(item), slots));
+	producer = coil_create_task(put_all, &queue);
+	for (int i = 0; i < 2048; i++)
+		must(coil_queue_get(&queue, &item));
+	count_begin(name, 2048);
+	for (int i = 0; i < 2048; i++)
+		must(coil_queue_get(&queue, &item));
+	count_end();
+	must(coil_queue_shutdown(&queue, true));
+	must(coil_await(producer));
+	coil_queue_fini(&queue);
+}
+
+/* Up to a second each, in an order that is not that of the tasks. */
+static int sleeper(void *arg)
+{
+	uint32_t random = *(uint32_t *)arg;
+
+	for (int i = 0; i < SLEEPS; i++) {
+		random = random * 1664525 + 1013904223;
+		must(coil_sleep(1 + random % COIL_SECOND));
+	}
+	return 0;
+}
+
+static void sleep_all(void)
+{
+	struct coil_task *tasks[SLEEPERS];
+	uint32_t seeds[SLEEPERS];
+
+	for (uint32_t i = 0; i < SLEEPERS; i++) {
+		seeds[i] = i;
+		tasks[i] = coil_create_task(sleeper, &seeds[i]);
+	}
+	must(coil_gather(tasks, SLEEPERS, NULL));
+}
+
+static void count_timer(void)
+{
+	sleep_all();
+	count_begin("timer", SLEEPERS * SLEEPS);
+	sleep_all();
+	count_end();
+}
+
+static int echo(void *arg)
+{
+	char text[64];
+	ssize_t n;
+
+	while ((n = coil_recv(*(int *)arg, text, sizeof(text), 0)) > 0)
+		must((int)coil_send(*(int *)arg, text, (size_t)n, 0));
+	return (int)n;
+}
+
+static void count_echo(void)
+{
+	struct coil_task *server;
+	char text[64] = "";
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds))
+		abort();
+	server = coil_create_task(echo, &fds[1]);
+	for (int i = -100; i < TIMES; i++) {
+		if (!i)
+			count_begin("echo", TIMES);
+		must((int)coil_send(fds[0], text, sizeof(text), 0));
+		must((int)coil_recv(fds[0], text, sizeof(text), 0));
+	}
+	count_end();
+	must(coil_close(fds[0]));
+	must(coil_await(server));
+	must(coil_close(fds[1]));
+}
+
+static int app(void *arg)
+{
+	(void)arg;
+	count_yield();
+	count_spawn();
+	count_queue("queue-1024", 1024);
+	count_queue("queue-1", 1);
+	count_timer();
+	count_echo();
+	return 0;
+}
+
+#ifdef __clang__
+#define COMPILER "clang " __clang_version__
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
+
+int main(int argc, char **argv)
+{
+	struct coil_options options = { .backend = "sim" };
+	int i = 0;
+
+	if (argc > 1 && !strcmp(argv[1], "compiler")) {
+		puts(COMPILER);
+		return 0;
+	}
+	while (coil__backends[i])
+		i++;
+	coil__backends[i] = &coil__sim;
+	must(coil_run_with(&options, app, NULL));
+	return 0;
+}
