@@ -24,6 +24,7 @@
 #include <coil/select.h>
 #include <coil/semaphore.h>
 #include <coil/socket.h>
+#include <coil/stream.h>
 #include <coil/task.h>
 #include <coil/thread.h>
 #include <coil/time.h>

@@ -10,10 +10,14 @@ libcoil_all_la_SOURCES += \
 	%D%/name.c \
 	%D%/poll.c \
 	%D%/socket.c \
+	%D%/stream.c \
+	%D%/stream_read.c \
+	%D%/stream_write.c \
 	%D%/unix.c \
 	%D%/wait.c \
 	%D%/address.h \
 	%D%/control.h \
+	%D%/stream.h \
 	%D%/wait.h
 
 coilinclude_HEADERS += \
@@ -21,4 +25,5 @@ coilinclude_HEADERS += \
 	include/coil/datagram.h \
 	include/coil/file.h \
 	include/coil/socket.h \
+	include/coil/stream.h \
 	include/coil/unix.h

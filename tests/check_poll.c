@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/sockets.h"
 #include "tests/support.h"
+#include <coil/stream.h>
 #include <coil/timeout.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -297,6 +298,116 @@ COIL_TEST(without_memory_many_fds_are_enomem_and_few_are_not)
 	close_all(fds, 2);
 }
 
+/* What asyncio calls a reader: it is called whenever there is something. */
+struct watch {
+	int fd;
+	char text[16];
+	size_t len;
+	int calls;
+	bool ended;
+};
+
+static int watch(void *arg)
+{
+	struct watch *watch = arg;
+	struct pollfd polled = { .fd = watch->fd, .events = POLLIN };
+	int err = 0;
+
+	while (!watch->ended && (err = coil_poll(&polled, 1)) > 0) {
+		ssize_t n = coil_recv(watch->fd, watch->text + watch->len,
+				      sizeof(watch->text) - watch->len, 0);
+
+		if (n < 0)
+			return (int)n;
+		watch->calls++;
+		watch->len += (size_t)n;
+		watch->ended = !n;
+	}
+	return watch->ended ? 0 : err;
+}
+
+COIL_TEST(sock_009_a_watch_sees_all_bytes_and_the_end_and_is_not_called_once_cancelled)
+{
+	struct watch seen = {0}, cut = {0};
+	struct coil_task *task;
+	int fds[2], calls;
+
+	unix_pair(fds, SOCK_STREAM);
+	seen.fd = fds[1];
+	task = coil_create_task(watch, &seen);
+	ck_assert_int_eq(coil_send(fds[0], "abc", 3, 0), 3);
+	ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	ck_assert_int_eq(coil_send(fds[0], "def", 3, 0), 3);
+	ck_assert_int_eq(coil_close(fds[0]), 0);
+	ck_assert_int_eq(coil_await(task), 0);
+	ck_assert_uint_eq(seen.len, 6);
+	ck_assert_mem_eq(seen.text, "abcdef", 6);
+	ck_assert(seen.ended);
+	close_all(fds + 1, 1);
+	/* What it waited for has come, perhaps was collected, and it is cancelled. */
+	for (int yields = 0; yields < 4; yields++) {
+		unix_pair(fds, SOCK_STREAM);
+		cut = (struct watch){ .fd = fds[1] };
+		task = coil_create_task(watch, &cut);
+		ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+		ck_assert_int_eq(send(fds[0], "x", 1, 0), 1);
+		if (yields == 3)
+			ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+		for (int i = 0; i < yields; i++)
+			ck_assert_int_eq(coil_yield(), 0);
+		calls = cut.calls;
+		coil_cancel(task);
+		ck_assert_int_eq(coil_await(task), -ECANCELED);
+		ck_assert_int_eq(cut.calls, calls);
+		ck_assert_uint_eq(drain(fds[1]), !calls);
+		close_all(fds, 2);
+	}
+}
+
+COIL_TEST(sock_011_polling_a_bad_fd_is_told_and_that_of_a_stream_does_it_no_harm)
+{
+	struct coil_stream *stream;
+	struct pollfd polled = { .events = POLLIN };
+	struct polling polling = { .n = 1 };
+	struct coil_task *task;
+	char text[4];
+	int fds[2];
+
+	unix_pair(fds, SOCK_STREAM);
+	stream = coil_stream_open(fds[1]);
+	ck_assert_ptr_nonnull(stream);
+	polling.fds[0] = (struct pollfd){ .fd = fds[1], .events = POLLIN };
+	task = start_poll(&polling);
+	ck_assert_int_eq(coil_send(fds[0], "one", 3, 0), 3);
+	ck_assert_int_eq(coil_stream_read_exactly(stream, text, 3), 3);
+	ck_assert_mem_eq(text, "one", 3);
+	coil_cancel(task);
+	(void)coil_await(task);
+	ck_assert_int_eq(coil_send(fds[0], "two", 3, 0), 3);
+	ck_assert_int_eq(coil_stream_read_exactly(stream, text, 3), 3);
+	ck_assert_mem_eq(text, "two", 3);
+	ck_assert_int_eq(coil_stream_close(stream), 0);
+	coil_close(fds[0]);
+	polled.fd = fds[1];
+	ck_assert_int_eq(coil_poll(&polled, 1), 1);
+	ck_assert_int_eq(polled.revents, POLLNVAL);
+}
+
+static int look_around(void *arg)
+{
+	(void)arg;
+	return coil_yield();
+}
+
+START_TEST(sock_011_polling_off_a_loop_is_told)
+{
+	struct pollfd polled = { .fd = 0, .events = POLLIN };
+
+	support_run(look_around);
+	ck_assert_int_eq(coil_poll(&polled, 1), -EPERM);
+}
+END_TEST
+
 START_TEST(off_a_loop_poll_is_eperm)
 {
 	struct pollfd polled = { .fd = STDERR_FILENO, .events = POLLOUT };
@@ -333,6 +444,13 @@ Suite *suite(void)
 	tcase_add_test(tests,
 		       without_memory_many_fds_are_enomem_and_few_are_not);
 	tcase_add_test(tests, off_a_loop_poll_is_eperm);
+	tcase_add_test(
+		tests,
+		sock_009_a_watch_sees_all_bytes_and_the_end_and_is_not_called_once_cancelled);
+	tcase_add_test(
+		tests,
+		sock_011_polling_a_bad_fd_is_told_and_that_of_a_stream_does_it_no_harm);
+	tcase_add_test(tests, sock_011_polling_off_a_loop_is_told);
 	suite_add_tcase(poll, tests);
 	return poll;
 }

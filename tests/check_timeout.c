@@ -530,6 +530,8 @@ COIL_TEST(deadlines_that_fall_due_in_a_crowd_wait_for_those_before_them)
 }
 
 static struct coil_waitq signalled;
+static int64_t second_when;
+static bool too_late;		/* a busy machine let the second fall due first */
 
 static int set_when_signalled(void *arg)
 {
@@ -541,8 +543,10 @@ static int set_when_signalled(void *arg)
 
 static int signal_in_crowd(void *arg)
 {
-	if (++crowd_turns == CROWD / 2)
+	if (++crowd_turns == CROWD / 2) {
 		coil_waitq_unpark(&signalled);
+		too_late = coil_now() >= second_when;
+	}
 	if (crowd_turns == 3 * CROWD / 4)
 		burn(*(int64_t *)arg);
 	return 0;
@@ -554,6 +558,7 @@ static int time_out_on(void *arg)
 	int result;
 
 	coil_timeout_begin(&timeout, 2 * ahead());
+	second_when = coil_timeout_when(&timeout);
 	result = coil_future_wait(arg);
 	coil_timeout_end(&timeout);
 	return result;
@@ -579,7 +584,8 @@ COIL_TEST(a_deadline_does_not_overtake_by_way_of_an_earlier_one)
 		tasks[i] = start(signal_in_crowd, &first);
 	ck_assert_int_eq(coil_gather(tasks, CROWD + 3, results), 0);
 	ck_assert_int_eq(results[CROWD], CROWD);
-	ck_assert_int_eq(results[CROWD + 1], 23);
+	if (!too_late)
+		ck_assert_int_eq(results[CROWD + 1], 23);
 }
 
 /*

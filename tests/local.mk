@@ -49,6 +49,10 @@ suites = \
 	%D%/check_stack \
 	%D%/check_stop \
 	%D%/check_storm \
+	%D%/check_stream \
+	%D%/check_stream_close \
+	%D%/check_stream_sweep \
+	%D%/check_stream_write \
 	%D%/check_sweep \
 	%D%/check_sweep_connect \
 	%D%/check_sweep_io \
@@ -171,6 +175,14 @@ tests_check_sweep_sync_LDADD = $(suite_libs)
 tests_check_sweep_sync_LDFLAGS = $(suite_ldflags)
 tests_check_sweep_threads_LDADD = $(suite_libs)
 tests_check_sweep_threads_LDFLAGS = $(suite_ldflags)
+tests_check_stream_LDADD = $(suite_libs)
+tests_check_stream_LDFLAGS = $(suite_ldflags)
+tests_check_stream_close_LDADD = $(suite_libs)
+tests_check_stream_close_LDFLAGS = $(suite_ldflags)
+tests_check_stream_sweep_LDADD = $(suite_libs)
+tests_check_stream_sweep_LDFLAGS = $(suite_ldflags)
+tests_check_stream_write_LDADD = $(suite_libs)
+tests_check_stream_write_LDFLAGS = $(suite_ldflags)
 tests_check_switch_LDADD = $(suite_libs)
 tests_check_switch_LDFLAGS = $(suite_ldflags)
 tests_check_task_LDADD = $(suite_libs)
@@ -259,6 +271,7 @@ tests_libsupport_la_SOURCES = \
 	%D%/resolver.h \
 	%D%/selects.h \
 	%D%/sockets.h \
+	%D%/streams.h \
 	%D%/support.h \
 	%D%/sweep.h \
 	%D%/sync.h \

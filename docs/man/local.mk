@@ -19,6 +19,7 @@ dist_man_MANS = \
 	%D%/coil_select.3 \
 	%D%/coil_semaphore.3 \
 	%D%/coil_socket.3 \
+	%D%/coil_stream.3 \
 	%D%/coil_task.3 \
 	%D%/coil_thread.3 \
 	%D%/coil_time.3 \

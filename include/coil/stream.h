@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COIL_STREAM_H
+#define COIL_STREAM_H
+
+/*
+ * A stream is a socket, a pipe or a terminal with a buffer on each side: bytes
+ * are read by the piece or by the line, and written without waiting for a slow
+ * peer, up to a bound.  While it waits for its peer a stream holds no buffer, but
+ * the bytes that have come and were not read, or were written and not sent.
+ *
+ * One task may read while another writes; a second reader, or writer, is -EBUSY
+ * (flushing may be shared).  What all calls have in common:
+ *
+ * -EINVAL for no stream, -EFAULT for no buffer, -EPERM outside a task.  A request
+ * that is pending at entry is returned, -ECANCELED or -ETIMEDOUT, and nothing was
+ * done.  One that arrives while a call is parked ends it the same way: no byte is
+ * lost or taken twice, and the stream is as good as before.  -ECANCELED also when
+ * another task closes the stream meanwhile; -ENOMEM, and nothing was lost.
+ *
+ * An error of the connection stays: each later read, or write, returns it again.
+ * Bytes that arrived before it are read first.  A stream belongs to one loop.
+ */
+
+#include <coil/cdefs.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct coil_stream;
+
+/*
+ * Connects to an address, as coil_dial() has them ("localhost:http",
+ * "unix:/run/x.sock"), and opens a stream over the connection.  Parks.  NULL and
+ * errno: what coil_dial() returns, or ENOMEM.  A request ends it; then nothing is
+ * left of the attempt.
+ */
+COIL_MUST_CHECK struct coil_stream *coil_open_connection(const char *address);
+
+/*
+ * A stream over a connected stream socket, a pipe, a terminal or a file, blocking
+ * or not.  The fd is the stream's from now on, also when this fails: then it is
+ * closed.  TCP_NODELAY is set, as the stream itself gathers what is small.  NULL
+ * and errno: EBADF, EINVAL (a socket that is no stream), ENOMEM.  Never parks.
+ */
+COIL_MUST_CHECK struct coil_stream *coil_stream_open(int fd);
+
+/*
+ * What has arrived, at most len bytes; parks until there is something.  How many,
+ * 0 at the end of the stream, or a negative errno (-ECONNRESET ...).  len 0 takes
+ * nothing and returns 0: coil_stream_at_eof() tells that from the end.  With
+ * nothing buffered and room for much, bytes go straight to the caller's memory.
+ */
+COIL_MUST_CHECK ssize_t coil_stream_read(struct coil_stream *stream, void *buf, size_t len);
+
+/*
+ * Exactly len bytes, however large len is: len, or a negative errno, and then no
+ * byte was taken.  -ENODATA if the stream ends before: what there is stays
+ * readable.  -EINVAL for a len above SSIZE_MAX.  len 0 returns 0.
+ */
+COIL_MUST_CHECK ssize_t coil_stream_read_exactly(struct coil_stream *stream, void *buf,
+						 size_t len);
+
+/*
+ * All up to and with the next separator: its length, and *data points to it.  It
+ * is a view into the stream's own buffer, not NUL-terminated and good until the
+ * next call that reads from or closes the stream.  0 at the end of the stream;
+ * -ENODATA if it ends in the middle, or the error that ended it: what there is
+ * stays readable by coil_stream_read().  -EMSGSIZE if more than the limit comes
+ * before the separator; so will every further call until read or skip have taken
+ * bytes.  -EINVAL for sep_len 0.
+ */
+COIL_MUST_CHECK ssize_t coil_stream_read_until(struct coil_stream *stream, const char *sep,
+					       size_t sep_len, const char **data);
+
+/*
+ * The same up to a newline, but that the last line of a stream need not have one:
+ * then what there is is returned.
+ */
+COIL_MUST_CHECK ssize_t coil_stream_read_line(struct coil_stream *stream, const char **line);
+
+/*
+ * Throws away the next len bytes, parking until they came.  How many: fewer only
+ * at the end of the stream (0: it was there already) or where an error or a
+ * request came between; or a negative errno, and nothing was thrown away.
+ */
+COIL_MUST_CHECK ssize_t coil_stream_skip(struct coil_stream *stream, size_t len);
+
+/* Whether the end has come and every byte before it was read.  Asks nobody. */
+bool coil_stream_at_eof(const struct coil_stream *stream);
+
+/*
+ * How many bytes read_until and read_line take before a separator, and how many
+ * a write leaves queued without parking.  0, as at first: 65536.
+ */
+void coil_stream_set_limits(struct coil_stream *stream, size_t read_limit, size_t high_water);
+
+/* The fd, for getpeername(2) and the like; still the stream's.  -EINVAL, -EBADF. */
+int coil_stream_fd(const struct coil_stream *stream);
+
+/*
+ * Takes len bytes, which are the caller's again when it returns: with nothing
+ * queued they are sent at once, and what does not fit is copied to a queue that
+ * goes out by itself.  Parks while that would hold more than the high water.
+ * Returns len; or fewer, at least 1, when a request, or want of memory, came when
+ * only so many had been taken, which happens to no write that is at most the high
+ * water; or a negative errno, and none was taken.  -EPIPE or -ECONNRESET when the
+ * peer is gone, -EPIPE after coil_stream_shutdown().  An error may come late, as
+ * what is queued is sent later: coil_stream_flush() waits for it.  len 0 sends
+ * nothing and returns 0, or the error that stays.
+ */
+COIL_MUST_CHECK ssize_t coil_stream_write(struct coil_stream *stream, const void *buf,
+					  size_t len);
+
+/* The same with what printf(3) makes; its bytes, or -EILSEQ, -EOVERFLOW. */
+COIL_MUST_CHECK ssize_t coil_stream_printf(struct coil_stream *stream, const char *format, ...)
+	COIL_PRINTF(2, 3);
+COIL_MUST_CHECK ssize_t coil_stream_vprintf(struct coil_stream *stream, const char *format,
+					    va_list args) COIL_PRINTF(2, 0);
+
+/*
+ * Parks until nothing is queued: 0, or why it cannot be sent.  Any number of tasks
+ * may.  After a request what is queued goes out all the same.
+ */
+COIL_MUST_CHECK int coil_stream_flush(struct coil_stream *stream);
+
+/*
+ * Flushes, and then tells the peer that no more will come; reading goes on.  0,
+ * also the second time; what coil_stream_flush() returns, and then nothing was
+ * told; -EBUSY while another task writes; -ENOTSOCK for what has only one
+ * direction: close that.
+ */
+int coil_stream_shutdown(struct coil_stream *stream);
+
+/*
+ * Flushes, closes the fd and frees the stream, always.  A request that is pending,
+ * or arrives, ends the flush alone: what is queued is dropped.  Calls that other
+ * tasks are in return -ECANCELED.  0, or why something that was written could not
+ * be sent: -EPIPE, -ECONNRESET, -ECANCELED, -ETIMEDOUT.  Outside a task, where it
+ * cannot wait, nothing is flushed; then no task may be in a call.
+ */
+int coil_stream_close(struct coil_stream *stream);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

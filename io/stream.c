@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Birth, transports and end of a stream.  Reading and writing have files of their
+ * own and meet only in the fd.
+ *
+ * Who frees.  The owner has a reference, a server another, and so has each task
+ * while it is inside a call that may park.  So a close need not wait for those that
+ * it sends away: the last of them frees.
+ */
+#include "io/stream.h"
+#include "io/wait.h"
+#include <coil/address.h>
+#include <coil/socket.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+/* What a stream may hold, either way, if nothing else was said. */
+enum { DEFAULT_LIMIT = 65536 };
+
+/* What the kernel cuts a length to; an op's has 32 bits. */
+enum { LENGTH_MOST = 0x7ffff000 };
+
+static unsigned cut(size_t len)
+{
+	return len < LENGTH_MOST ? (unsigned)len : LENGTH_MOST;
+}
+
+static ssize_t result(ssize_t n)
+{
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t socket_send(struct coil_stream *stream, const void *buf, size_t len)
+{
+	return result(send(stream->fd, buf, cut(len), MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+static int socket_shutdown(struct coil_stream *stream)
+{
+	return coil_shutdown(stream->fd, SHUT_WR);
+}
+
+static void prepare_recv(struct coil_stream *stream, struct op *op, void *buf, size_t len)
+{
+	io_uring_prep_recv(&op->sqe, stream->fd, buf, cut(len), 0);
+}
+
+static void prepare_send(struct coil_stream *stream, struct op *op, const void *buf, size_t len)
+{
+	io_uring_prep_send(&op->sqe, stream->fd, buf, cut(len), MSG_NOSIGNAL);
+}
+
+static void prepare_read(struct coil_stream *stream, struct op *op, void *buf, size_t len)
+{
+	io_uring_prep_read(&op->sqe, stream->fd, buf, cut(len), UINT64_MAX);
+}
+
+static void prepare_write(struct coil_stream *stream, struct op *op, const void *buf, size_t len)
+{
+	io_uring_prep_write(&op->sqe, stream->fd, buf, cut(len), UINT64_MAX);
+}
+
+/* By way of the engine, which learns whether anything is left. */
+static ssize_t socket_receive(struct coil_stream *stream, void *buf, size_t len)
+{
+	struct op op = {0};
+
+	prepare_recv(stream, &op, buf, len);
+	return coil__op_try(&op);
+}
+
+/* What a blocking pipe needs so as not to block an op's own way knows. */
+static ssize_t pipe_receive(struct coil_stream *stream, void *buf, size_t len)
+{
+	struct op op = {0};
+
+	prepare_read(stream, &op, buf, len);
+	return coil__op_try(&op);
+}
+
+static ssize_t pipe_send(struct coil_stream *stream, const void *buf, size_t len)
+{
+	struct op op = {0};
+
+	prepare_write(stream, &op, buf, len);
+	return coil__op_try(&op);
+}
+
+static int pipe_shutdown(struct coil_stream *stream)
+{
+	(void)stream;
+	return -ENOTSOCK;
+}
+
+/* A disk may be slow: all that is done there is done by an op. */
+static ssize_t file_receive(struct coil_stream *stream, void *buf, size_t len)
+{
+	(void)stream;
+	(void)buf;
+	(void)len;
+	return -EAGAIN;
+}
+
+static ssize_t file_send(struct coil_stream *stream, const void *buf, size_t len)
+{
+	(void)stream;
+	(void)buf;
+	(void)len;
+	return -EAGAIN;
+}
+
+static const struct transport socket_transport = {
+	.pollable = true, .receive = socket_receive, .send = socket_send,
+	.shutdown = socket_shutdown, .prepare_receive = prepare_recv, .prepare_send = prepare_send,
+};
+
+static const struct transport pipe_transport = {
+	.pollable = true, .receive = pipe_receive, .send = pipe_send,
+	.shutdown = pipe_shutdown, .prepare_receive = prepare_read, .prepare_send = prepare_write,
+};
+
+static const struct transport file_transport = {
+	.receive = file_receive, .send = file_send,
+	.shutdown = pipe_shutdown, .prepare_receive = prepare_read, .prepare_send = prepare_write,
+};
+
+/* NULL and errno for an fd that can carry none. */
+static const struct transport *transport_of(int fd)
+{
+	int type, on = 1;
+	socklen_t len = sizeof(type);
+	struct stat stat;
+
+	if (!getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len)) {
+		if (type != SOCK_STREAM) {
+			errno = EINVAL;
+			return NULL;
+		}
+		/* Says no of what is not TCP. */
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		return &socket_transport;
+	}
+	if (errno != ENOTSOCK || fstat(fd, &stat))
+		return NULL;
+	if (S_ISDIR(stat.st_mode)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return S_ISREG(stat.st_mode) || S_ISBLK(stat.st_mode) ? &file_transport : &pipe_transport;
+}
+
+struct coil_stream *coil_stream_open(int fd)
+{
+	const struct transport *transport = transport_of(fd);
+	struct coil_stream *stream = transport ? calloc(1, sizeof(*stream)) : NULL;
+	int err = errno;
+
+	if (!stream) {
+		if (fd >= 0)
+			coil_close(fd);
+		errno = err;
+		return NULL;
+	}
+	stream->transport = transport;
+	stream->fd = fd;
+	stream->refs = 1;
+	stream->limit = DEFAULT_LIMIT;
+	stream->high_water = DEFAULT_LIMIT;
+	return stream;
+}
+
+struct coil_stream *coil_open_connection(const char *address)
+{
+	int fd = coil_dial(address);
+
+	if (fd < 0) {
+		errno = -fd;
+		return NULL;
+	}
+	return coil_stream_open(fd);
+}
+
+void coil_stream_set_limits(struct coil_stream *stream, size_t read_limit, size_t high_water)
+{
+	if (!stream)
+		return;
+	stream->limit = read_limit ? read_limit : DEFAULT_LIMIT;
+	stream->high_water = high_water ? high_water : DEFAULT_LIMIT;
+}
+
+int coil_stream_fd(const struct coil_stream *stream)
+{
+	if (!stream)
+		return -EINVAL;
+	return stream->closed ? -EBADF : stream->fd;
+}
+
+void coil__stream_unref(struct coil_stream *stream)
+{
+	if (--stream->refs)
+		return;
+	free(stream->buf);
+	free(stream);
+}
+
+void coil__stream_hold(struct coil_stream *stream)
+{
+	stream->refs++;
+}
+
+/* Only then is the queue the kernel's no more, and can be dropped. */
+static int close_fd(struct coil_stream *stream)
+{
+	int fd = stream->fd;
+
+	stream->fd = -1;
+	return coil_close(fd);
+}
+
+/*
+ * Lets go of the owner's reference.  What is sent goes on being sent while the
+ * flush waits, but nobody may add to it.
+ */
+static int end(struct coil_stream *stream, bool flush)
+{
+	int pending = coil__self()->pending;
+	int err = pending == -EPERM ? -ECANCELED : pending, lost;
+
+	/* A server's reference and the owner's are no tasks. */
+	if (pending == -EPERM && (stream->sending || stream->reading || stream->writing))
+		return -EPERM;
+	stream->closed = true;
+	coil_waitq_unpark_all(&stream->writer);
+	if (flush && !err)
+		err = coil__stream_drain(stream);
+	lost = close_fd(stream);
+	if (stream->head)
+		coil__stream_drop(stream, err ? err : -ECANCELED);
+	coil_waitq_unpark_all(&stream->flushers);
+	if (stream->lost)
+		lost = stream->lost;
+	coil__stream_unref(stream);
+	return lost;
+}
+
+int coil_stream_close(struct coil_stream *stream)
+{
+	if (!stream)
+		return -EINVAL;
+	return stream->closed ? -EBADF : end(stream, true);
+}
+
+int coil__stream_release(struct coil_stream *stream, bool flush)
+{
+	int err = stream->closed ? 0 : end(stream, flush);
+
+	coil__stream_unref(stream);
+	return err;
+}

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The half of a stream that reads.
+ *
+ * Bytes are received when a task asks for them, never ahead of that.  A stream
+ * waits for readiness, not for bytes, and takes memory when they are there: so what
+ * it holds while it waits is what came and is not read yet, to the byte.  A read of
+ * the program's that has room for much waits with the program's own memory instead.
+ */
+#include "io/stream.h"
+#include "io/wait.h"
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	DIRECT = 1024,		/* a read for so much needs no buffer of ours */
+	PIECE = 16 * 1024,	/* to receive at a time, or as much as there is already */
+};
+
+static size_t held(const struct coil_stream *stream)
+{
+	return stream->end - stream->start;
+}
+
+/* Misuse, or the request that is pending: what every call begins with. */
+static int begin(const struct coil_stream *stream, const void *out, size_t len)
+{
+	if (unlikely(!stream))
+		return -EINVAL;
+	if (unlikely(!out && len))
+		return -EFAULT;
+	if (unlikely(stream->closed))
+		return -EBADF;
+	if (unlikely(stream->reading))
+		return -EBUSY;
+	return coil__enter();
+}
+
+static void enter(struct coil_stream *stream)
+{
+	stream->refs++;
+	stream->reading = true;
+}
+
+static void leave(struct coil_stream *stream)
+{
+	stream->reading = false;
+	coil__stream_unref(stream);
+}
+
+/* The next n bytes are the caller's.  They lie where they are until the next fill. */
+static const char *take(struct coil_stream *stream, size_t n)
+{
+	const char *bytes = stream->buf + stream->start;
+
+	stream->start += n;
+	stream->searched -= n < stream->searched ? n : stream->searched;
+	return bytes;
+}
+
+static void give_back(struct coil_stream *stream)
+{
+	free(stream->buf);
+	stream->buf = NULL;
+	stream->start = stream->end = stream->size = 0;
+}
+
+static void copy_out(struct coil_stream *stream, void *to, size_t n)
+{
+	memcpy(to, take(stream, n), n);
+	if (!held(stream))
+		give_back(stream);
+}
+
+static void move_to_front(struct coil_stream *stream)
+{
+	size_t len = held(stream);
+
+	if (stream->start && len)
+		memmove(stream->buf, stream->buf + stream->start, len);
+	stream->start = 0;
+	stream->end = len;
+}
+
+/* No more than what is in it, for as long as the stream waits. */
+static void shrink(struct coil_stream *stream)
+{
+	char *buf;
+
+	if (!held(stream)) {
+		give_back(stream);
+		return;
+	}
+	move_to_front(stream);
+	if (stream->size <= stream->end)
+		return;
+	buf = realloc(stream->buf, stream->end);
+	if (!buf)
+		return;
+	stream->buf = buf;
+	stream->size = stream->end;
+}
+
+/*
+ * At the end of the buffer: a piece, or if so much more is wanted as much as there
+ * is already.  Half of that will do where it saves a move to another place.
+ */
+static int make_room(struct coil_stream *stream, size_t more)
+{
+	size_t most = held(stream) > PIECE ? held(stream) : PIECE;
+	char *buf;
+
+	if (more < PIECE)
+		more = PIECE;
+	if (more > most)
+		more = most;
+	if (stream->size - stream->end >= more)
+		return 0;
+	move_to_front(stream);
+	if (stream->size - stream->end >= more / 2)
+		return 0;
+	if (more > SIZE_MAX - stream->end)
+		return -ENOMEM;
+	buf = realloc(stream->buf, stream->end + more);
+	if (!buf)
+		return -ENOMEM;
+	stream->buf = buf;
+	stream->size = stream->end + more;
+	return 0;
+}
+
+/* What the last receive said, n, is said again by those to come. */
+static void note(struct coil_stream *stream, ssize_t n, bool final)
+{
+	if (!n)
+		stream->ended = true;
+	else if (n < 0 && final)
+		stream->read_error = (int)n;
+}
+
+/* Bytes that are there; else -EAGAIN. */
+static ssize_t receive(struct coil_stream *stream, size_t more)
+{
+	ssize_t n = make_room(stream, more);
+	size_t room;
+
+	if (n)
+		return n;
+	room = stream->size - stream->end;
+	do
+		n = stream->transport->receive(stream, stream->buf + stream->end, room);
+	while (n == -EINTR);
+	if (n > 0)
+		stream->end += (size_t)n;
+	/* It seldom pays to ask again for what came short. */
+	stream->drained = n < 0 || (size_t)n < room;
+	note(stream, n, n != -EAGAIN && n != -ENOMEM && n != -ENOBUFS);
+	return n;
+}
+
+/* What never has to be waited for, but may take its time. */
+static ssize_t receive_file(struct coil_stream *stream, size_t more)
+{
+	ssize_t n = make_room(stream, more);
+	struct op op = {0};
+
+	if (n)
+		return n;
+	stream->transport->prepare_receive(stream, &op, stream->buf + stream->end,
+					   stream->size - stream->end);
+	n = coil__op_run(&op);
+	if (n > 0)
+		stream->end += (size_t)n;
+	note(stream, n, coil__stream_is_final(&op, n));
+	return n;
+}
+
+/*
+ * Receives into the buffer where so much more is wanted: how many bytes, 0 at the
+ * end, or a negative errno.  The caller is inside, and the end has not come before.
+ */
+static ssize_t fill(struct coil_stream *stream, size_t more)
+{
+	ssize_t n;
+
+	for (;;) {
+		coil__stream_charge();
+		if (stream->closed)
+			return -ECANCELED;
+		if (!stream->transport->pollable)
+			return receive_file(stream, more);
+		if (!stream->drained) {
+			n = receive(stream, more);
+			if (n != -EAGAIN)
+				return n;
+		}
+		shrink(stream);
+		n = coil__poll_hint(stream->fd, POLLIN);
+		if (n < 0)
+			return n;
+		stream->drained = false;
+	}
+}
+
+/* What is said when there is nothing more: 0 as long as there may be. */
+static int over(const struct coil_stream *stream, int at_end)
+{
+	if (stream->read_error)
+		return stream->read_error;
+	return stream->ended ? at_end : 0;
+}
+
+/* Straight to the caller's memory. */
+static ssize_t receive_direct(struct coil_stream *stream, void *buf, size_t len)
+{
+	struct op op = {0};
+	ssize_t n;
+
+	if (stream->buf)
+		give_back(stream);
+	stream->transport->prepare_receive(stream, &op, buf, len);
+	n = coil__op_run(&op);
+	if (unlikely(n <= 0))
+		note(stream, n, coil__stream_is_final(&op, n));
+	return n;
+}
+
+/* At least one byte, or what there is to say instead. */
+static ssize_t read_some(struct coil_stream *stream, void *buf, size_t len)
+{
+	ssize_t n;
+
+	if (!held(stream)) {
+		if (stream->read_error || stream->ended)
+			return stream->read_error;
+		if (len >= DIRECT)
+			return receive_direct(stream, buf, len);
+		n = fill(stream, PIECE);
+		if (n <= 0)
+			return n;
+	}
+	if (len > held(stream))
+		len = held(stream);
+	copy_out(stream, buf, len);
+	return (ssize_t)len;
+}
+
+ssize_t coil_stream_read(struct coil_stream *stream, void *buf, size_t len)
+{
+	ssize_t n = begin(stream, buf, len);
+
+	if (unlikely(n || !len))
+		return n;
+	enter(stream);
+	n = read_some(stream, buf, len);
+	leave(stream);
+	return n;
+}
+
+/* Until so many are held. */
+static ssize_t read_all(struct coil_stream *stream, void *buf, size_t len)
+{
+	ssize_t n;
+
+	while (held(stream) < len) {
+		n = over(stream, -ENODATA);
+		if (!n)
+			n = fill(stream, len - held(stream));
+		if (n < 0)
+			return n;
+	}
+	copy_out(stream, buf, len);
+	return (ssize_t)len;
+}
+
+ssize_t coil_stream_read_exactly(struct coil_stream *stream, void *buf, size_t len)
+{
+	ssize_t n = begin(stream, buf, len);
+
+	if (n || !len)
+		return n;
+	if (len > SSIZE_MAX)
+		return -EINVAL;
+	enter(stream);
+	n = read_all(stream, buf, len);
+	leave(stream);
+	return n;
+}
+
+struct separator {
+	const char *bytes;
+	size_t len;
+	bool line;		/* the end of the stream is as good */
+};
+
+/* What the next call recognises it by, that it need not search again; 0: nothing. */
+static uint64_t kind_of(const struct separator *sep)
+{
+	uint64_t kind = 0;
+
+	if (sep->len >= sizeof(kind))
+		return 0;
+	memcpy(&kind, sep->bytes, sep->len);
+	return kind << 8 | sep->len;
+}
+
+/* Where it begins, or SIZE_MAX.  Looks at no byte twice, but for a part of one. */
+static size_t find(struct coil_stream *stream, const struct separator *sep)
+{
+	size_t from = stream->searched, len = held(stream);
+	const char *bytes, *at;
+
+	if (len < sep->len)
+		return SIZE_MAX;
+	bytes = stream->buf + stream->start;
+	if (sep->len == 1)
+		at = memchr(bytes + from, *sep->bytes, len - from);
+	else
+		at = memmem(bytes + from, len - from, sep->bytes, sep->len);
+	if (at)
+		return (size_t)(at - bytes);
+	stream->searched = len - sep->len + 1;
+	return SIZE_MAX;
+}
+
+/* Up to and with the separator: how many bytes, 0 at the end, a negative errno. */
+static ssize_t look_for(struct coil_stream *stream, const struct separator *sep)
+{
+	for (;;) {
+		size_t at = find(stream, sep), least;
+		ssize_t n;
+
+		/* Where it begins, or may at best. */
+		least = at != SIZE_MAX ? at : stream->searched;
+		if (least > stream->limit)
+			return -EMSGSIZE;
+		if (at != SIZE_MAX)
+			return (ssize_t)(at + sep->len);
+		if (stream->ended && (sep->line || !held(stream)))
+			return (ssize_t)held(stream);
+		n = over(stream, -ENODATA);
+		if (!n)
+			n = fill(stream, stream->limit - least + sep->len);
+		if (n < 0)
+			return n;
+	}
+}
+
+static ssize_t until(struct coil_stream *stream, const struct separator *sep, const char **data)
+{
+	uint64_t kind = kind_of(sep);
+	ssize_t n;
+
+	if (!kind || kind != stream->searched_for)
+		stream->searched = 0;
+	stream->searched_for = kind;
+	enter(stream);
+	n = look_for(stream, sep);
+	if (n > 0)
+		*data = take(stream, (size_t)n);
+	leave(stream);
+	return n;
+}
+
+ssize_t coil_stream_read_until(struct coil_stream *stream, const char *bytes, size_t len,
+			       const char **data)
+{
+	struct separator sep = { bytes, len, false };
+	ssize_t n = begin(stream, data, 1);
+
+	if (n)
+		return n;
+	if (!bytes)
+		return -EFAULT;
+	return len ? until(stream, &sep, data) : -EINVAL;
+}
+
+ssize_t coil_stream_read_line(struct coil_stream *stream, const char **line)
+{
+	static const struct separator newline = { "\n", 1, true };
+	ssize_t n = begin(stream, line, 1);
+
+	return n ? n : until(stream, &newline, line);
+}
+
+ssize_t coil_stream_skip(struct coil_stream *stream, size_t len)
+{
+	ssize_t n = begin(stream, stream, 1);
+	size_t done = 0, some;
+
+	if (n || !len)
+		return n;
+	if (len > SSIZE_MAX)
+		return -EINVAL;
+	enter(stream);
+	for (;;) {
+		some = held(stream) < len - done ? held(stream) : len - done;
+		if (some)
+			take(stream, some);
+		done += some;
+		if (done == len || stream->ended)
+			break;
+		n = over(stream, 0);
+		if (!n)
+			n = fill(stream, PIECE);
+		if (n < 0)
+			break;
+	}
+	leave(stream);
+	return done ? (ssize_t)done : n;
+}
+
+bool coil_stream_at_eof(const struct coil_stream *stream)
+{
+	return stream && stream->ended && !held(stream);
+}
