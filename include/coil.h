@@ -23,6 +23,7 @@
 #include <coil/rwlock.h>
 #include <coil/select.h>
 #include <coil/semaphore.h>
+#include <coil/server.h>
 #include <coil/socket.h>
 #include <coil/stream.h>
 #include <coil/task.h>

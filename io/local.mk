@@ -9,6 +9,8 @@ libcoil_all_la_SOURCES += \
 	%D%/listen.c \
 	%D%/name.c \
 	%D%/poll.c \
+	%D%/server.c \
+	%D%/server_accept.c \
 	%D%/socket.c \
 	%D%/stream.c \
 	%D%/stream_read.c \
@@ -17,6 +19,7 @@ libcoil_all_la_SOURCES += \
 	%D%/wait.c \
 	%D%/address.h \
 	%D%/control.h \
+	%D%/server.h \
 	%D%/stream.h \
 	%D%/wait.h
 
@@ -24,6 +27,7 @@ coilinclude_HEADERS += \
 	include/coil/address.h \
 	include/coil/datagram.h \
 	include/coil/file.h \
+	include/coil/server.h \
 	include/coil/socket.h \
 	include/coil/stream.h \
 	include/coil/unix.h

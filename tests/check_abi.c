@@ -26,6 +26,7 @@
 	PIN(coil_rwlock, 32, 8)			\
 	PIN(coil_scope, 48, 8)			\
 	PIN(coil_semaphore, 40, 8)		\
+	PIN(coil_server_options, 104, 8)	\
 	PIN(coil_task_options, 56, 8)		\
 	PIN(coil_timeout, 48, 8)		\
 	PIN(coil_var, 8, 8)			\

@@ -41,6 +41,12 @@ suites = \
 	%D%/check_select_storm \
 	%D%/check_semaphore \
 	%D%/check_sendfile \
+	%D%/check_server \
+	%D%/check_server_close \
+	%D%/check_server_many \
+	%D%/check_server_storm \
+	%D%/check_server_trouble \
+	%D%/check_server_workers \
 	%D%/check_shared_event \
 	%D%/check_shield \
 	%D%/check_sim \
@@ -147,6 +153,18 @@ tests_check_semaphore_LDADD = $(suite_libs)
 tests_check_semaphore_LDFLAGS = $(suite_ldflags)
 tests_check_sendfile_LDADD = $(suite_libs)
 tests_check_sendfile_LDFLAGS = $(suite_ldflags)
+tests_check_server_LDADD = $(suite_libs)
+tests_check_server_LDFLAGS = $(suite_ldflags)
+tests_check_server_close_LDADD = $(suite_libs)
+tests_check_server_close_LDFLAGS = $(suite_ldflags)
+tests_check_server_many_LDADD = $(suite_libs)
+tests_check_server_many_LDFLAGS = $(suite_ldflags)
+tests_check_server_storm_LDADD = $(suite_libs)
+tests_check_server_storm_LDFLAGS = $(suite_ldflags)
+tests_check_server_trouble_LDADD = $(suite_libs)
+tests_check_server_trouble_LDFLAGS = $(suite_ldflags)
+tests_check_server_workers_LDADD = $(suite_libs)
+tests_check_server_workers_LDFLAGS = $(suite_ldflags)
 tests_check_shared_event_LDADD = $(suite_libs)
 tests_check_shared_event_LDFLAGS = $(suite_ldflags)
 tests_check_shield_LDADD = $(suite_libs)
@@ -230,6 +248,7 @@ TSAN_SUITES = \
 	%D%/check_select \
 	%D%/check_select_storm \
 	%D%/check_semaphore \
+	%D%/check_server_workers \
 	%D%/check_shared_event \
 	%D%/check_sweep_threads \
 	%D%/check_task \
@@ -252,6 +271,8 @@ VALGRIND_SUITES = \
 	%D%/check_lock \
 	%D%/check_name \
 	%D%/check_queue \
+	%D%/check_server \
+	%D%/check_server_close \
 	%D%/check_shield \
 	%D%/check_socket \
 	%D%/check_task \
@@ -270,6 +291,7 @@ tests_libsupport_la_SOURCES = \
 	%D%/queues.h \
 	%D%/resolver.h \
 	%D%/selects.h \
+	%D%/servers.h \
 	%D%/sockets.h \
 	%D%/streams.h \
 	%D%/support.h \

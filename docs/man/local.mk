@@ -18,6 +18,7 @@ dist_man_MANS = \
 	%D%/coil_rwlock.3 \
 	%D%/coil_select.3 \
 	%D%/coil_semaphore.3 \
+	%D%/coil_server.3 \
 	%D%/coil_socket.3 \
 	%D%/coil_stream.3 \
 	%D%/coil_task.3 \

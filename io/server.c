@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A server is a task, the keeper, which nobody awaits.  It owns the group that
+ * the handlers run in and alone starts and ends things; the completions of the
+ * accepts only note what came and wake it.  So there is one place that decides,
+ * and when the main task has returned the loop cancels the keeper, which puts
+ * everything away.
+ *
+ * Accepts.  Each listener has one op: a multishot accept where there is no bound
+ * on the connections, else one accept at a time, since a multishot would go on
+ * accepting until its cancel has arrived.  Whatever a completion says, cancelled
+ * or not, last or not: an fd in it is one that came.  With several listeners the
+ * one accept that each has may still bring more than there is room for; those
+ * wait as those do for whom there is no task yet.
+ *
+ * Connections.  Who came waits in a ring of fds.  A task is started for the
+ * first that has none, and takes the first fd when it first runs, as a task that
+ * was started is sure to be entered, cancelled or not.  So between the kernel and
+ * the handler an fd has no owner but the ring, and what is left in it is closed.
+ * The keeper starts a bounded number of tasks and then lets others run.
+ *
+ * Trouble.  What concerns one connection, or passes by itself, is tried again;
+ * if it does not pass, or fds or memory ran out, the keeper pauses.
+ *
+ * The handle.  Calls find their server in a list of the thread's, so that one
+ * that is closed already is told from one that is not, and hold it while they are
+ * parked in it.
+ */
+#include "io/server.h"
+#include "core/loop.h"
+#include "core/task.h"
+#include "io/stream.h"
+#include <coil/time.h>
+#include <coil/timeout.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { AT_ONCE = 64 };	/* handlers started before others have a turn */
+
+/* Not yet closed.  A server does not change its thread. */
+static __thread struct coil_server *servers
+	__attribute__((tls_model("initial-exec")));
+
+void coil__server_wake(struct coil_server *server)
+{
+	server->news = true;
+	coil_waitq_unpark(&server->work);
+}
+
+void coil__server_wait(struct coil_waitq *waitq, const char *what)
+{
+	/* Fails only off a task and across loops. */
+	(void)!coil_waitq_park_shielded(waitq, NULL, what);
+}
+
+static void release(struct coil_server *server)
+{
+	if (--server->refs)
+		return;
+	free(server->fds);
+	free(server);
+}
+
+/*
+ * One connection.
+ */
+
+static void put_away(struct coil_server *server, struct coil_stream *stream,
+		     bool flush)
+{
+	struct coil_timeout timeout = {0};
+	bool limited = flush && server->options.flush_ns &&
+		       !coil_timeout_begin(&timeout, server->options.flush_ns);
+
+	/* Peers go away: what that loses is no failure of the handler's. */
+	(void)coil__stream_release(stream, flush);
+	if (limited)
+		coil_timeout_end(&timeout);
+}
+
+static int serve(void *arg)
+{
+	struct coil_server *server = arg;
+	struct coil_stream *stream;
+	int err;
+
+	server->started--;
+	stream = coil_stream_open(coil__server_take(server));
+	err = stream ? 0 : -errno;
+	if (stream) {
+		coil__stream_hold(stream);
+		err = server->handler(stream, server->arg);
+		put_away(server, stream, err >= 0);
+	}
+	server->connections--;
+	if (server->full || server->paused) {
+		server->paused = false;
+		coil__server_wake(server);
+	}
+	return err < 0 ? err : 0;
+}
+
+/*
+ * The keeper.
+ */
+
+static void start_handlers(struct coil_server *server)
+{
+	const struct coil_task_options options = {
+		.stack_size = server->options.stack_size,
+	};
+
+	for (int n = 0; coil__server_waiting(server); n++) {
+		int err;
+
+		if (!coil__server_has_room(server, server->connections))
+			return;
+		if (n == AT_ONCE) {
+			server->news = true;
+			return;
+		}
+		err = coil_group_create_task_with(&server->group, &options,
+						  serve, server, NULL);
+		if (err == -ENOMEM)
+			coil__server_pause(server, err);
+		if (err)
+			return;
+		server->started++;
+		server->connections++;
+	}
+}
+
+static int wait_for_news(struct coil_server *server)
+{
+	struct coil_timeout timeout = {0};
+	int err;
+
+	if (server->news) {
+		coil__let_others_run();
+		return coil_check();
+	}
+	if (!server->paused)
+		return coil_waitq_park_for(&server->work, NULL, "connections");
+	/* With no memory for a timer there is at least a turn of the others. */
+	if (coil_timeout_begin(&timeout, server->resume_at - coil_now()))
+		return coil_yield();
+	err = coil_waitq_park_for(&server->work, NULL, "better times");
+	if (coil_timeout_end(&timeout) == -ETIMEDOUT)
+		return 0;
+	return err;
+}
+
+/* Who got in before is still served, as far as there is room and memory. */
+static void serve_the_last(struct coil_server *server)
+{
+	size_t before;
+
+	do {
+		before = coil__server_waiting(server);
+		start_handlers(server);
+		coil__let_others_run();
+	} while (coil__server_waiting(server) < before);
+	coil__server_send_away(server);
+}
+
+static void end_group(struct coil_server *server)
+{
+	int64_t left = server->grace_end;
+
+	if (left != COIL_FOREVER)
+		left -= coil_now();
+	coil_group_cancel_after(&server->group, left);
+}
+
+static void stop(struct coil_server *server)
+{
+	server->stopping = true;
+	coil__server_unlisten(server);
+	serve_the_last(server);
+	server->stopped = true;
+	if (server->closing)
+		end_group(server);
+	coil_waitq_unpark_all(&server->forever);
+	coil_waitq_unpark_all(&server->stop);
+}
+
+static void unlist(struct coil_server *server)
+{
+	struct coil_server **at = &servers;
+
+	while (*at != server)
+		at = &(*at)->next;
+	*at = server->next;
+}
+
+static int keep(void *arg)
+{
+	struct coil_server *server = arg;
+	int err = coil_check();
+
+	while (!err && !server->stopping) {
+		coil__server_judge(server);
+		if (server->stopping)
+			break;
+		start_handlers(server);
+		coil__server_accept(server);
+		err = wait_for_news(server);
+	}
+	stop(server);
+	/* Its result is that of a cancel, if any, which is no news. */
+	(void)coil_group_wait(&server->group);
+	while (!server->closing &&
+	       !coil_waitq_park_for(&server->work, NULL, "coil_server_close"))
+		;
+	unlist(server);
+	server->closed = true;
+	coil_waitq_unpark_all(&server->close);
+	release(server);
+	return 0;
+}
+
+/*
+ * Starting.
+ */
+
+static int check_options(const struct coil_server_options *options)
+{
+	const struct coil_task_options task = {
+		.stack_size = options->stack_size,
+	};
+	size_t n = sizeof(options->reserved) / sizeof(*options->reserved);
+
+	for (size_t i = 0; i < n; i++) {
+		if (options->reserved[i])
+			return -EINVAL;
+	}
+	if (options->flush_ns < 0)
+		return -EINVAL;
+	return coil__task_check_options(&task);
+}
+
+static int start_keeper(struct coil_server *server, const char *address)
+{
+	char name[128];
+	const struct coil_task_options options = { .name = name };
+
+	snprintf(name, sizeof(name), "server %s", address);
+	server->keeper = coil_create_task_with(&options, keep, server);
+	if (!server->keeper)
+		return -errno;
+	coil_detach(server->keeper);
+	server->next = servers;
+	servers = server;
+	return 0;
+}
+
+static int start(struct coil_server *server, const char *address)
+{
+	int err = check_options(&server->options);
+
+	if (!err)
+		err = coil__server_listen(server, address);
+	if (err)
+		return err;
+	err = start_keeper(server, address);
+	if (err)
+		coil__server_unlisten(server);
+	return err;
+}
+
+struct coil_server *
+coil_start_server(const char *address, int (*handler)(struct coil_stream *stream, void *arg),
+		  void *arg, const struct coil_server_options *options)
+{
+	struct coil_server *server;
+	int err;
+
+	if (!coil_current_task()) {
+		errno = EPERM;
+		return NULL;
+	}
+	if (!address || !handler) {
+		errno = EINVAL;
+		return NULL;
+	}
+	server = calloc(1, sizeof(*server));
+	if (!server)
+		return NULL;
+	if (options)
+		server->options = *options;
+	server->loop = coil__loop;
+	server->refs = 1;
+	server->handler = handler;
+	server->arg = arg;
+	server->group.independent = true;
+	err = start(server, address);
+	if (!err)
+		return server;
+	free(server);
+	errno = -err;
+	return NULL;
+}
+
+/*
+ * The other calls.
+ */
+
+static int find(const struct coil_server *server)
+{
+	if (coil__loop == &coil__nowhere)
+		return -EPERM;
+	for (const struct coil_server *s = servers; s; s = s->next) {
+		if (s == server)
+			return s->loop == coil__loop ? 0 : -EINVAL;
+	}
+	return -EINVAL;
+}
+
+/* The same for a call that waits. */
+static int enter(const struct coil_server *server)
+{
+	return coil_current_task() ? find(server) : -EPERM;
+}
+
+int coil_server_fd(const struct coil_server *server, size_t i)
+{
+	int err = find(server);
+
+	if (err)
+		return err;
+	if (i >= server->listener_count || server->listeners[i].fd < 0)
+		return -ENOENT;
+	return server->listeners[i].fd;
+}
+
+int coil_server_connections(const struct coil_server *server)
+{
+	int err = find(server);
+
+	return err ? err : (int)server->connections;
+}
+
+/* The error handler runs in the keeper, who will see to it when it returns. */
+static void wait_until_stopped(struct coil_server *server)
+{
+	server->stopping = true;
+	coil__server_wake(server);
+	while (!server->stopped && coil_current_task() != server->keeper)
+		coil__server_wait(&server->stop, "server to stop");
+}
+
+int coil_serve_forever(struct coil_server *server)
+{
+	int err = enter(server);
+
+	if (err)
+		return err;
+	if (coil_current_task() == server->keeper)
+		return -EDEADLK;
+	if (server->stopping)
+		return -ESHUTDOWN;
+	server->refs++;
+	err = coil_waitq_park_for(&server->forever, NULL, "server");
+	if (err)
+		wait_until_stopped(server);
+	else
+		err = server->error;
+	release(server);
+	return err;
+}
+
+int coil_server_stop(struct coil_server *server)
+{
+	int err = enter(server);
+
+	if (err)
+		return err;
+	server->refs++;
+	wait_until_stopped(server);
+	release(server);
+	return 0;
+}
+
+/* Whether the server's end has to wait for the task's. */
+static bool belongs_to(const struct coil_server *server, const struct coil_task *task)
+{
+	while (task != server->keeper && task->group)
+		task = task->group->scope.task;
+	return task == server->keeper;
+}
+
+int coil_server_close(struct coil_server *server, int64_t grace_ns)
+{
+	int err = enter(server);
+
+	if (err)
+		return err;
+	if (belongs_to(server, coil_current_task()))
+		return -EDEADLK;
+	if (server->closing)
+		return -EBUSY;
+	server->closing = true;
+	server->stopping = true;
+	server->refs++;
+	server->grace_end = coil__deadline(coil_now(), grace_ns > 0 ? grace_ns : 0);
+	if (server->stopped)
+		end_group(server);
+	coil__server_wake(server);
+	while (!server->closed)
+		coil__server_wait(&server->close, "server to close");
+	release(server);
+	return 0;
+}

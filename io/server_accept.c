@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+/* A server's listeners, who came through them, and what went wrong: see server.c. */
+#include "io/server.h"
+#include "core/loop.h"
+#include "core/task.h"
+#include <coil/socket.h>
+#include <coil/time.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FAILURES = 16 };	/* in a row, and then they are no accident */
+
+#define PAUSE (100 * COIL_MILLISECOND)
+#define QUIET (60 * COIL_SECOND)	/* ... after which trouble is news again */
+
+/*
+ * Those who came.
+ */
+
+static bool grow(struct coil_server *server)
+{
+	size_t capacity = server->capacity ? 2 * server->capacity : 16;
+	int *fds = malloc(capacity * sizeof(*fds));
+
+	if (!fds)
+		return false;
+	for (size_t i = 0; i < server->count; i++)
+		fds[i] = server->fds[(server->head + i) % server->capacity];
+	free(server->fds);
+	server->fds = fds;
+	server->capacity = capacity;
+	server->head = 0;
+	return true;
+}
+
+static void push(struct coil_server *server, int fd)
+{
+	if (server->count == server->capacity && !grow(server)) {
+		server->lost = -ENOMEM;
+		close(fd);
+		return;
+	}
+	server->fds[(server->head + server->count++) % server->capacity] = fd;
+}
+
+int coil__server_take(struct coil_server *server)
+{
+	int fd = server->fds[server->head];
+
+	server->head = (server->head + 1) % server->capacity;
+	server->count--;
+	return fd;
+}
+
+size_t coil__server_waiting(const struct coil_server *server)
+{
+	return server->count - server->started;
+}
+
+bool coil__server_has_room(const struct coil_server *server, size_t connections)
+{
+	unsigned most = server->options.max_connections;
+
+	return !most || connections < most;
+}
+
+/*
+ * Trouble.
+ */
+
+static void tell(struct coil_server *server, int err)
+{
+	struct coil_loop *loop = server->loop;
+	int64_t now = coil_now();
+	bool known = server->trouble == err && now - server->trouble_at < QUIET;
+
+	server->trouble = err;
+	server->trouble_at = now;
+	if (known)
+		return;
+	if (loop->error_handler)
+		loop->error_handler(server->keeper, err, loop->error_arg);
+	else
+		coil__warn("task %s has trouble with accepting: %s",
+			   coil_task_name(server->keeper), strerror(-err));
+}
+
+void coil__server_pause(struct coil_server *server, int err)
+{
+	server->paused = true;
+	server->resume_at = coil_now() + PAUSE;
+	tell(server, err);
+}
+
+/* The program has closed it, or is at it: the number is no longer ours. */
+static bool is_taken(const struct listener *listener)
+{
+	return listener->steps.closed || listener->op.closing;
+}
+
+static void remove_file(struct coil_server *server)
+{
+	struct stat file;
+
+	/* While the socket is open nobody else can have its inode's number. */
+	if (server->is_file && !lstat(server->path, &file) &&
+	    file.st_dev == server->device && file.st_ino == server->inode)
+		unlink(server->path);
+	server->is_file = false;
+}
+
+static void put_away(struct listener *listener, bool is_ours)
+{
+	int fd = listener->fd;
+
+	if (is_ours)
+		remove_file(listener->server);
+	coil__steps_end(&listener->steps);
+	listener->fd = -1;
+	if (is_ours)
+		coil_close(fd);
+}
+
+/* Nothing comes from this one any more. */
+static void lose(struct listener *listener, int err)
+{
+	struct coil_server *server = listener->server;
+
+	put_away(listener, err != -EBADF);
+	tell(server, err);
+	for (size_t i = 0; i < server->listener_count; i++) {
+		if (server->listeners[i].fd >= 0)
+			return;
+	}
+	server->error = err;
+	server->stopping = true;
+}
+
+static void judge(struct listener *listener)
+{
+	int err = listener->error;
+
+	listener->error = 0;
+	if (is_taken(listener)) {
+		lose(listener, -EBADF);
+		return;
+	}
+	switch (err) {
+	case 0:
+	case -ECANCELED:
+		break;
+	case -EINVAL:
+		/* Multishot is new in Linux 5.19; but perhaps it does not listen now. */
+		if (listener->one_shot)
+			lose(listener, err);
+		listener->one_shot = true;
+		break;
+	case -EBADF:
+	case -ENOTSOCK:
+		lose(listener, -EBADF);
+		break;
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOBUFS:
+	case -ENOMEM:
+		coil__server_pause(listener->server, err);
+		break;
+	default:
+		if (++listener->failures >= FAILURES)
+			coil__server_pause(listener->server, err);
+		break;
+	}
+}
+
+void coil__server_judge(struct coil_server *server)
+{
+	server->news = false;
+	if (server->paused && coil_now() >= server->resume_at)
+		server->paused = false;
+	for (size_t i = 0; i < server->listener_count; i++) {
+		struct listener *listener = &server->listeners[i];
+
+		if (listener->fd >= 0 && !listener->armed)
+			judge(listener);
+	}
+	if (server->lost)
+		coil__server_pause(server, server->lost);
+	server->lost = 0;
+}
+
+/*
+ * Accepts.
+ */
+
+static void accepted(struct op *op, int res, unsigned flags)
+{
+	struct listener *listener = container_of(op, struct listener, op);
+
+	if (res >= 0) {
+		listener->failures = 0;
+		push(listener->server, res);
+	} else {
+		listener->error = res;
+	}
+	if (!(flags & IORING_CQE_F_MORE))
+		listener->armed = false;
+	coil__server_wake(listener->server);
+}
+
+static void arm(struct listener *listener)
+{
+	struct coil_server *server = listener->server;
+	const int flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+	struct op *op = &listener->op;
+	int err;
+
+	*op = (struct op){ .complete = accepted };
+	if (listener->one_shot)
+		io_uring_prep_accept(&op->sqe, listener->fd, NULL, NULL, flags);
+	else
+		io_uring_prep_multishot_accept(&op->sqe, listener->fd, NULL,
+					       NULL, flags);
+	listener->armed = true;
+	err = coil__op_start(server->loop, op);
+	if (!err)
+		return;
+	listener->armed = false;
+	listener->error = err;
+	server->news = true;
+}
+
+static void disarm(struct listener *listener)
+{
+	if (listener->armed)
+		coil__op_cancel(listener->server->loop, &listener->op);
+}
+
+void coil__server_accept(struct coil_server *server)
+{
+	size_t waiting = coil__server_waiting(server);
+	bool room = coil__server_has_room(server, server->connections + waiting);
+
+	server->full = !room;
+	for (size_t i = 0; i < server->listener_count; i++) {
+		struct listener *listener = &server->listeners[i];
+
+		if (listener->fd < 0)
+			continue;
+		if (!room || (server->paused && waiting))
+			disarm(listener);
+		else if (!server->paused && !listener->armed)
+			arm(listener);
+	}
+}
+
+/*
+ * Listening.
+ */
+
+/* The number is the caller's, and others may listen on it as well. */
+static int duplicate(int *fd)
+{
+	int type, copy;
+	socklen_t len = sizeof(type);
+
+	if (getsockopt(*fd, SOL_SOCKET, SO_TYPE, &type, &len))
+		return -errno;
+	if (type != SOCK_STREAM)
+		return -EINVAL;
+	copy = fcntl(*fd, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0)
+		return -errno;
+	coil__fd_made(coil__loop, copy);
+	*fd = copy;
+	return 1;
+}
+
+/* Which file the socket has, to remove that and no other. */
+static void note_file(struct coil_server *server, int fd)
+{
+	struct sockaddr_un un = {0};
+	socklen_t len = sizeof(un);
+	struct stat file;
+
+	if (getsockname(fd, (struct sockaddr *)&un, &len) ||
+	    un.sun_family != AF_UNIX ||
+	    len <= offsetof(struct sockaddr_un, sun_path) || !un.sun_path[0])
+		return;
+	memcpy(server->path, un.sun_path, sizeof(un.sun_path));
+	if (lstat(server->path, &file))
+		return;
+	server->is_file = true;
+	server->device = file.st_dev;
+	server->inode = file.st_ino;
+}
+
+int coil__server_listen(struct coil_server *server, const char *address)
+{
+	int fds[LISTENERS];
+	int n = coil__listen_all(address, &server->options.listen, fds,
+				 LISTENERS);
+
+	server->is_shared = n > 0 && !strncmp(address, "fd:", 3);
+	if (server->is_shared)
+		n = duplicate(&fds[0]);
+	if (n < 0)
+		return n;
+	if (!server->is_shared)
+		note_file(server, fds[0]);
+	for (int i = 0; i < n; i++) {
+		struct listener *listener = &server->listeners[i];
+
+		listener->server = server;
+		listener->fd = fds[i];
+		listener->one_shot = server->options.max_connections;
+		coil__steps_begin(&listener->steps, fds[i]);
+	}
+	server->listener_count = (size_t)n;
+	return 0;
+}
+
+static bool any_armed(const struct coil_server *server)
+{
+	for (size_t i = 0; i < server->listener_count; i++) {
+		if (server->listeners[i].armed)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Of the loops that wait on one socket the kernel wakes one for each connection.
+ * If that one has ended its accept meanwhile nobody is woken in its place, and the
+ * connection would wait for the next to come.  So who leaves takes one along.
+ */
+static void take_one_along(struct listener *listener)
+{
+	struct coil_server *server = listener->server;
+	size_t connections = server->connections + coil__server_waiting(server);
+	int fd;
+
+	if (!server->is_shared || !coil__server_has_room(server, connections))
+		return;
+	fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0)
+		return;
+	coil__fd_made(server->loop, fd);
+	push(server, fd);
+}
+
+void coil__server_unlisten(struct coil_server *server)
+{
+	for (size_t i = 0; i < server->listener_count; i++)
+		disarm(&server->listeners[i]);
+	while (any_armed(server))
+		coil__server_wait(&server->work, "accepts to end");
+	for (size_t i = 0; i < server->listener_count; i++) {
+		struct listener *listener = &server->listeners[i];
+		bool is_ours = !is_taken(listener);
+
+		if (listener->fd < 0)
+			continue;
+		if (is_ours)
+			take_one_along(listener);
+		put_away(listener, is_ours);
+	}
+}
+
+void coil__server_send_away(struct coil_server *server)
+{
+	while (coil__server_waiting(server))
+		close(server->fds[(server->head + --server->count) %
+				  server->capacity]);
+}
