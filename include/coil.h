@@ -18,12 +18,14 @@
 #include <coil/future.h>
 #include <coil/group.h>
 #include <coil/lock.h>
+#include <coil/process.h>
 #include <coil/queue.h>
 #include <coil/run.h>
 #include <coil/rwlock.h>
 #include <coil/select.h>
 #include <coil/semaphore.h>
 #include <coil/server.h>
+#include <coil/signal.h>
 #include <coil/socket.h>
 #include <coil/stream.h>
 #include <coil/task.h>

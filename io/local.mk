@@ -3,15 +3,19 @@
 
 libcoil_all_la_SOURCES += \
 	%D%/address.c \
+	%D%/communicate.c \
 	%D%/datagram.c \
 	%D%/dial.c \
 	%D%/file.c \
 	%D%/listen.c \
 	%D%/name.c \
 	%D%/poll.c \
+	%D%/process.c \
 	%D%/server.c \
 	%D%/server_accept.c \
+	%D%/signal.c \
 	%D%/socket.c \
+	%D%/spawn.c \
 	%D%/stream.c \
 	%D%/stream_read.c \
 	%D%/stream_write.c \
@@ -19,6 +23,7 @@ libcoil_all_la_SOURCES += \
 	%D%/wait.c \
 	%D%/address.h \
 	%D%/control.h \
+	%D%/process.h \
 	%D%/server.h \
 	%D%/stream.h \
 	%D%/wait.h
@@ -27,7 +32,9 @@ coilinclude_HEADERS += \
 	include/coil/address.h \
 	include/coil/datagram.h \
 	include/coil/file.h \
+	include/coil/process.h \
 	include/coil/server.h \
+	include/coil/signal.h \
 	include/coil/socket.h \
 	include/coil/stream.h \
 	include/coil/unix.h

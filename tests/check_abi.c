@@ -22,6 +22,8 @@
 	PIN(coil_listen_options, 48, 8)		\
 	PIN(coil_lock, 24, 8)			\
 	PIN(coil_options, 64, 8)		\
+	PIN(coil_process, 48, 8)		\
+	PIN(coil_process_options, 64, 8)	\
 	PIN(coil_queue, 184, 8)			\
 	PIN(coil_rwlock, 32, 8)			\
 	PIN(coil_scope, 48, 8)			\

@@ -33,6 +33,9 @@ suites = \
 	%D%/check_perform_files \
 	%D%/check_poll \
 	%D%/check_pool \
+	%D%/check_process \
+	%D%/check_process_ends \
+	%D%/check_process_storm \
 	%D%/check_queue \
 	%D%/check_queue_storm \
 	%D%/check_run \
@@ -49,6 +52,7 @@ suites = \
 	%D%/check_server_workers \
 	%D%/check_shared_event \
 	%D%/check_shield \
+	%D%/check_signal \
 	%D%/check_sim \
 	%D%/check_socket \
 	%D%/check_socket_storm \
@@ -137,6 +141,12 @@ tests_check_poll_LDADD = $(suite_libs)
 tests_check_poll_LDFLAGS = $(suite_ldflags)
 tests_check_pool_LDADD = $(suite_libs)
 tests_check_pool_LDFLAGS = $(suite_ldflags)
+tests_check_process_LDADD = $(suite_libs)
+tests_check_process_LDFLAGS = $(suite_ldflags)
+tests_check_process_ends_LDADD = $(suite_libs)
+tests_check_process_ends_LDFLAGS = $(suite_ldflags)
+tests_check_process_storm_LDADD = $(suite_libs)
+tests_check_process_storm_LDFLAGS = $(suite_ldflags)
 tests_check_queue_LDADD = $(suite_libs)
 tests_check_queue_LDFLAGS = $(suite_ldflags)
 tests_check_queue_storm_LDADD = $(suite_libs)
@@ -169,6 +179,8 @@ tests_check_shared_event_LDADD = $(suite_libs)
 tests_check_shared_event_LDFLAGS = $(suite_ldflags)
 tests_check_shield_LDADD = $(suite_libs)
 tests_check_shield_LDFLAGS = $(suite_ldflags)
+tests_check_signal_LDADD = $(suite_libs)
+tests_check_signal_LDFLAGS = $(suite_ldflags)
 tests_check_sim_LDADD = $(suite_libs)
 tests_check_sim_LDFLAGS = $(suite_ldflags)
 tests_check_socket_LDADD = $(suite_libs)
@@ -242,6 +254,7 @@ TSAN_SUITES = \
 	%D%/check_file \
 	%D%/check_lock \
 	%D%/check_pool \
+	%D%/check_process_storm \
 	%D%/check_queue \
 	%D%/check_run \
 	%D%/check_rwlock \
@@ -250,6 +263,7 @@ TSAN_SUITES = \
 	%D%/check_semaphore \
 	%D%/check_server_workers \
 	%D%/check_shared_event \
+	%D%/check_signal \
 	%D%/check_sweep_threads \
 	%D%/check_task \
 	%D%/check_thread \
@@ -288,6 +302,7 @@ check_LTLIBRARIES += %D%/libsupport.la
 tests_libsupport_la_SOURCES = \
 	%D%/events.h \
 	%D%/ops.h \
+	%D%/processes.h \
 	%D%/queues.h \
 	%D%/resolver.h \
 	%D%/selects.h \

@@ -13,12 +13,14 @@ dist_man_MANS = \
 	%D%/coil_future.3 \
 	%D%/coil_group.3 \
 	%D%/coil_lock.3 \
+	%D%/coil_process.3 \
 	%D%/coil_queue.3 \
 	%D%/coil_run.3 \
 	%D%/coil_rwlock.3 \
 	%D%/coil_select.3 \
 	%D%/coil_semaphore.3 \
 	%D%/coil_server.3 \
+	%D%/coil_signal.3 \
 	%D%/coil_socket.3 \
 	%D%/coil_stream.3 \
 	%D%/coil_task.3 \

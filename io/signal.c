@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Each task that waits has a signalfd, which is polled and never read: what is
+ * pending is taken by sigtimedwait(2), which speaks siginfo_t.  Whoever is told
+ * that there is something hands out on behalf of all who wait, in the order in
+ * which they came, as the engines wake those who poll the same in any order.
+ * Whoever comes stands in line before looking: nobody barges past.
+ */
+#include <coil/signal.h>
+#include "core/loop.h"
+#include "core/op.h"
+#include "core/task.h"
+#include "io/wait.h"
+#include <errno.h>
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+struct waiter {
+	struct op op;
+	const sigset_t *set;
+	siginfo_t *info;
+	int number;		/* of the signal that it was handed */
+	bool started;		/* the op was */
+	bool parked;
+	struct coil_task *task;
+	struct link link;
+};
+
+/*
+ * In line, of this thread's loop.  The child of a fork finds those of its
+ * parent, who are not there.
+ */
+static __thread struct {
+	struct coil_loop *loop;
+	struct list waiters;
+} line __attribute__((tls_model("initial-exec")));
+
+static void stand_in_line(struct waiter *waiter)
+{
+	if (line.loop != waiter->task->loop)
+		line.waiters = (struct list){0};
+	line.loop = waiter->task->loop;
+	list_push(&line.waiters, &waiter->link);
+}
+
+static int take(const sigset_t *set, siginfo_t *info)
+{
+	const struct timespec now = {0};
+	int number;
+
+	do
+		number = sigtimedwait(set, info, &now);
+	while (number < 0 && errno == EINTR);
+	return number > 0 ? number : 0;
+}
+
+/* One for each, first come first served.  It is woken by the end of its op. */
+static void hand_out(void)
+{
+	struct link *link = line.waiters.head;
+
+	for (; link; link = link->next) {
+		struct waiter *waiter =
+			container_of(link, struct waiter, link);
+
+		if (waiter->number)
+			continue;
+		waiter->number = take(waiter->set, waiter->info);
+		if (waiter->number && waiter->started)
+			coil__op_cancel(line.loop, &waiter->op);
+	}
+}
+
+static void complete(struct op *op, int res, unsigned flags)
+{
+	struct waiter *waiter = container_of(op, struct waiter, op);
+
+	(void)res, (void)flags;
+	if (!waiter->parked)
+		return;
+	waiter->parked = false;
+	coil__ready(waiter->task, 0);
+}
+
+static void interrupt(struct coil_task *task)
+{
+	struct waiter *waiter = task->object;
+
+	coil__op_cancel(task->loop, &waiter->op);
+}
+
+static const struct wait for_signal = { "signal", interrupt };
+
+/* Until something may be pending, a request came, or it was handed a signal. */
+static int poll_once(struct waiter *waiter, int fd)
+{
+	struct coil_task *self = waiter->task;
+	int err;
+
+	waiter->op = (struct op){ .task = self, .complete = complete };
+	io_uring_prep_poll_add(&waiter->op.sqe, fd, POLLIN);
+	err = coil__op_start(self->loop, &waiter->op);
+	if (err)
+		return err;
+	waiter->started = true;
+	if (!waiter->op.done) {
+		waiter->parked = true;
+		coil__park(self, &for_signal, waiter);
+	}
+	waiter->started = false;
+	if (waiter->op.res >= 0 || waiter->op.res == -EINTR)
+		hand_out();
+	if (waiter->number || !self->pending)
+		return waiter->op.cancelled || waiter->op.res == -EINTR
+			       ? 0 : waiter->op.res;
+	return coil__scope_deliver(self);
+}
+
+static int wait_in_line(struct waiter *waiter)
+{
+	int err, fd = signalfd(-1, waiter->set, SFD_CLOEXEC | SFD_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	coil__fd_made(line.loop, fd);
+	do
+		err = poll_once(waiter, fd);
+	while (err >= 0 && !waiter->number);
+	coil__fd_closed(line.loop, fd);
+	close(fd);
+	return err;
+}
+
+/* One that is not blocked would be delivered, and never be seen here. */
+static int check(const sigset_t *set)
+{
+	const sigset_t *stop = coil__loop->stop_signals;
+	sigset_t blocked;
+	int err = -EINVAL;
+
+	if (!set || pthread_sigmask(SIG_BLOCK, NULL, &blocked))
+		return -EINVAL;
+	for (int i = 1; i <= SIGRTMAX; i++) {
+		if (sigismember(set, i) != 1)
+			continue;
+		if (stop && sigismember(stop, i) == 1)
+			return -EBUSY;
+		if (sigismember(&blocked, i) != 1)
+			return -EINVAL;
+		err = 0;
+	}
+	return err;
+}
+
+int coil_signal_wait(const sigset_t *set, siginfo_t *info)
+{
+	struct waiter waiter = { .set = set, .info = info };
+	int err = check(set);
+
+	if (!err)
+		err = coil__enter();
+	if (err)
+		return err;
+	waiter.task = coil__self();
+	stand_in_line(&waiter);
+	hand_out();
+	if (waiter.number)
+		coil__let_others_run();
+	else
+		err = wait_in_line(&waiter);
+	list_remove(&line.waiters, &waiter.link);
+	return waiter.number ? waiter.number : err;
+}

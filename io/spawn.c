@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whatever is opened for a child lies above 2, though 0 to 2 be closed here: so
+ * in the child no fd is overwritten before it was put where it belongs, and here
+ * nobody takes a pipe of ours for standard output.
+ */
+#include "io/process.h"
+#include "core/loop.h"
+#include "core/op.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+extern char **environ;
+
+/* What the child's 0, 1 and 2 are to be. */
+struct plan {
+	const struct coil_process_options *options;
+	int kind[3];		/* as in the options, or an fd */
+	int source[3];		/* what becomes it, or -1 */
+	bool made[3];		/* ... and is closed when the child has it */
+	int own[3];		/* our ends of pipes, or -1 */
+	int spare;		/* holds the place of the pidfd */
+};
+
+/* Moves fd out of the way of 0, 1 and 2, which others mean something by. */
+static int lift(int fd)
+{
+	int above, err;
+
+	if (fd < 0)
+		return -errno;
+	if (fd > STDERR_FILENO)
+		return fd;
+	above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	err = errno;
+	close(fd);
+	return above < 0 ? -err : above;
+}
+
+static void drop(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static bool is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+static bool is_inherited(int fd)
+{
+	return fcntl(fd, F_GETFD) == 0;
+}
+
+static int check(struct coil_process *process, const char *const argv[],
+		 const struct coil_process_options *options)
+{
+	const int kind[3] = { options->in, options->out, options->err };
+	const int least[3] = { COIL_NULL, COIL_NULL, COIL_STDOUT };
+
+	if (!process || !argv || !argv[0])
+		return -EINVAL;
+	for (size_t i = 0; i < 4; i++) {
+		if (options->reserved[i])
+			return -EINVAL;
+	}
+	for (int i = 0; i < 3; i++) {
+		if (kind[i] < least[i])
+			return -EINVAL;
+		if (kind[i] > 0 && !is_open(kind[i]))
+			return -EBADF;
+	}
+	if (kind[2] == COIL_STDOUT && !kind[1] && !is_inherited(STDOUT_FILENO))
+		return -EBADF;
+	return 0;
+}
+
+static int make_pipe(struct plan *plan, int i)
+{
+	int ends[2], ours = i == 0;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	plan->own[i] = lift(ends[ours]);
+	plan->source[i] = lift(ends[!ours]);
+	plan->made[i] = true;
+	if (plan->own[i] < 0 || plan->source[i] < 0)
+		return plan->own[i] < 0 ? plan->own[i] : plan->source[i];
+	return fcntl(plan->own[i], F_SETFL, O_NONBLOCK) ? -errno : 0;
+}
+
+/*
+ * What is inherited is left as it is: where our own 0 is closed it may be an fd
+ * of the loop's, which is close-on-exec.
+ */
+static int prepare_end(struct plan *plan, int i)
+{
+	int fd = plan->kind[i];
+
+	if (fd == COIL_PIPE)
+		return make_pipe(plan, i);
+	if (fd <= 0)
+		return 0;
+	if (fd == i || fd > STDERR_FILENO) {
+		plan->source[i] = fd;
+		return 0;
+	}
+	plan->source[i] = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	plan->made[i] = true;
+	return plan->source[i] < 0 ? -errno : 0;
+}
+
+/*
+ * A child is not started only to find that there is no fd for it: a pidfd of our
+ * own holds the place.
+ */
+static int prepare(struct plan *plan)
+{
+	int err = 0;
+
+	for (int i = 0; i < 3 && !err; i++)
+		err = prepare_end(plan, i);
+	if (err)
+		return err;
+	plan->spare = lift((int)syscall(SYS_pidfd_open, getpid(), 0));
+	return plan->spare < 0 ? plan->spare : 0;
+}
+
+static void forget(struct plan *plan, bool failed)
+{
+	for (int i = 0; i < 3; i++) {
+		if (plan->made[i])
+			drop(&plan->source[i]);
+		if (failed)
+			drop(&plan->own[i]);
+	}
+	drop(&plan->spare);
+}
+
+static int add_actions(const struct plan *plan,
+		       posix_spawn_file_actions_t *actions)
+{
+	const char *cwd = plan->options->cwd;
+	int err = 0;
+
+	for (int i = 0; i < 3 && !err; i++) {
+		if (plan->kind[i] == COIL_NULL)
+			err = posix_spawn_file_actions_addopen(
+				actions, i, "/dev/null", O_RDWR, 0);
+		else if (plan->kind[i] == COIL_STDOUT)
+			err = posix_spawn_file_actions_adddup2(
+				actions, STDOUT_FILENO, i);
+		else if (plan->source[i] >= 0)
+			/* Onto itself, too: that takes close-on-exec off. */
+			err = posix_spawn_file_actions_adddup2(
+				actions, plan->source[i], i);
+	}
+	if (!err && cwd)
+		err = posix_spawn_file_actions_addchdir_np(actions, cwd);
+	return -err;
+}
+
+static int set_attributes(const struct plan *plan, posix_spawnattr_t *attr)
+{
+	short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+	sigset_t none, all;
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawnattr_setsigmask(attr, &none);
+	posix_spawnattr_setsigdefault(attr, &all);
+	posix_spawnattr_setpgroup(attr, 0);
+	if (plan->options->new_session)
+		flags |= POSIX_SPAWN_SETSID;
+	else if (plan->options->new_group)
+		flags |= POSIX_SPAWN_SETPGROUP;
+	return -posix_spawnattr_setflags(attr, flags);
+}
+
+static int start(const struct plan *plan, pid_t *pid, const char *const argv[])
+{
+	char *const *env = plan->options->env;
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	int err = -posix_spawn_file_actions_init(&actions);
+
+	if (err)
+		return err;
+	err = -posix_spawnattr_init(&attr);
+	if (!err) {
+		err = add_actions(plan, &actions);
+		if (!err)
+			err = set_attributes(plan, &attr);
+		if (!err)
+			err = -posix_spawnp(pid, argv[0], &actions, &attr,
+					    (char *const *)argv,
+					    env ? env : environ);
+		posix_spawnattr_destroy(&attr);
+	}
+	posix_spawn_file_actions_destroy(&actions);
+	return err;
+}
+
+/*
+ * Where SIGCHLD is ignored the child may be gone, and its number, for all we
+ * know, a stranger's: who is not our child is not looked at again.
+ */
+static int find(struct coil_process *process, struct plan *plan)
+{
+	int fd, status;
+
+	drop(&plan->spare);
+	fd = lift((int)syscall(SYS_pidfd_open, process->pid, 0));
+	if (fd == -ESRCH) {
+		process->flags |= PROCESS_LOST;
+		return 0;
+	}
+	if (fd < 0)
+		return fd;
+	if (coil__process_reap(fd, WNOHANG | WNOWAIT, &status) == -ECHILD) {
+		process->flags |= PROCESS_LOST;
+		drop(&fd);
+	}
+	process->pidfd = fd;
+	return 0;
+}
+
+static void fill_in(struct coil_process *process, const struct plan *plan)
+{
+	process->in = plan->own[0];
+	process->out = plan->own[1];
+	process->err = plan->own[2];
+	for (int i = 0; i < 3; i++) {
+		if (plan->own[i] >= 0)
+			coil__fd_made(coil__loop, plan->own[i]);
+	}
+	if (process->pidfd >= 0)
+		coil__fd_made(coil__loop, process->pidfd);
+}
+
+int coil_process_spawn(struct coil_process *process, const char *const argv[],
+		       const struct coil_process_options *options)
+{
+	static const struct coil_process_options defaults;
+	struct plan plan = {
+		.options = options ? options : &defaults,
+		.source = { -1, -1, -1 },
+		.own = { -1, -1, -1 },
+		.spare = -1,
+	};
+	struct coil_process made = no_process;
+	int err = check(process, argv, plan.options);
+
+	if (process)
+		*process = made;
+	if (err)
+		return err;
+	plan.kind[0] = plan.options->in;
+	plan.kind[1] = plan.options->out;
+	plan.kind[2] = plan.options->err;
+	if (plan.options->new_group || plan.options->new_session)
+		made.flags = PROCESS_LEADS;
+	err = prepare(&plan);
+	if (!err)
+		err = start(&plan, &made.pid, argv);
+	if (!err) {
+		err = find(&made, &plan);
+		if (err) {
+			kill(made.pid, SIGKILL);
+			waitpid(made.pid, NULL, 0);
+		}
+	}
+	forget(&plan, err);
+	if (err)
+		return err;
+	fill_in(&made, &plan);
+	*process = made;
+	return 0;
+}
