@@ -14,6 +14,7 @@
  */
 #include <coil.h>
 #include <stdio.h>
+#include <string.h>
 
 static int event_send(void *arg)
 {
@@ -59,6 +60,11 @@ static int event_test(void *arg)
 
 int main(void)
 {
+	int err;
+
 	setlinebuf(stdout);
-	return coil_run(event_test, NULL) < 0;
+	err = coil_run(event_test, NULL);
+	if (err < 0)
+		fprintf(stderr, "event: %s\n", strerror(-err));
+	return err < 0;
 }

@@ -13,6 +13,7 @@
  */
 #include <coil.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { TASKS = 10 };
 
@@ -38,6 +39,11 @@ static int coroutine_tasks(void *arg)
 
 int main(void)
 {
+	int err;
+
 	setlinebuf(stdout);
-	return coil_run(coroutine_tasks, NULL) < 0;
+	err = coil_run(coroutine_tasks, NULL);
+	if (err < 0)
+		fprintf(stderr, "gather: %s\n", strerror(-err));
+	return err < 0;
 }

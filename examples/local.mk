@@ -2,9 +2,13 @@
 # Programs to start from, made by plain `make`: NAME is NAME.c here.
 
 noinst_PROGRAMS += \
+	%D%/chat \
+	%D%/echo \
 	%D%/event \
 	%D%/gather \
+	%D%/logmux \
 	%D%/producer_consumer \
+	%D%/proxy \
 	%D%/queue \
 	%D%/run \
 	%D%/wait
@@ -14,3 +18,28 @@ examples_producer_consumer_SOURCES = \
 	%D%/producer.c \
 	%D%/consumer.c \
 	%D%/producer_consumer.h
+
+# The parser of httpd, as its authors wrote it: without our warnings.
+llhttp_objects = %D%/llhttp_api.o %D%/llhttp_http.o %D%/llhttp_llhttp.o
+
+if HAVE_LLHTTP
+noinst_PROGRAMS += %D%/httpd
+examples_httpd_SOURCES = \
+	%D%/httpd.c \
+	%D%/httpd_file.c \
+	%D%/httpd_request.c \
+	%D%/httpd.h
+examples_httpd_CPPFLAGS = $(AM_CPPFLAGS) $(LLHTTP_CFLAGS)
+examples_httpd_LDADD = $(llhttp_objects) libcoil.la
+examples_httpd_DEPENDENCIES = $(llhttp_objects) libcoil.la
+CLEANFILES += $(llhttp_objects)
+
+compile_llhttp = $(MKDIR_P) %D% && $(CC) $(LLHTTP_CFLAGS) $(CFLAGS) \
+	$(SANITIZER_CFLAGS) -w -c -o $@
+%D%/llhttp_api.o: $(LLHTTP_DIR)/api.c
+	$(AM_V_CC)$(compile_llhttp) $(LLHTTP_DIR)/api.c
+%D%/llhttp_http.o: $(LLHTTP_DIR)/http.c
+	$(AM_V_CC)$(compile_llhttp) $(LLHTTP_DIR)/http.c
+%D%/llhttp_llhttp.o: $(LLHTTP_DIR)/llhttp.c
+	$(AM_V_CC)$(compile_llhttp) $(LLHTTP_DIR)/llhttp.c
+endif

@@ -13,14 +13,12 @@
  * producer.c and consumer.c are the two sides; here are options, bar, summary.
  */
 #include "producer_consumer.h"
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/un.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static const char help[] =
@@ -94,6 +92,14 @@ static const struct setting {
 
 enum { SETTINGS = sizeof(settings) / sizeof(*settings) };
 
+static void point_to_help(void) __attribute__((noreturn));
+
+static void point_to_help(void)
+{
+	fprintf(stderr, "Try '%s --help'.\n", program_invocation_short_name);
+	exit(2);
+}
+
 static void refuse(const char *format, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
 
@@ -101,12 +107,12 @@ static void refuse(const char *format, ...)
 {
 	va_list args;
 
-	fprintf(stderr, "producer_consumer: ");
+	fprintf(stderr, "%s: ", program_invocation_short_name);
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
-	fprintf(stderr, "\nTry 'producer_consumer --help'.\n");
-	exit(2);
+	fputc('\n', stderr);
+	point_to_help();
 }
 
 static bool read_number(const char *text, unsigned long long *number)
@@ -198,15 +204,15 @@ static void read_options(int argc, char *argv[])
 	}
 	names[i].name = "help";
 	names[i].val = 'h';
+	/* It begins what getopt says. */
+	argv[0] = program_invocation_short_name;
 	while ((i = getopt_long(argc, argv, "h", names, NULL)) != -1) {
 		if (i == 'h') {
 			fputs(help, stdout);
 			exit(0);
 		}
-		if (i == '?') {
-			fprintf(stderr, "Try 'producer_consumer --help'.\n");
-			exit(2);
-		}
+		if (i == '?')
+			point_to_help();
 		set(&settings[i], optarg);
 	}
 	if (optind < argc)
@@ -227,7 +233,7 @@ void complain(const char *format, ...)
 	if (bar_shown)
 		fprintf(stderr, "\r\033[K");
 	bar_shown = false;
-	fprintf(stderr, "producer_consumer: ");
+	fprintf(stderr, "%s: ", program_invocation_short_name);
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
@@ -261,10 +267,21 @@ static double average(void)
 	return rate(produced.acknowledged, produced.ended - produced.started);
 }
 
+/* Of the terminal; a line that fills it would make it scroll. */
+static int columns(void)
+{
+	struct winsize size;
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) || !size.ws_col)
+		return 80;
+	return size.ws_col;
+}
+
 static void draw(double items_per_second)
 {
 	static const char blocks[] = "########################################";
-	const int width = (int)sizeof(blocks) - 1;
+	int width = (int)sizeof(blocks) - 1, room = columns() - 1;
+	char words[64];
 	double part;
 
 	if (wanted() <= LINES_MOST)
@@ -272,9 +289,17 @@ static void draw(double items_per_second)
 	part = (double)count() / (double)wanted();
 	if (part > 1)
 		part = 1;
-	fprintf(stderr, "\r[%.*s%*s] %3d%%  %.0f items/s\033[K",
-		(int)(part * width), blocks, width - (int)(part * width), "",
-		(int)(part * 100), items_per_second);
+	snprintf(words, sizeof(words), "%3d%%  %.0f items/s", (int)(part * 100),
+		 items_per_second);
+	room -= (int)strlen(words);
+	if (width > room - 3)
+		width = room - 3;
+	/* Too narrow for a bar the line is words, and as many as there is room for. */
+	if (width > 0)
+		fprintf(stderr, "\r[%.*s%*s] %s\033[K", (int)(part * width),
+			blocks, width - (int)(part * width), "", words);
+	else
+		fprintf(stderr, "\r%.*s\033[K", columns() - 1, words);
 	bar_shown = true;
 }
 
@@ -369,36 +394,12 @@ int spend(int64_t *until, unsigned long long ns)
 	return *until - now < COIL_MILLISECOND ? 0 : coil_sleep_until(*until);
 }
 
-/* Where it listens, in the words that coil_dial() takes. */
-static void name_door(int fd, char *name, size_t size)
-{
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-		struct sockaddr_un un;
-	} address = {0};
-	socklen_t length = sizeof(address);
-	char host[INET6_ADDRSTRLEN] = "";
-
-	getsockname(fd, &address.any, &length);
-	switch (address.any.sa_family) {
-	case AF_INET:
-		inet_ntop(AF_INET, &address.in.sin_addr, host, sizeof(host));
-		snprintf(name, size, "%s:%d", host, ntohs(address.in.sin_port));
-		break;
-	case AF_INET6:
-		inet_ntop(AF_INET6, &address.in6.sin6_addr, host, sizeof(host));
-		snprintf(name, size, "[%s]:%d", host,
-			 ntohs(address.in6.sin6_port));
-		break;
-	default:
-		snprintf(name, size, "%s", options.address);
-	}
-}
+/* A socket file of ours, not one that was inherited with fd:3. */
+static const char *own_path;
 
 static int listen_at(char *name, size_t size)
 {
+	const char *path = options.address + strlen("unix:");
 	int fd = coil_listen(options.address, NULL);
 
 	if (fd < 0) {
@@ -406,20 +407,22 @@ static int listen_at(char *name, size_t size)
 			 strerror(-fd));
 		return fd;
 	}
-	name_door(fd, name, size);
+	if (!strncmp(options.address, "unix:", strlen("unix:")) && *path != '@')
+		own_path = path;
+	/* What coil_dial() takes: port 0 is another by now. */
+	if (coil_local_address(fd, name, size) < 0)
+		snprintf(name, size, "%s", options.address);
 	options.address = name;
 	if (!options.produces)
-		printf("listening on %s\n", name);
+		printf("listening on %s\nwaiting for a producer\n", name);
 	return fd;
 }
 
 static void close_door(int fd)
 {
-	const char *path = options.address + strlen("unix:");
-
 	coil_close(fd);
-	if (!strncmp(options.address, "unix:", strlen("unix:")) && *path != '@')
-		unlink(path);
+	if (own_path)
+		unlink(own_path);
 }
 
 /* In one process the consumer ends with the producers, however they ended. */
@@ -439,7 +442,7 @@ static int run_both(int listener)
 
 static int run_sides(void)
 {
-	char name[128];
+	char name[COIL_ADDRESS_SIZE];
 	int fd, err;
 
 	if (!options.consumes) {

@@ -20,6 +20,7 @@
  */
 #include <coil.h>
 #include <stdio.h>
+#include <string.h>
 
 static int produce(void *arg)
 {
@@ -77,6 +78,11 @@ static int coroutine_data_communication(void *arg)
 
 int main(void)
 {
+	int err;
+
 	setlinebuf(stdout);
-	return coil_run(coroutine_data_communication, NULL) < 0;
+	err = coil_run(coroutine_data_communication, NULL);
+	if (err < 0)
+		fprintf(stderr, "queue: %s\n", strerror(-err));
+	return err < 0;
 }

@@ -11,6 +11,7 @@
  */
 #include <coil.h>
 #include <stdio.h>
+#include <string.h>
 
 static int my_coroutine_test(void *arg)
 {
@@ -26,6 +27,11 @@ static int my_coroutine_test(void *arg)
 
 int main(void)
 {
+	int err;
+
 	setlinebuf(stdout);
-	return coil_run(my_coroutine_test, NULL) < 0;
+	err = coil_run(my_coroutine_test, NULL);
+	if (err < 0)
+		fprintf(stderr, "run: %s\n", strerror(-err));
+	return err < 0;
 }

@@ -14,6 +14,7 @@
 #include <coil.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { TASKS = 5 };
 
@@ -49,6 +50,11 @@ static int wait_coroutine_task(void *arg)
 
 int main(void)
 {
+	int err;
+
 	setlinebuf(stdout);
-	return coil_run(wait_coroutine_task, NULL) < 0;
+	err = coil_run(wait_coroutine_task, NULL);
+	if (err < 0)
+		fprintf(stderr, "wait: %s\n", strerror(-err));
+	return err < 0;
 }

@@ -368,15 +368,23 @@ endif
 
 # The programs of examples/ and the README's first one, as a user runs them.
 check_PROGRAMS += %D%/send_raw
+TESTS += %D%/examples.sh %D%/examples_logmux.sh
 
 # The programs of bench/ do a little and print what bench/run reads; nothing is timed.
 
 # Those that serve, each with the clients that people have for it.
-server_examples =
+check_PROGRAMS += %D%/echo_clients %D%/refuse
+server_examples = \
+	%D%/examples_chat.sh \
+	%D%/examples_echo.sh \
+	%D%/examples_httpd.sh \
+	%D%/examples_proxy.sh
 TESTS += $(server_examples)
+EXTRA_DIST += %D%/programs.sh $(server_examples)
 
 EXTRA_DIST += %D%/conformance.sh %D%/conformance.tsv
 EXTRA_DIST += %D%/instructions.sh %D%/instructions.tsv
+EXTRA_DIST += %D%/examples_logmux.sh
 EXTRA_DIST += %D%/examples.sh \
 	%D%/expected/event.txt \
 	%D%/expected/gather.txt \

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A room where everybody reads what anybody says, line by line.
+ *
+ *	$ ./chat 127.0.0.1:7000
+ *	$ socat readline tcp:127.0.0.1:7000
+ *	your name?
+ *	ann
+ *	* ann is here
+ *
+ * Each member has two tasks: one reads, and puts every line into everybody's
+ * queue; the other takes from the member's queue and writes.  Queues are bounded:
+ * who is too slow misses lines, and is told how many; nobody waits for it.
+ *
+ * asyncio: start_server(), TaskGroup, Queue.put_nowait().
+ */
+#include <coil.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { NAME_MOST = 20, LINE_MOST = 512, QUEUE = 100 };
+
+struct member {
+	struct member *next;
+	char name[NAME_MOST + 1];
+	struct coil_stream *stream;
+	struct coil_queue queue;
+	unsigned long missed;
+	struct coil_group group;
+};
+
+static struct member *members;
+
+/* What was missed is told in the place where it is missing. */
+static void post(struct member *member, const char *line)
+{
+	char note[LINE_MOST];
+
+	if (member->missed) {
+		snprintf(note, sizeof(note), "* you missed %lu lines", member->missed);
+		if (!coil_queue_put_nowait(&member->queue, note))
+			member->missed = 0;
+	}
+	if (member->missed || coil_queue_put_nowait(&member->queue, line))
+		member->missed++;
+}
+
+static void __attribute__((format(printf, 1, 2))) say(const char *format, ...)
+{
+	char line[LINE_MOST];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	for (struct member *m = members; m; m = m->next)
+		post(m, line);
+}
+
+static int write_lines(void *arg)
+{
+	struct member *self = arg;
+	char line[LINE_MOST];
+	ssize_t n;
+
+	do {
+		n = coil_queue_get(&self->queue, line);
+		if (!n)
+			n = coil_stream_printf(self->stream, "%s\n", line);
+	} while (n >= 0);
+	return (int)n;
+}
+
+/* A line without its end, and with nothing in it that would move a cursor. */
+static ssize_t read_line(struct member *self, char *text, size_t size)
+{
+	const char *line;
+	ssize_t n = coil_stream_read_line(self->stream, &line);
+	size_t len = 0;
+
+	if (n <= 0)
+		return n;
+	for (ssize_t i = 0; i < n && len < size - 1; i++) {
+		if (!iscntrl((unsigned char)line[i]))
+			text[len++] = line[i];
+	}
+	text[len] = '\0';
+	return n;
+}
+
+static int read_lines(void *arg)
+{
+	struct member *self = arg;
+	char text[LINE_MOST - NAME_MOST - 4];
+	ssize_t n = 0;
+
+	/* Many lines may come at once: before each those who write have a turn. */
+	while (!coil_yield() && (n = read_line(self, text, sizeof(text))) > 0) {
+		if (*text)
+			say("<%s> %s", self->name, text);
+	}
+	coil_group_cancel(&self->group);
+	return (int)n;
+}
+
+static bool is_taken(const char *name)
+{
+	for (const struct member *m = members; m; m = m->next) {
+		if (!strcmp(m->name, name))
+			return true;
+	}
+	return false;
+}
+
+/* 1 when it has one; 0 at the end; or a negative errno. */
+static int ask_name(struct member *self)
+{
+	const char *question = "your name?\n";
+	char name[NAME_MOST + 1];
+	ssize_t n;
+
+	for (;;) {
+		n = coil_stream_write(self->stream, question, strlen(question));
+		if (n >= 0)
+			n = read_line(self, name, sizeof(name));
+		if (n <= 0)
+			return (int)n;
+		if (*name && !is_taken(name))
+			break;
+		question = "it is taken; another one?\n";
+	}
+	memcpy(self->name, name, sizeof(name));
+	return 1;
+}
+
+static int serve(struct coil_stream *stream, void *arg)
+{
+	struct member self = { .stream = stream }, **link = &members;
+	int err = coil_queue_init(&self.queue, LINE_MOST, QUEUE);
+
+	if (err)
+		return err;
+	err = ask_name(&self);
+	if (err > 0) {
+		self.next = members;
+		members = &self;
+		say("* %s is here", self.name);
+		coil_group_create_task(&self.group, write_lines, &self);
+		coil_group_create_task(&self.group, read_lines, &self);
+		err = coil_group_wait(&self.group);
+		while (*link != &self)
+			link = &(*link)->next;
+		*link = self.next;
+		say("* %s is gone", self.name);
+	}
+	coil_queue_fini(&self.queue);
+	/* Who goes away in the middle is no failure of ours. */
+	return err == -ENOMEM ? err : -ECANCELED;
+}
+
+static int run(void *arg)
+{
+	struct coil_server *server = coil_start_server(arg, serve, NULL, NULL);
+	char text[COIL_ADDRESS_SIZE];
+	int err;
+
+	if (!server) {
+		err = -errno;
+		fprintf(stderr, "chat: cannot listen on %s: %s\n", (char *)arg, strerror(-err));
+		return err;
+	}
+	if (coil_local_address(coil_server_fd(server, 0), text, sizeof(text)) >= 0)
+		printf("listening on %s\n", text);
+	err = coil_serve_forever(server);
+	coil_server_close(server, 0);
+	return err;
+}
+
+int main(int argc, char *argv[])
+{
+	sigset_t signals;
+	int err;
+
+	if (argc != 2 || argv[1][0] == '-') {
+		fprintf(stderr, "usage: chat ADDRESS\n");
+		return 2;
+	}
+	setlinebuf(stdout);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	err = coil_run_with(&(struct coil_options){ .stop_signals = &signals },
+			    run, argv[1]);
+	if (!err || err == -EINTR)
+		return 0;
+	fprintf(stderr, "chat: %s\n", strerror(-err));
+	return 1;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs commands side by side and merges what they print, line by line, each with
+ * the time and the number of its command.
+ *
+ *	$ ./logmux 'for i in a b c; do echo $i; sleep 1; done' 'sleep 2; ls /none'
+ *	21:06:20.104 [1] a
+ *	21:06:21.109 [1] b
+ *	21:06:22.108 [2] ls: cannot access '/none': No such file or directory
+ *	21:06:22.109 [2] ended with status 2
+ *	...
+ *
+ * SIGINT, SIGTERM and SIGHUP are passed on to each command and what it started.
+ * What still runs 5 seconds (or -g SECONDS) after the first SIGINT or SIGTERM, or
+ * at the second, is killed.  Ends with 0 if all commands did, otherwise with 1.
+ *
+ * asyncio: create_subprocess_shell(), readline(), loop.add_signal_handler().
+ */
+#include <coil.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LINE_MOST = 8192 };	/* longer ones are broken */
+
+struct command {
+	const char *script;
+	struct coil_process process;
+};
+
+static struct command *commands;
+static int count, failures;
+static int64_t grace = 5 * COIL_SECOND;
+static sigset_t signals;
+
+static struct coil_lock output_lock;
+static struct coil_stream *output;
+
+/* One line at a time, in one write, whatever bytes are in it. */
+static int put_line(const struct command *command, const char *line, size_t length)
+{
+	static char text[64 + LINE_MOST + 1];
+	struct timespec now;
+	struct tm tm;
+	size_t used;
+	ssize_t n = coil_lock_acquire(&output_lock);
+
+	if (n < 0)
+		return (int)n;
+	clock_gettime(CLOCK_REALTIME, &now);
+	localtime_r(&now.tv_sec, &tm);
+	used = strftime(text, 64, "%H:%M:%S", &tm);
+	used += (size_t)snprintf(text + used, 64 - used, ".%03ld [%d] ",
+				 now.tv_nsec / 1000000, (int)(command - commands + 1));
+	memcpy(text + used, line, length);
+	text[used + length] = '\n';
+	n = coil_stream_write(output, text, used + length + 1);
+	coil_lock_release(&output_lock);
+	return n < 0 ? (int)n : 0;
+}
+
+static int copy_lines(struct coil_stream *stream, const struct command *command)
+{
+	char piece[LINE_MOST];
+	const char *line;
+	ssize_t n;
+	int err = 0;
+
+	coil_stream_set_limits(stream, LINE_MOST, 0);
+	while (!err) {
+		n = coil_stream_read_line(stream, &line);
+		if (n == -EMSGSIZE) {
+			line = piece;
+			n = coil_stream_read(stream, piece, sizeof(piece));
+		}
+		if (n <= 0)
+			return (int)n;
+		err = put_line(command, line, (size_t)n - (line[n - 1] == '\n'));
+	}
+	return err;
+}
+
+static int put_status(const struct command *command, int status)
+{
+	char text[80];
+	int n;
+
+	if (WIFSIGNALED(status))
+		n = snprintf(text, sizeof(text), "was ended by signal %d (%s)",
+			     WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		n = snprintf(text, sizeof(text), "ended with status %d",
+			     WEXITSTATUS(status));
+	failures += status != 0;
+	return put_line(command, text, (size_t)n);
+}
+
+static int run_command(void *arg)
+{
+	struct command *command = arg;
+	struct coil_process *process = &command->process;
+	const char *const argv[] = { "sh", "-c", command->script, NULL };
+	const struct coil_process_options options = {
+		.in = COIL_NULL, .out = COIL_PIPE, .err = COIL_STDOUT,
+		.new_group = true,
+	};
+	struct coil_stream *stream;
+	int status, err = coil_process_spawn(process, argv, &options);
+
+	if (err)
+		return err;
+	stream = coil_stream_open(process->out);
+	err = stream ? 0 : -errno;
+	process->out = -1;	/* it is the stream's, also if that failed */
+	if (!err)
+		err = copy_lines(stream, command);
+	if (!err)
+		err = coil_process_wait(process, &status);
+	if (!err)
+		err = put_status(command, status);
+	else
+		coil_process_kill_group(process, SIGKILL);
+	coil_stream_close(stream);
+	coil_process_close(process);
+	return err;
+}
+
+/* Until it is cancelled.  A command that has ended hears nothing any more. */
+static int pass_signals_on(void *arg)
+{
+	bool asked = false;
+
+	for (;;) {
+		int number = 0;
+
+		COIL_TIMEOUT(asked ? grace : COIL_FOREVER)
+			number = coil_signal_wait(&signals, NULL);
+		if (number == -ETIMEDOUT || (asked && number > 0 && number != SIGHUP))
+			number = SIGKILL;
+		if (number < 0)
+			return number;
+		asked |= number != SIGHUP;
+		for (int i = 0; i < count; i++)
+			coil_process_kill_group(&commands[i].process, number);
+	}
+}
+
+static int run_all(void *arg)
+{
+	struct coil_group group = {0};
+	struct coil_task *signaller;
+	int err, closed;
+
+	output = coil_stream_open(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0));
+	if (!output)
+		return -errno;
+	/* In order: every command has been started when the first signal is taken. */
+	for (int i = 0; i < count; i++)
+		coil_group_create_task(&group, run_command, &commands[i]);
+	signaller = coil_create_task(pass_signals_on, NULL);
+	if (!signaller)
+		coil_group_fail(&group, -ENOMEM);
+	err = coil_group_wait(&group);
+	coil_cancel(signaller);
+	coil_await(signaller);
+	closed = coil_stream_close(output);
+	return err ? err : closed;
+}
+
+int main(int argc, char *argv[])
+{
+	int err, option;
+
+	while ((option = getopt(argc, argv, "g:")) == 'g')
+		grace = strtol(optarg, NULL, 10) * COIL_SECOND;
+	count = argc - optind;
+	commands = calloc((size_t)count + 1, sizeof(*commands));
+	if (option != -1 || !count || !commands) {
+		fprintf(stderr, "usage: %s [-g SECONDS] COMMAND ...\n", argv[0]);
+		return 2;
+	}
+	for (int i = 0; i < count; i++)
+		commands[i].script = argv[optind + i];
+	/* Before there is any thread: each then has them blocked. */
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	err = coil_run(run_all, NULL);
+	if (err < 0)
+		fprintf(stderr, "%s: %s\n", argv[0], strerror(-err));
+	free(commands);
+	return err || failures;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Passes connections on to another address.
+ *
+ *	$ ./proxy 127.0.0.1:8000 example.org:80
+ *	listening on 127.0.0.1:8000
+ *	$ curl -H 'Host: example.org' http://127.0.0.1:8000/
+ *
+ * Addresses are 127.0.0.1:8080, [::1]:8080, localhost:8080, :8080, unix:/path,
+ * unix:@name.  When one side has nothing more to send the other is told, and may go
+ * on.  --connect SECONDS (5) is how long the target may take to answer, and --idle
+ * SECONDS (300) how long both sides may be silent.  SIGINT and SIGTERM end it.
+ *
+ * asyncio: start_server(), open_connection(), TaskGroup, timeout().
+ */
+#include <coil.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct pair {
+	struct coil_stream *client, *target;
+	struct coil_group group;
+	int pumps;
+	int64_t active;		/* when something was passed on last */
+};
+
+static const char *listen_address, *target_address;
+static int64_t connect_time = 5 * COIL_SECOND, idle_time = 300 * COIL_SECOND;
+
+/* A slow reader fills its stream's queue; then no more is read for it. */
+static int pump(struct pair *pair, struct coil_stream *from, struct coil_stream *to)
+{
+	char buf[16384];
+	ssize_t n;
+
+	while ((n = coil_stream_read(from, buf, sizeof(buf))) > 0) {
+		pair->active = coil_now();
+		n = coil_stream_write(to, buf, (size_t)n);
+		if (n < 0)
+			break;
+	}
+	if (!n)
+		n = coil_stream_shutdown(to);
+	/* The last one out sends the watch home. */
+	if (!n && --pair->pumps == 0)
+		coil_group_cancel(&pair->group);
+	return (int)n;
+}
+
+static int pump_up(void *arg)
+{
+	struct pair *pair = arg;
+
+	return pump(pair, pair->client, pair->target);
+}
+
+static int pump_down(void *arg)
+{
+	struct pair *pair = arg;
+
+	return pump(pair, pair->target, pair->client);
+}
+
+/* Its failure is the group's, and ends the pumps. */
+static int watch(void *arg)
+{
+	struct pair *pair = arg;
+	int err = 0;
+
+	while (!err && pair->active + idle_time > coil_now())
+		err = coil_sleep_until(pair->active + idle_time);
+	return err ? err : -ETIMEDOUT;
+}
+
+static void complain(const struct coil_stream *client, const char *what, int err)
+{
+	char peer[COIL_ADDRESS_SIZE] = "unix";
+
+	(void)!coil_peer_address(coil_stream_fd(client), peer, sizeof(peer));
+	fprintf(stderr, "proxy: %s: %s: %s\n", peer, what, strerror(-err));
+}
+
+/* Cut off, if a side failed: it shall not take that for the end. */
+static int serve(struct coil_stream *client, void *arg)
+{
+	struct pair pair = { .client = client, .pumps = 2 };
+	int err = 0;
+
+	COIL_TIMEOUT(connect_time) {
+		pair.target = coil_open_connection(target_address);
+		err = pair.target ? 0 : -errno;
+	}
+	if (err) {
+		complain(client, target_address, err);
+		return -ECANCELED;
+	}
+	pair.active = coil_now();
+	coil_group_create_task(&pair.group, pump_up, &pair);
+	coil_group_create_task(&pair.group, pump_down, &pair);
+	coil_group_create_task(&pair.group, watch, &pair);
+	err = coil_group_wait(&pair.group);
+	if (err && err != -ECANCELED)
+		complain(client, "closed", err);
+	coil_stream_close(pair.target);
+	return err ? -ECANCELED : 0;
+}
+
+static int run(void *arg)
+{
+	struct coil_server *server;
+	char address[COIL_ADDRESS_SIZE];
+	int err;
+
+	server = coil_start_server(listen_address, serve, NULL, NULL);
+	if (!server) {
+		err = -errno;
+		fprintf(stderr, "proxy: cannot listen on %s: %s\n", listen_address,
+			strerror(-err));
+		return err;
+	}
+	for (size_t i = 0; coil_server_fd(server, i) >= 0; i++) {
+		if (coil_local_address(coil_server_fd(server, i), address,
+				       sizeof(address)) >= 0)
+			printf("listening on %s\n", address);
+	}
+	err = coil_serve_forever(server);
+	coil_server_close(server, 0);
+	return err;
+}
+
+static bool read_options(int argc, char *argv[])
+{
+	static const struct option names[] = {
+		{ "connect", required_argument, NULL, 'c' },
+		{ "idle", required_argument, NULL, 'i' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
+		int64_t seconds = option == '?' ? 0 : strtol(optarg, NULL, 10);
+
+		if (seconds < 1 || seconds > 1000000)
+			return false;
+		*(option == 'c' ? &connect_time : &idle_time) = seconds * COIL_SECOND;
+	}
+	if (argc - optind != 2)
+		return false;
+	listen_address = argv[optind];
+	target_address = argv[optind + 1];
+	return true;
+}
+
+int main(int argc, char *argv[])
+{
+	sigset_t signals;
+	int err;
+
+	if (!read_options(argc, argv)) {
+		fprintf(stderr, "usage: proxy [--connect SECONDS] [--idle SECONDS] "
+			"LISTEN TARGET\n");
+		return 2;
+	}
+	setlinebuf(stdout);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	err = coil_run_with(&(struct coil_options){ .stop_signals = &signals },
+			    run, NULL);
+	if (!err || err == -EINTR)
+		return 0;
+	fprintf(stderr, "proxy: %s\n", strerror(-err));
+	return 1;
+}
