@@ -5,8 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+	CROWD = 4096,		/* entries of a heap that needs no help */
+	SLICES = 1024,
+	SLICE_BITS = 23,	/* of nanoseconds: 8 ms */
+};
+
+#define SLICE_NS ((int64_t)1 << SLICE_BITS)
+#define HORIZON_NS ((uint64_t)SLICES * SLICE_NS)
+
 void coil__timers_close(struct timers *timers)
 {
+	for (uint32_t i = 0; timers->slices && i < SLICES; i++)
+		free(timers->slices[i].entries);
+	free(timers->slices);
 	free(timers->heap);
 	free(timers->places);
 	memset(timers, 0, sizeof(*timers));
@@ -76,27 +88,6 @@ static void sink(struct timers *timers, uint32_t at, struct timer timer)
 	timers->heap[at] = timer;
 }
 
-uint32_t coil__timer_add(struct timers *timers, int64_t when, enum timer_kind kind, void *owner)
-{
-	struct timer timer = { .when = when, .order = timers->order };
-	struct timer_place *place;
-
-	if (unlikely(timers->entries == timers->capacity) && !grow(timers))
-		return 0;
-	timer.place = timers->free;
-	if (!timer.place)
-		timer.place = ++timers->fresh;
-	place = &timers->places[timer.place];
-	if (timers->free)
-		timers->free = place->order;
-	place->owner = owner;
-	place->order = timers->order++;
-	place->kind = kind;
-	timers->count++;
-	rise(timers, timers->entries++, timer);
-	return timer.place;
-}
-
 static bool is_stale(const struct timers *timers, const struct timer *timer)
 {
 	const struct timer_place *place = &timers->places[timer->place];
@@ -115,22 +106,129 @@ static void drop_top(struct timers *timers)
 /* As long as no timer was removed there is no need to look. */
 static void drop_stale(struct timers *timers)
 {
-	while (timers->entries != timers->count && is_stale(timers, &timers->heap[0]))
+	while (timers->entries && timers->entries + timers->sliced != timers->count &&
+	       is_stale(timers, &timers->heap[0]))
 		drop_top(timers);
+}
+
+/* The nearest slice joins the heap, which has room for all. */
+static void open_slice(struct timers *timers)
+{
+	struct slice *slice = &timers->slices[timers->first];
+
+	for (uint32_t i = 0; i < slice->count; i++)
+		rise(timers, timers->entries++, slice->entries[i]);
+	timers->sliced -= slice->count;
+	free(slice->entries);
+	*slice = (struct slice){0};
+	timers->first = (timers->first + 1) % SLICES;
+	timers->near += SLICE_NS;
+}
+
+/* Whatever has changed: the first of all is on top of the heap, and has an owner. */
+static void settle(struct timers *timers)
+{
+	for (;;) {
+		drop_stale(timers);
+		if (likely(!timers->sliced))
+			return;
+		if (timers->entries && timers->heap[0].when < timers->near)
+			return;
+		open_slice(timers);
+	}
+}
+
+/* The heap has become large: from here on what is not near goes to the slices. */
+static void begin_slices(struct timers *timers)
+{
+	if (!timers->slices)
+		timers->slices = calloc(SLICES, sizeof(*timers->slices));
+	if (timers->slices && timers->heap[0].when < INT64_MAX / 2)
+		timers->near = timers->heap[0].when + SLICE_NS;
+}
+
+/* False: it has to go to the heap, which is never wrong. */
+static bool slice_add(struct timers *timers, struct timer timer)
+{
+	uint64_t ahead = (uint64_t)timer.when - (uint64_t)timers->near;
+	struct slice *slice;
+
+	if (timer.when < timers->near || ahead >= HORIZON_NS)
+		return false;
+	slice = &timers->slices[(timers->first + (ahead >> SLICE_BITS)) % SLICES];
+	if (slice->count == slice->capacity) {
+		uint32_t capacity = slice->capacity ? 2 * slice->capacity : 16;
+		struct timer *grown = realloc(slice->entries, capacity * sizeof(*grown));
+
+		if (!grown)
+			return false;
+		slice->entries = grown;
+		slice->capacity = capacity;
+	}
+	slice->entries[slice->count++] = timer;
+	timers->sliced++;
+	return true;
+}
+
+static void insert(struct timers *timers, struct timer timer)
+{
+	if (likely(!timers->sliced)) {
+		timers->near = INT64_MAX;
+		if (timers->entries >= CROWD)
+			begin_slices(timers);
+	}
+	if (likely(timers->near == INT64_MAX) || !slice_add(timers, timer))
+		rise(timers, timers->entries++, timer);
+}
+
+uint32_t coil__timer_add(struct timers *timers, int64_t when, enum timer_kind kind, void *owner)
+{
+	struct timer timer = { .when = when, .order = timers->order };
+	struct timer_place *place;
+
+	if (unlikely(timers->entries + timers->sliced == timers->capacity) && !grow(timers))
+		return 0;
+	timer.place = timers->free;
+	if (!timer.place)
+		timer.place = ++timers->fresh;
+	place = &timers->places[timer.place];
+	if (timers->free)
+		timers->free = place->order;
+	place->owner = owner;
+	place->order = timers->order++;
+	place->kind = kind;
+	timers->count++;
+	insert(timers, timer);
+	settle(timers);
+	return timer.place;
+}
+
+static uint32_t keep_live(const struct timers *timers, struct timer *entries, uint32_t count)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (!is_stale(timers, &entries[i]))
+			entries[kept++] = entries[i];
+	}
+	return kept;
 }
 
 static void sweep(struct timers *timers)
 {
-	uint32_t kept = 0;
+	uint32_t kept = keep_live(timers, timers->heap, timers->entries);
 
-	for (uint32_t i = 0; i < timers->entries; i++) {
-		if (!is_stale(timers, &timers->heap[i]))
-			timers->heap[kept++] = timers->heap[i];
-	}
 	timers->entries = kept;
 	for (uint32_t i = kept / 4 + 1; i-- > 0;) {
 		if (i < kept)
 			sink(timers, i, timers->heap[i]);
+	}
+	for (uint32_t i = 0; timers->sliced && i < SLICES; i++) {
+		struct slice *slice = &timers->slices[i];
+
+		kept = keep_live(timers, slice->entries, slice->count);
+		timers->sliced -= slice->count - kept;
+		slice->count = kept;
 	}
 }
 
@@ -145,9 +243,10 @@ static void free_place(struct timers *timers, uint32_t place)
 void coil__timer_remove(struct timers *timers, uint32_t place)
 {
 	free_place(timers, place);
-	if (timers->entries > 64 && timers->count < timers->entries / 2)
+	if (timers->entries + timers->sliced > 64 &&
+	    timers->count < (timers->entries + timers->sliced) / 2)
 		sweep(timers);
-	drop_stale(timers);
+	settle(timers);
 }
 
 void *coil__timer_pop(struct timers *timers, enum timer_kind *kind)
@@ -158,6 +257,6 @@ void *coil__timer_pop(struct timers *timers, enum timer_kind *kind)
 	*kind = (enum timer_kind)timers->places[place].kind;
 	free_place(timers, place);
 	drop_top(timers);
-	drop_stale(timers);
+	settle(timers);
 	return owner;
 }

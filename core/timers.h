@@ -7,7 +7,13 @@
  * which are far apart in memory: moving an entry touches no task's page.  Equal
  * deadlines keep the order in which they were added.
  *
- * Nobody knows where in the heap an entry is, as keeping track would cost a write
+ * A heap of a million is slow, for each level of it is a miss of the cache.  So in a
+ * crowd the heap has what falls due in the next milliseconds, and what is later
+ * waits in slices, unsorted, each of which joins the heap when it is the next.  The
+ * heap may have later ones besides: those of before the crowd, and those beyond the
+ * last slice.
+ *
+ * Nobody knows where an entry is, as keeping track would cost a write
  * to a second place at every move.  A timer that is removed gives up its place in
  * the table of owners, and its entry stays until it comes to the top, or until half
  * of all entries are such, when they are swept out.
@@ -33,11 +39,22 @@ struct timer_place {
 	uint32_t kind;
 };
 
+/* Deadlines of some milliseconds, in no order. */
+struct slice {
+	struct timer *entries;
+	uint32_t count;
+	uint32_t capacity;
+};
+
 struct timers {
 	struct timer *heap;
 	struct timer_place *places;	/* the first is never used: 0 means none */
 	uint32_t entries;		/* in the heap */
-	uint32_t count;			/* of them, those that have an owner */
+	uint32_t sliced;		/* in the slices */
+	uint32_t count;			/* of them all, those that have an owner */
+	struct slice *slices;		/* NULL: there never was a crowd */
+	uint32_t first;			/* the slice that begins at near; they go round */
+	int64_t near;			/* INT64_MAX: slices are not in use */
 	uint32_t capacity;
 	uint32_t free;
 	uint32_t fresh;			/* places beyond this were never used */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/support.h"
 #include "core/timers.h"
+#include <coil/time.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,6 +174,83 @@ START_TEST(removed_ones_do_not_pile_up)
 }
 END_TEST
 
+/*
+ * So many that most wait in slices.  Up to ten seconds ahead, in whole milliseconds,
+ * so that some are equal and some beyond the last slice.
+ */
+enum { CROWD = 30000 };
+
+static struct entry crowd[CROWD];
+
+static void join_crowd(struct entry *entry, int64_t now)
+{
+	int64_t when = now + pick(10000) * COIL_MILLISECOND;
+
+	/* Without memory for its slice it goes to the heap. */
+	support_fail_allocation(pick(10) ? 0 : 1);
+	entry->when = when;
+	entry->place = coil__timer_add(&model.timers, when, TIMER_TASK, entry);
+	support_fail_allocation(0);
+	entry->order = model.order;
+	if (entry->place) {
+		model.order++;
+		model.count++;
+	}
+}
+
+START_TEST(a_crowd_is_served_in_order_while_others_join_and_leave)
+{
+	struct entry *entry;
+	enum timer_kind kind;
+	int64_t now = 0;
+	uint64_t order = 0;
+	int popped = 0;
+
+	model.random = support_seed();
+	for (int i = 0; i < CROWD; i++)
+		join_crowd(&crowd[i], now);
+	ck_assert_uint_gt(model.timers.sliced, CROWD / 2);
+	while (model.count) {
+		ck_assert_uint_eq(model.timers.count, model.count);
+		ck_assert_int_ge(coil__timers_next(&model.timers), now);
+		entry = coil__timer_pop(&model.timers, &kind);
+		ck_assert(entry->when > now || (entry->when == now && entry->order >= order));
+		now = entry->when;
+		order = entry->order + 1;
+		entry->place = 0;
+		model.count--;
+		popped++;
+		entry = &crowd[pick(CROWD)];
+		if (entry->place && pick(3) == 0) {
+			coil__timer_remove(&model.timers, entry->place);
+			entry->place = 0;
+			model.count--;
+		} else if (!entry->place && popped < 2 * CROWD && pick(2)) {
+			join_crowd(entry, now);
+		}
+	}
+	ck_assert_uint_eq(model.timers.sliced, 0);
+	ck_assert_uint_eq(model.timers.entries, 0);
+	clear();
+}
+END_TEST
+
+START_TEST(a_crowd_that_leaves_leaves_nothing_behind)
+{
+	model.random = support_seed();
+	for (int i = 0; i < CROWD; i++)
+		join_crowd(&crowd[i], 0);
+	for (int i = 0; i < CROWD; i++) {
+		if (!crowd[i].place)
+			continue;
+		coil__timer_remove(&model.timers, crowd[i].place);
+		model.count--;
+		ck_assert(model.timers.entries + model.timers.sliced <= 2 * model.count + 64);
+	}
+	clear();
+}
+END_TEST
+
 START_TEST(when_memory_is_out_nothing_changes)
 {
 	int refusals = 0;
@@ -213,6 +291,8 @@ Suite *suite(void)
 	tcase_add_test(tests, the_order_outlives_its_counter);
 	tcase_add_test(tests, the_far_ends_of_the_clock_are_in_order);
 	tcase_add_test(tests, removed_ones_do_not_pile_up);
+	tcase_add_test(tests, a_crowd_is_served_in_order_while_others_join_and_leave);
+	tcase_add_test(tests, a_crowd_that_leaves_leaves_nothing_behind);
 	tcase_add_test(tests, when_memory_is_out_nothing_changes);
 	suite_add_tcase(whole, tests);
 	return whole;
