@@ -12,6 +12,7 @@
 #define _GNU_SOURCE
 #endif
 #include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,21 +21,52 @@
 
 enum { BENCH_ROUNDS = 7 };
 
-/* One core, the last of those allowed: the first is where interrupts go. */
-static inline void bench_pin(void)
+/*
+ * bench/run sets BENCH_LINES: one round, and each figure on a line of its own as
+ * "work metric value unit", nothing else.  Without it the figures are for people.
+ */
+static inline bool bench_lines(void)
+{
+	return getenv("BENCH_LINES") != NULL;
+}
+
+static inline int bench_rounds(void)
+{
+	return bench_lines() ? 1 : BENCH_ROUNDS;
+}
+
+static inline void bench_line(const char *work, const char *metric, double value, const char *unit)
+{
+	printf("%s %s %.6g %s\n", work, metric, value, unit);
+	fflush(stdout);
+}
+
+/* The number that is argument i, or what is usual. */
+static inline long bench_argument(int argc, char **argv, int i, long usual)
+{
+	return argc > i ? strtol(argv[i], NULL, 10) : usual;
+}
+
+/* One core of those allowed, counted from the last: the first is where interrupts go. */
+static inline void bench_pin_to(int nth)
 {
 	cpu_set_t allowed, one;
 
 	if (sched_getaffinity(0, sizeof(allowed), &allowed))
 		return;
 	for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--) {
-		if (!CPU_ISSET(cpu, &allowed))
+		if (!CPU_ISSET(cpu, &allowed) || nth--)
 			continue;
 		CPU_ZERO(&one);
 		CPU_SET(cpu, &one);
 		sched_setaffinity(0, sizeof(one), &one);
 		return;
 	}
+}
+
+static inline void bench_pin(void)
+{
+	bench_pin_to(0);
 }
 
 static inline double bench_clock(clockid_t id)

@@ -3,26 +3,9 @@
  * What a sleeping task takes of the machine's memory, its page tables and guard
  * included, beside one page.  Argument: how many tasks.
  */
-#include "bench/bench.h"
+#include "bench/resident.h"
 #include <coil.h>
-#include <string.h>
 #include <unistd.h>
-
-static double status(const char *field)
-{
-	FILE *file = fopen("/proc/self/status", "re");
-	size_t length = strlen(field);
-	char line[256];
-	double kib = 0;
-
-	while (file && fgets(line, sizeof(line), file)) {
-		if (!strncmp(line, field, length) && line[length] == ':')
-			kib = strtod(line + length + 1, NULL);
-	}
-	if (file)
-		fclose(file);
-	return kib * 1024;
-}
 
 static int sleeper(void *arg)
 {
@@ -33,7 +16,7 @@ static int sleeper(void *arg)
 static int app(void *arg)
 {
 	size_t n = *(size_t *)arg, entered = 0;
-	double rss = status("VmRSS"), tables = status("VmPTE");
+	double rss = bench_status("VmRSS"), tables = bench_status("VmPTE"), cpu = bench_cpu();
 	struct coil_group group = {0};
 
 	for (size_t i = 0; i < n; i++) {
@@ -42,11 +25,17 @@ static int app(void *arg)
 	}
 	while (entered < n)
 		coil_yield();
-	rss = (status("VmRSS") - rss) / (double)n;
-	tables = (status("VmPTE") - tables) / (double)n;
+	cpu = (bench_cpu() - cpu) / (double)n;
+	rss = (bench_status("VmRSS") - rss) / (double)n;
+	tables = (bench_status("VmPTE") - tables) / (double)n;
 	coil_group_cancel(&group);
 	if (coil_group_wait(&group))
 		return -1;
+	if (bench_lines()) {
+		bench_line("memory", "task", rss + tables, "bytes");
+		bench_line("memory", "cpu", cpu, "ns");
+		return 0;
+	}
 	printf("%zu sleeping tasks: %.0f bytes of RSS and %.0f of page tables each\n", n, rss,
 	       tables);
 	bench_print("a sleeping task", rss + tables, "bytes", "one page",

@@ -2,17 +2,17 @@
 /*
  * What it costs to bring an item from one task to another, through a queue of
  * 1024 slots and through one of a single slot, beside a bare jump_fcontext and a
- * bare ring buffer.
+ * bare ring buffer.  Argument: how many items.
  */
 #include "bench/raw.h"
 #include <coil.h>
 #include <errno.h>
 
-enum { ITEMS = 2000000 };
+static int items_of_all = 2000000;
 
 static int produce(void *arg)
 {
-	for (int i = 0; i < ITEMS; i++) {
+	for (int i = 0; i < items_of_all; i++) {
 		int err = coil_queue_put(arg, &i);
 
 		if (err)
@@ -23,7 +23,7 @@ static int produce(void *arg)
 
 static int consume(void *arg)
 {
-	for (int i = 0, item; i < ITEMS; i++) {
+	for (int i = 0, item; i < items_of_all; i++) {
 		int err = coil_queue_get(arg, &item);
 
 		if (err || item != i)
@@ -42,56 +42,43 @@ static double items(size_t slots)
 		abort();
 	tasks[0] = coil_create_task(produce, &queue);
 	tasks[1] = coil_create_task(consume, &queue);
-	start = bench_now();
+	start = bench_cpu();
 	if (coil_gather(tasks, 2, NULL))
 		abort();
-	start = (bench_now() - start) / ITEMS;
+	start = (bench_cpu() - start) / items_of_all;
 	coil_queue_fini(&queue);
 	return start;
-}
-
-/* Opaque to the optimiser: an item goes through memory, as it would anyway. */
-static double bare_ring(void)
-{
-	static volatile int ring[1024];
-	unsigned wrong = 0;
-	double start = bench_now();
-
-	for (unsigned in = 0, out = 0; out < ITEMS;) {
-		for (; in < ITEMS && in - out < 1024; in++)
-			ring[in % 1024] = (int)in;
-		for (; out < in; out++)
-			wrong += ring[out % 1024] != (int)out;
-	}
-	if (wrong)
-		abort();
-	return (bench_now() - start) / ITEMS;
 }
 
 static int app(void *arg)
 {
 	double raw[BENCH_ROUNDS], ring[BENCH_ROUNDS], wide[BENCH_ROUNDS], narrow[BENCH_ROUNDS];
+	int rounds = bench_rounds();
 	double limit;
 
 	(void)arg;
-	for (int i = 0; i < BENCH_ROUNDS; i++) {
-		raw[i] = raw_switch();
-		ring[i] = bare_ring();
+	for (int i = 0; i < rounds; i++) {
+		raw[i] = bench_lines() ? 0 : raw_switch();
+		ring[i] = bench_lines() ? 0 : raw_ring();
 		wide[i] = items(1024);
 		narrow[i] = items(1);
 	}
-	limit = bench_median(raw, BENCH_ROUNDS);
-	bench_print("item, 1024 slots", bench_median(wide, BENCH_ROUNDS), "ns", "jump_fcontext",
-		    limit);
-	bench_print("item, 1024 slots", bench_median(wide, BENCH_ROUNDS), "ns", "bare ring",
-		    bench_median(ring, BENCH_ROUNDS));
-	bench_print("item, 1 slot", bench_median(narrow, BENCH_ROUNDS), "ns", "jump_fcontext",
-		    limit);
+	if (bench_lines()) {
+		bench_line("queue", "wide", wide[0], "ns");
+		bench_line("queue", "one", narrow[0], "ns");
+		return 0;
+	}
+	limit = bench_median(raw, rounds);
+	bench_print("item, 1024 slots", bench_median(wide, rounds), "ns", "jump_fcontext", limit);
+	bench_print("item, 1024 slots", bench_median(wide, rounds), "ns", "bare ring",
+		    bench_median(ring, rounds));
+	bench_print("item, 1 slot", bench_median(narrow, rounds), "ns", "jump_fcontext", limit);
 	return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	items_of_all = (int)bench_argument(argc, argv, 1, items_of_all);
 	bench_pin();
 	return coil_run(app, NULL) < 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a yield costs: two tasks that hand the thread to each other, and a
- * thousand that take turns, beside a bare jump_fcontext to and fro.
+ * thousand that take turns, beside a bare jump_fcontext to and fro.  Argument:
+ * how many yields.
  */
 #include "bench/raw.h"
 #include <coil.h>
@@ -21,32 +22,37 @@ static double yields(struct coil_task *tasks[], size_t n, int each)
 
 	for (size_t i = 0; i < n; i++)
 		tasks[i] = coil_create_task(yielder, &each);
-	start = bench_now();
+	start = bench_cpu();
 	coil_gather(tasks, n, NULL);
-	return (bench_now() - start) / ((double)n * each);
+	return (bench_cpu() - start) / ((double)n * each);
 }
 
 static int app(void *arg)
 {
 	double raw[BENCH_ROUNDS], two[BENCH_ROUNDS], many[BENCH_ROUNDS], limit;
+	int yields_of_all = *(int *)arg, rounds = bench_rounds();
 	struct coil_task *tasks[1000];
 
-	(void)arg;
-	for (int i = 0; i < BENCH_ROUNDS; i++) {
-		raw[i] = raw_switch();
-		two[i] = yields(tasks, 2, 1000000);
-		many[i] = yields(tasks, 1000, 2000);
+	for (int i = 0; i < rounds; i++) {
+		raw[i] = bench_lines() ? 0 : raw_switch();
+		two[i] = yields(tasks, 2, yields_of_all / 2);
+		many[i] = yields(tasks, 1000, yields_of_all / 1000);
 	}
-	limit = bench_median(raw, BENCH_ROUNDS);
-	bench_print("yield, 2 tasks", bench_median(two, BENCH_ROUNDS), "ns", "jump_fcontext",
-		    limit);
-	bench_print("yield, 1000 tasks", bench_median(many, BENCH_ROUNDS), "ns", "jump_fcontext",
-		    limit);
+	if (bench_lines()) {
+		bench_line("switch", "two", two[0], "ns");
+		bench_line("switch", "thousand", many[0], "ns");
+		return 0;
+	}
+	limit = bench_median(raw, rounds);
+	bench_print("yield, 2 tasks", bench_median(two, rounds), "ns", "jump_fcontext", limit);
+	bench_print("yield, 1000 tasks", bench_median(many, rounds), "ns", "jump_fcontext", limit);
 	return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	int n = (int)bench_argument(argc, argv, 1, 2000000);
+
 	bench_pin();
-	return coil_run(app, NULL) < 0;
+	return coil_run(app, &n) < 0;
 }

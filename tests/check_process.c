@@ -561,8 +561,7 @@ COIL_TEST(proc_016_each_wait_has_its_own_status_whatever_the_order)
 	}
 }
 
-COIL_TEST(
-	proc_017_one_reaped_elsewhere_is_echild_and_foreign_ones_are_left_alone)
+COIL_TEST(proc_017_a_child_reaped_elsewhere_is_echild)
 {
 	struct coil_process process;
 	struct waits own = { .process = &process };
@@ -672,9 +671,7 @@ static void add_waits(TCase *tests)
 	tcase_add_test(
 		tests,
 		proc_016_each_wait_has_its_own_status_whatever_the_order);
-	tcase_add_test(
-		tests,
-		proc_017_one_reaped_elsewhere_is_echild_and_foreign_ones_are_left_alone);
+	tcase_add_test(tests, proc_017_a_child_reaped_elsewhere_is_echild);
 	tcase_add_test(tests, what_is_no_child_says_so);
 	tcase_add_test(tests,
 		       off_a_loop_a_child_is_started_signalled_and_closed);

@@ -371,6 +371,8 @@ check_PROGRAMS += %D%/send_raw
 TESTS += %D%/examples.sh %D%/examples_logmux.sh
 
 # The programs of bench/ do a little and print what bench/run reads; nothing is timed.
+TESTS += %D%/bench.sh
+EXTRA_DIST += %D%/bench.sh
 
 # Those that serve, each with the clients that people have for it.
 check_PROGRAMS += %D%/echo_clients %D%/refuse

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COIL_BENCH_RESIDENT_H
+#define COIL_BENCH_RESIDENT_H
+
+/* What this process takes of the machine's memory. */
+
+#include "bench/bench.h"
+#include <string.h>
+
+/* A field of /proc/self/status that is in kB, in bytes. */
+static inline double bench_status(const char *field)
+{
+	FILE *file = fopen("/proc/self/status", "re");
+	size_t length = strlen(field);
+	char line[256];
+	double kib = 0;
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (!strncmp(line, field, length) && line[length] == ':')
+			kib = strtod(line + length + 1, NULL);
+	}
+	if (file)
+		fclose(file);
+	return kib * 1024;
+}
+
+/* Pages and the tables that map them. */
+static inline double bench_resident(void)
+{
+	return bench_status("VmRSS") + bench_status("VmPTE");
+}
+
+#endif
