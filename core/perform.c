@@ -239,6 +239,23 @@ static bool cut_short(const struct op *op, ssize_t n)
 	return is_write(op) || at < size;
 }
 
+/*
+ * Past the cache RWF_NOWAIT waits for the disk all the same.  Such a file takes
+ * nothing that is not aligned, so of most others nothing has to be asked.
+ */
+static bool is_direct(const struct op *op)
+{
+	uint64_t first = op->sqe.addr;
+	int flags;
+
+	if (is_vector(op) && op->sqe.len)
+		first = (uintptr_t)((const struct iovec *)ptr(op->sqe.addr))->iov_base;
+	if ((first | length(op)) % 512)
+		return false;
+	flags = fcntl(op->sqe.fd, F_GETFL);
+	return flags >= 0 && flags & O_DIRECT;
+}
+
 static int try_move(struct op *op)
 {
 	bool nowait = coil__perform_nowait(op);
@@ -246,7 +263,7 @@ static int try_move(struct op *op)
 	ssize_t n;
 
 	/* What is in memory is had at once, if it is not too much. */
-	if (!nowait && length(op) > AT_ONCE && on_disk(op->sqe.fd, &size))
+	if (!nowait && (length(op) > AT_ONCE || is_direct(op)) && on_disk(op->sqe.fd, &size))
 		return leave_to_pool(op);
 	n = move(op, (int)op->sqe.rw_flags | RWF_NOWAIT, MOST);
 	if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS))

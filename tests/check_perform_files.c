@@ -3,6 +3,7 @@
 #include "tests/ops.h"
 #include "tests/sockets.h"
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -43,6 +44,29 @@ COIL_TEST(a_file_is_written_and_read_where_it_should_be)
 	ck_assert_int_eq(run_op(fsync, fd, 0), 0);
 	ck_assert_int_eq(run_op(fallocate, fd, 0, 0, 100), 0);
 	ck_assert_int_eq(run_op(read, fd, buf, 16, 99), 1);
+	coil_close(fd);
+}
+
+/* What goes past the cache waits for the disk, whatever it is asked. */
+COIL_TEST(a_file_opened_with_o_direct_is_read_by_a_thread)
+{
+	char *data = aligned_alloc(4096, 4096);
+	int fd = temporary_file();
+	unsigned long before;
+
+	memset(data, 'x', 4096);
+	ck_assert_int_eq(write(fd, data, 4096), 4096);
+	before = support_threads();
+	if (fcntl(fd, F_SETFL, O_DIRECT)) {
+		printf("skip: no O_DIRECT in /tmp\n");
+	} else {
+		memset(data, 0, 4096);
+		ck_assert_int_eq(run_op(read, fd, data, 4096, 0), 4096);
+		ck_assert(data[0] == 'x' && data[4095] == 'x');
+		if (strcmp(coil_backend_name(), "uring") != 0)
+			ck_assert_uint_gt(support_threads(), before);
+	}
+	free(data);
 	coil_close(fd);
 }
 
@@ -222,6 +246,7 @@ Suite *suite(void)
 	TCase *tests = tcase_create("perform_files");
 
 	tcase_add_test(tests, a_file_is_written_and_read_where_it_should_be);
+	tcase_add_test(tests, a_file_opened_with_o_direct_is_read_by_a_thread);
 	tcase_add_test(tests, a_file_that_is_not_in_memory_is_read_whole);
 	tcase_add_test(tests, a_directory_cannot_be_read_and_proc_can);
 	tcase_add_test(tests, paths_are_made_renamed_linked_and_removed);
