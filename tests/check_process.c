@@ -679,12 +679,14 @@ static void add_waits(TCase *tests)
 
 Suite *suite(void)
 {
-	Suite *whole = suite_create("process");
-	TCase *starts = case_of_children("starts");
-	TCase *waits = case_of_children("waits");
+	Suite *whole;
+	TCase *starts, *waits;
 
 	if (support_skip_on("sim", "children do not know its clock"))
 		return NULL;
+	whole = suite_create("process");
+	starts = case_of_children("starts");
+	waits = case_of_children("waits");
 	add_starts(starts);
 	add_waits(waits);
 	suite_add_tcase(whole, starts);

@@ -476,12 +476,14 @@ static void add_ends(TCase *tests)
 
 Suite *suite(void)
 {
-	Suite *whole = suite_create("process_ends");
-	TCase *talks = case_of_children("talks"),
-	      *ends = case_of_children("ends");
+	Suite *whole;
+	TCase *talks, *ends;
 
 	if (support_skip_on("sim", "children do not know its clock"))
 		return NULL;
+	whole = suite_create("process_ends");
+	talks = case_of_children("talks");
+	ends = case_of_children("ends");
 	add_talks(talks);
 	add_ends(ends);
 	suite_add_tcase(whole, talks);

@@ -438,12 +438,14 @@ static void add_others(TCase *tests)
 
 Suite *suite(void)
 {
-	Suite *whole = suite_create("process_storm");
-	TCase *storm = case_of_children("storm"),
-	      *others = case_of_children("others");
+	Suite *whole;
+	TCase *storm, *others;
 
 	if (support_skip_on("sim", "children do not know its clock"))
 		return NULL;
+	whole = suite_create("process_storm");
+	storm = case_of_children("storm");
+	others = case_of_children("others");
 	tcase_set_timeout(storm, 60 * support_patience());
 	tcase_add_test(storm,
 		       a_storm_of_short_lived_children_keeps_each_ones_own);
