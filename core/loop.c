@@ -65,6 +65,7 @@ static int open_backend(struct coil_loop *loop, const struct coil_options *optio
 {
 	const char *wanted = options->backend ? options->backend : getenv("COIL_BACKEND");
 	char because[sizeof(loop->reason)] = "";
+	bool known = false;
 	int err = -EINVAL;
 
 	for (size_t i = 0; coil__backends[i]; i++) {
@@ -72,6 +73,7 @@ static int open_backend(struct coil_loop *loop, const struct coil_options *optio
 
 		if (wanted && wanted[0] && strcmp(wanted, backend->name))
 			continue;
+		known = true;
 		err = try_backend(loop, backend, options, because);
 		if (!err && wanted && wanted[0] && !loop->reason[0])
 			snprintf(loop->reason, sizeof(loop->reason), "asked for by name");
@@ -81,6 +83,9 @@ static int open_backend(struct coil_loop *loop, const struct coil_options *optio
 		if (!err || err == -EMFILE || err == -ENFILE)
 			return err;
 	}
+	/* What a program asks for it knows; the environment is somebody else's. */
+	if (!known && !options->backend)
+		coil__warn("COIL_BACKEND=%s: there is no such engine", wanted);
 	return err;
 }
 

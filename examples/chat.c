@@ -3,7 +3,7 @@
  * A room where everybody reads what anybody says, line by line.
  *
  *	$ ./chat 127.0.0.1:7000
- *	$ socat readline tcp:127.0.0.1:7000
+ *	$ socat - tcp:127.0.0.1:7000
  *	your name?
  *	ann
  *	* ann is here

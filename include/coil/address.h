@@ -81,8 +81,8 @@ enum { COIL_ADDRESS_SIZE = 128 };	/* room for any of the forms above */
  * address that came as IPv6 is written as the former.  Never parks; works on
  * every thread.
  */
-COIL_MUST_CHECK int coil_local_address(int fd, char *text, size_t size);
-COIL_MUST_CHECK int coil_peer_address(int fd, char *text, size_t size);
+int coil_local_address(int fd, char *text, size_t size);
+int coil_peer_address(int fd, char *text, size_t size);
 
 /*
  * As getaddrinfo(3), run in a thread of its own unless node and service are
