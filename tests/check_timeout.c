@@ -44,7 +44,7 @@ COIL_TEST(once_noticed_it_is_returned_by_every_call_inside)
 COIL_TEST(timeout_003_of_two_with_one_deadline_the_outer_one_speaks)
 {
 	struct coil_timeout outer = {0}, inner = {0};
-	int64_t when = coil_now() + 5 * MS;
+	int64_t when = coil_now() + ahead();
 
 	ck_assert_int_eq(coil_timeout_begin(&outer, COIL_FOREVER), 0);
 	ck_assert_int_eq(coil_timeout_begin(&inner, COIL_FOREVER), 0);
@@ -122,7 +122,7 @@ COIL_TEST(one_that_fell_due_has_expired_though_nobody_was_told)
 {
 	struct coil_timeout timeout = {0};
 	struct coil_future future = {0};
-	struct moment own = { coil_now() + 5 * MS, &future };
+	struct moment own = { coil_now() + ahead(), &future };
 	struct coil_task *task = start(set_at, &own);
 
 	ck_assert_int_eq(coil_timeout_begin(&timeout, COIL_FOREVER), 0);
