@@ -356,22 +356,26 @@ static uint32_t plain_events(const struct op *op)
 	return op->sqe.opcode == IORING_OP_RECV ? EPOLLIN : EPOLLOUT;
 }
 
+/* And no raw socket that is shown what TCP says: one packet at a time. */
+static bool is_tcp(int fd)
+{
+	int protocol, type;
+	socklen_t length = sizeof(int);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) &&
+	       protocol == IPPROTO_TCP &&
+	       !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) && type == SOCK_STREAM;
+}
+
 static void came_short(struct fd *entry, int fd)
 {
-	int protocol;
-	socklen_t length = sizeof(protocol);
-
 	/* Many a connection sees but one. */
 	if (!(entry->flags & SHORT)) {
 		entry->flags |= SHORT;
 		return;
 	}
-	if (!(entry->flags & ASKED)) {
-		entry->flags |= ASKED;
-		if (!getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) &&
-		    protocol == IPPROTO_TCP)
-			entry->flags |= TCP;
-	}
+	if (!(entry->flags & ASKED))
+		entry->flags |= ASKED | (is_tcp(fd) ? TCP : 0U);
 	if (entry->flags & TCP)
 		entry->flags |= DRY;
 }

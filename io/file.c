@@ -2,6 +2,7 @@
 #include <coil/file.h>
 #include "core/op.h"
 #include "core/uring_abi.h"
+#include "io/file.h"
 #include "io/wait.h"
 #include <coil/time.h>
 #include <errno.h>
@@ -96,13 +97,24 @@ static size_t length_of(const struct op *op)
 	return len;
 }
 
-static ssize_t run_at_position(struct op *op)
+void coil__settle_position(const struct op *op, off_t from, ssize_t n)
 {
-	off_t from = lseek(op->sqe.fd, 0, SEEK_CUR);
-	ssize_t n = coil__op_run(op);
-
 	if (n > 0 && (size_t)n < length_of(op))
 		move_position(op->sqe.fd, from, n);
+}
+
+/* Closed meanwhile, the number may be another file's, whose position is its own. */
+ssize_t coil__run_at_position(struct op *op)
+{
+	off_t from = lseek(op->sqe.fd, 0, SEEK_CUR);
+	struct steps steps;
+	ssize_t n;
+
+	coil__steps_begin(&steps, op->sqe.fd);
+	n = coil__op_run(op);
+	if (!steps.closed)
+		coil__settle_position(op, from, n);
+	coil__steps_end(&steps);
 	return n;
 }
 
@@ -114,7 +126,7 @@ ssize_t coil_read(int fd, void *buf, size_t len)
 	if (err)
 		return err;
 	io_uring_prep_read(&op.sqe, fd, buf, cut(len), POSITION);
-	return run_at_position(&op);
+	return coil__run_at_position(&op);
 }
 
 ssize_t coil_write(int fd, const void *buf, size_t len)
@@ -125,7 +137,7 @@ ssize_t coil_write(int fd, const void *buf, size_t len)
 	if (err)
 		return err;
 	io_uring_prep_write(&op.sqe, fd, buf, cut(len), POSITION);
-	return run_at_position(&op);
+	return coil__run_at_position(&op);
 }
 
 ssize_t coil_readv(int fd, const struct iovec *iov, int n)
@@ -136,7 +148,7 @@ ssize_t coil_readv(int fd, const struct iovec *iov, int n)
 	if (err)
 		return err;
 	io_uring_prep_readv(&op.sqe, fd, iov, (unsigned)n, POSITION);
-	return run_at_position(&op);
+	return coil__run_at_position(&op);
 }
 
 ssize_t coil_writev(int fd, const struct iovec *iov, int n)
@@ -147,7 +159,7 @@ ssize_t coil_writev(int fd, const struct iovec *iov, int n)
 	if (err)
 		return err;
 	io_uring_prep_writev(&op.sqe, fd, iov, (unsigned)n, POSITION);
-	return run_at_position(&op);
+	return coil__run_at_position(&op);
 }
 
 ssize_t coil_pread(int fd, void *buf, size_t len, off_t offset)

@@ -7,6 +7,7 @@
  * it holds while it waits is what came and is not read yet, to the byte.  A read of
  * the program's that has room for much waits with the program's own memory instead.
  */
+#include "io/file.h"
 #include "io/stream.h"
 #include "io/wait.h"
 #include <limits.h>
@@ -170,7 +171,7 @@ static ssize_t receive_file(struct coil_stream *stream, size_t more)
 		return n;
 	stream->transport->prepare_receive(stream, &op, stream->buf + stream->end,
 					   stream->size - stream->end);
-	n = coil__op_run(&op);
+	n = coil__run_at_position(&op);
 	if (n > 0)
 		stream->end += (size_t)n;
 	note(stream, n, coil__stream_is_final(&op, n));
@@ -221,7 +222,7 @@ static ssize_t receive_direct(struct coil_stream *stream, void *buf, size_t len)
 	if (stream->buf)
 		give_back(stream);
 	stream->transport->prepare_receive(stream, &op, buf, len);
-	n = coil__op_run(&op);
+	n = stream->transport->pollable ? coil__op_run(&op) : coil__run_at_position(&op);
 	if (unlikely(n <= 0))
 		note(stream, n, coil__stream_is_final(&op, n));
 	return n;
@@ -298,12 +299,15 @@ struct separator {
 /* What the next call recognises it by, that it need not search again; 0: nothing. */
 static uint64_t kind_of(const struct separator *sep)
 {
-	uint64_t kind = 0;
+	unsigned char bytes[8] = {0};
+	uint64_t kind;
 
-	if (sep->len >= sizeof(kind))
+	if (sep->len >= sizeof(bytes))
 		return 0;
-	memcpy(&kind, sep->bytes, sep->len);
-	return kind << 8 | sep->len;
+	memcpy(bytes, sep->bytes, sep->len);
+	bytes[sizeof(bytes) - 1] = (unsigned char)sep->len;
+	memcpy(&kind, bytes, sizeof(kind));
+	return kind;
 }
 
 /* Where it begins, or SIZE_MAX.  Looks at no byte twice, but for a part of one. */

@@ -400,7 +400,7 @@ int coil_queue_get_nowait(struct coil_queue *queue, void *item)
 
 size_t coil_queue_size(const struct coil_queue *queue)
 {
-	return count(queue);
+	return queue->item_size ? count(queue) : 0;
 }
 
 bool coil_queue_empty(const struct coil_queue *queue)

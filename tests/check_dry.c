@@ -7,6 +7,7 @@
 #include "tests/support.h"
 #include <coil/task.h>
 #include <coil/timeout.h>
+#include <stdio.h>
 #include <string.h>
 
 static unsigned long recvs;
@@ -176,6 +177,33 @@ COIL_TEST(a_dry_number_that_became_another_socket_is_read_on_a_real_clock)
 	ck_assert_int_eq(coil_close(others[1]), 0);
 }
 
+/* It sees TCP, and gives one packet at a time: short is not dry. */
+COIL_TEST(a_raw_socket_of_tcp_is_read_packet_by_packet_without_a_proof)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+	char packet[20] = { [12] = 0x50 }, buf[64];
+	unsigned long before;
+
+	if (fd < 0) {
+		printf("skip: a raw socket: %s\n", strerror(errno));
+		return;
+	}
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	COIL_TIMEOUT(COIL_MILLISECOND) {
+		while (coil_recv(fd, buf, sizeof(buf), 0) > 0)
+			;
+	}
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(sendto(fd, packet, sizeof(packet), 0, (struct sockaddr *)&to,
+					sizeof(to)), sizeof(packet));
+	before = support_epoll_ctls();
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_ge(coil_recv(fd, buf, sizeof(buf), 0), 40);
+	ck_assert_uint_eq(support_epoll_ctls(), before);
+	ck_assert_int_eq(coil_close(fd), 0);
+}
+
 Suite *suite(void)
 {
 	Suite *dry = suite_create("dry");
@@ -186,6 +214,7 @@ Suite *suite(void)
 	tcase_add_test(tests, bytes_behind_urgent_ones_are_had_without_another_event);
 	tcase_add_test(tests, a_reset_is_told_to_one_who_waits_and_to_one_who_comes_later);
 	tcase_add_test(tests, a_dry_number_that_became_another_socket_is_read_on_a_real_clock);
+	tcase_add_test(tests, a_raw_socket_of_tcp_is_read_packet_by_packet_without_a_proof);
 	suite_add_tcase(dry, tests);
 	return dry;
 }

@@ -62,6 +62,41 @@ COIL_TEST(what_was_written_is_read_again)
 	close_folder(dir);
 }
 
+static int read_much(void *fd)
+{
+	static char much[1 << 21];
+
+	return (int)coil_read(*(int *)fd, much, sizeof(much));
+}
+
+/* Its number is another's by then, whose position nobody is to move. */
+COIL_TEST(a_read_whose_file_was_closed_moves_no_strangers_position)
+{
+	for (int turns = 1; turns < 8; turns++) {
+		FILE *file = tmpfile(), *other = tmpfile();
+		struct coil_task *task;
+		int fd, again;
+
+		ck_assert(file && other);
+		fputs("short", file);
+		fputs("the stranger", other);
+		rewind(file);
+		rewind(other);
+		fd = dup(fileno(file));
+		task = coil_create_task(read_much, &fd);
+		for (int i = 0; i < turns; i++)
+			ck_assert_int_eq(coil_yield(), 0);
+		ck_assert_int_eq(coil_close(fd), 0);
+		again = dup(fileno(other));
+		ck_assert_int_eq(again, fd);
+		(void)!coil_await(task);
+		ck_assert_int_eq(lseek(again, 0, SEEK_CUR), 0);
+		close(again);
+		fclose(file);
+		fclose(other);
+	}
+}
+
 COIL_TEST(files_are_made_moved_cut_and_removed)
 {
 	int dir = open_folder();
@@ -575,6 +610,7 @@ Suite *suite(void)
 	TCase *tests = tcase_create("file");
 
 	tcase_add_test(tests, what_was_written_is_read_again);
+	tcase_add_test(tests, a_read_whose_file_was_closed_moves_no_strangers_position);
 	tcase_add_test(tests, files_are_made_moved_cut_and_removed);
 	tcase_add_test(tests, files_are_linked_and_given_room);
 	tcase_add_test(tests, open_says_what_open_2_says);

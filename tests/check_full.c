@@ -3,6 +3,7 @@
 #include "tests/sockets.h"
 #include "tests/support.h"
 #include <coil/file.h>
+#include <coil/stream.h>
 #include <liburing.h>
 #include <sched.h>
 #include <signal.h>
@@ -72,6 +73,27 @@ static void append_to_the_limit(size_t len)
 	coil_close(fd);
 }
 
+/* What was taken lies at the beginning, whatever the rest met with. */
+static void stream_to_the_limit(size_t len)
+{
+	static char text[BIG], read[LIMIT];
+	int fd = make_file("/tmp"), copy = dup(fd);
+	struct coil_stream *stream = coil_stream_open(copy);
+	ssize_t n;
+
+	for (size_t i = 0; i < len; i++)
+		text[i] = (char)(i >> 8);
+	ck_assert_ptr_nonnull(stream);
+	n = coil_stream_write(stream, text, len);
+	ck_assert(n == (ssize_t)len || n == -EFBIG);
+	ck_assert_int_eq(coil_stream_flush(stream), -EFBIG);
+	(void)coil_stream_close(stream);
+	ck_assert_int_eq(lseek(fd, 0, SEEK_CUR), LIMIT);
+	ck_assert_int_eq(pread(fd, read, LIMIT, 0), LIMIT);
+	ck_assert_mem_eq(read, text, LIMIT);
+	coil_close(fd);
+}
+
 static void send_to_the_limit(void)
 {
 	int in = make_file("/tmp"), out = make_file("/tmp");
@@ -93,6 +115,8 @@ static int exceed_the_limit(void *arg)
 	write_to_the_limit(BIG);
 	append_to_the_limit(2 * LIMIT);
 	append_to_the_limit(BIG);
+	stream_to_the_limit(2 * LIMIT);
+	stream_to_the_limit(BIG);
 	send_to_the_limit();
 	limit_files(RLIM_INFINITY);
 	return 0;

@@ -568,6 +568,7 @@ COIL_TEST(one_that_is_zeroed_is_einval_and_nobody_waits_for_it)
 		ck_assert_int_eq(put_nowait(&queue, 1), -EINVAL);
 		ck_assert_int_eq(get_nowait(&queue), -EINVAL);
 		ck_assert_int_eq(coil_queue_join(&queue), 0);
+		ck_assert_uint_eq(coil_queue_size(&queue), 0);
 		make(&queue, FIFO, 2);
 		coil_queue_fini(&queue);
 	}
