@@ -22,6 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HOT __attribute__((aligned(64)))
+
 enum { FIFO, LIFO, PRIORITY };
 
 enum {
@@ -32,7 +34,7 @@ enum {
 /* A memcpy whose size is not known is a call; these are one move each. */
 static inline void copy(void *to, const void *from, size_t size)
 {
-	if (size == 4)
+	if (likely(size == 4))
 		memcpy(to, from, 4);
 	else if (size == 8)
 		memcpy(to, from, 8);
@@ -366,17 +368,18 @@ static __attribute__((noinline)) int get(struct coil_queue *queue, void *item)
 	return err == -EAGAIN ? visit(coil__queue_getters(queue), item, "queue get") : err;
 }
 
-int coil_queue_put(struct coil_queue *queue, const void *item)
+/* Where these two fall in a line of the cache is worth a twentieth of an item. */
+HOT int coil_queue_put(struct coil_queue *queue, const void *item)
 {
-	if (queue->in == queue->in_end || coil__pending())
+	if (unlikely(queue->in == queue->in_end) || unlikely(coil__pending()))
 		return put(queue, item);
 	push(queue, item);
 	return 0;
 }
 
-int coil_queue_get(struct coil_queue *queue, void *item)
+HOT int coil_queue_get(struct coil_queue *queue, void *item)
 {
-	if (queue->out == queue->out_end || coil__pending())
+	if (unlikely(queue->out == queue->out_end) || unlikely(coil__pending()))
 		return get(queue, item);
 	pop(queue, item);
 	return 0;
