@@ -1,349 +1,265 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A web server for the files below a folder.
+ * A web server for the files below a folder, in HTTP/1.1.
  *
  *	$ ./httpd --root /usr/share/doc --address :8080
- *	$ curl -i http://localhost:8080/
  *	$ curl -r 0-99 http://localhost:8080/bash/copyright
- *	$ wrk -c 100 http://localhost:8080/bash/copyright
  *
- * HTTP/1.1 with keep-alive and pipelining; ranges, conditions, folders.  Requests
- * are parsed by llhttp, whose callbacks run in the connection's task and may park,
- * so there is no state to keep but the stack.  A connection takes no memory but
- * that either.  SIGINT and SIGTERM let what is under way end, for ten seconds.
- * httpd_request.c has what requests mean, httpd_file.c the files.
+ * --hello answers every request with a constant; --quiet writes no log.  --timeout
+ * SECONDS (10) is what a request may take from the last one on, and each 128 kB of
+ * an answer.  SIGTERM ends it once all requests are answered, a second one at once.
  */
-#include "httpd.h"
+#include "httpd_request.h"
+#include <coil.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <linux/openat2.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-static const char help[] =
-"usage: httpd [OPTION ...]\n"
-"\n"
-"  --address ADDR  127.0.0.1:8080 (the default), :8080, [::1]:8080, localhost:8080,\n"
-"                  unix:/path, unix:@name, fd:3; port 0 is one that is free\n"
-"  --root DIR      whose files are served; the current one\n"
-"  --hello         answer every request with a constant instead\n"
-"  --timeout SECS  that a request's head and body may take; 10\n"
-"  --log FILE      where requests are logged; standard output\n"
-"  --quiet         not at all\n"
-"  --help          this\n";
+enum { IN_SIZE = 8192, OUT_SIZE = 16384, PART = 1 << 17 };
 
-static const char *address = "127.0.0.1:8080", *root_name = ".", *log_name;
-static int hello, quiet, root = -1;
-static int64_t request_time = 10 * COIL_SECOND;
+struct connection {
+	struct request request;
+	struct coil_stream *stream;
+	char peer[COIL_ADDRESS_SIZE], in[IN_SIZE];
+	size_t used;			/* of out: answers that are sent at once */
+	char out[OUT_SIZE];
+};
+
+static int hello, quiet, root;
+static int64_t patience;
 static struct coil_stream *log_stream;
-static struct connection *connections;
-static bool stopping;
 
-enum { IDLE = 60, LINGER = 2, GRACE = 10 };	/* seconds */
+static const char *const types[][2] = {
+	{ ".html", "text/html; charset=utf-8" }, { ".txt", "text/plain; charset=utf-8" },
+	{ ".css", "text/css" }, { ".js", "text/javascript" }, { ".json", "application/json" },
+	{ ".png", "image/png" }, { ".jpg", "image/jpeg" }, { ".svg", "image/svg+xml" },
+	{ "", "application/octet-stream" },
+};
 
-static const char *reason(int status)
+/* All that was gathered, and n more bytes. */
+static int send_out(struct connection *c, const char *bytes, size_t n)
 {
-	static const struct { int status; const char *text; } reasons[] = {
-		{ 200, "OK" }, { 206, "Partial Content" }, { 301, "Moved Permanently" },
-		{ 304, "Not Modified" }, { 400, "Bad Request" }, { 403, "Forbidden" },
-		{ 404, "Not Found" }, { 405, "Method Not Allowed" },
-		{ 408, "Request Timeout" }, { 414, "URI Too Long" },
-		{ 416, "Range Not Satisfiable" }, { 417, "Expectation Failed" },
-		{ 431, "Request Header Fields Too Large" },
-		{ 500, "Internal Server Error" }, { 501, "Not Implemented" },
-		{ 503, "Service Unavailable" }, { 505, "HTTP Version Not Supported" },
-	};
+	ssize_t sent = 0;
 
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++) {
-		if (reasons[i].status == status)
-			return reasons[i].text;
+	COIL_TIMEOUT(patience) {
+		sent = coil_stream_write(c->stream, c->out, c->used);
+		sent = sent < 0 ? sent : coil_stream_write(c->stream, bytes, n);
+		sent = sent < 0 ? sent : coil_stream_flush(c->stream);
 	}
-	return "";
-}
-
-/*
- * Answers.
- */
-
-int send_bytes(struct connection *c, const char *bytes, size_t n)
-{
-	ssize_t done = send_out(c);
-
-	for (; done >= 0 && n; bytes += done, n -= (size_t)done)
-		done = coil_stream_write(c->stream, bytes, n);
-	return done < 0 ? (int)done : 0;
-}
-
-int send_out(struct connection *c)
-{
-	ssize_t n = c->used ? coil_stream_write(c->stream, c->out, c->used) : 0;
-
 	c->used = 0;
-	return n < 0 ? (int)n : 0;
+	return (int)sent;
 }
 
-/* The conversation's deadline; not moved for less than a second. */
-void allow(struct connection *c, int64_t ns)
+/* Lines for the log that come while it waits for its reader are lost. */
+static int reply(struct connection *c, int status, long long length, const char *format, ...)
 {
-	int64_t when = coil_now() + ns, then = coil_timeout_when(&c->timeout);
-
-	if (when < then || when - then > COIL_SECOND)
-		(void)coil_timeout_reschedule(&c->timeout, when);
-}
-
-static void put_escaped(char **to, const char *end, struct view view)
-{
-	*to += snprintf(*to, 2, "%s", view.at ? "" : "-");
-	for (size_t i = 0; i < view.len && end - *to > 5; i++) {
-		unsigned char byte = (unsigned char)view.at[i];
-
-		if (byte >= ' ' && byte < 127 && byte != '"' && byte != '\\')
-			*(*to)++ = (char)byte;
-		else
-			*to += snprintf(*to, 5, "\\x%02x", byte);
-	}
-}
-
-/* Lines that come while one waits for whoever reads the log are lost. */
-static void note(const struct connection *c, int status, off_t length)
-{
+	static char now[30];
+	static time_t then;
 	const struct request *r = &c->request;
-	char line[4096], *to = line;
-	time_t now = time(NULL);
-	struct tm tm;
-
-	to += snprintf(to, 256, "%s - - ", *c->peer ? c->peer : "-");
-	to += strftime(to, 64, "[%d/%b/%Y:%H:%M:%S %z] \"", localtime_r(&now, &tm));
-	to += snprintf(to, 32, "%s ", r->phase == HEAD ? "-" :
-		       llhttp_method_name((llhttp_method_t)r->parser.method));
-	put_escaped(&to, line + 2000, r->views[TARGET]);
-	to += snprintf(to, 80, " HTTP/%d.%d\" %d %lld \"", r->parser.http_major,
-		       r->parser.http_minor, status, (long long)(length > 0 ? length : 0));
-	put_escaped(&to, line + 3000, r->views[REFERER]);
-	to += snprintf(to, 8, "\" \"");
-	put_escaped(&to, line + 4000, r->views[USER_AGENT]);
-	to += snprintf(to, 8, "\"\n");
-	(void)!coil_stream_write(log_stream, line, (size_t)(to - line));
-}
-
-static const char *now_text(void)
-{
-	static char text[30];
-	static time_t then = -1;
-	time_t now = time(NULL);
-
-	if (now != then)
-		format_date(text, then = now);
-	return text;
-}
-
-static const char *connection_header(const struct request *r)
-{
-	if (!r->keep)
-		return "Connection: close\r\n";
-	return r->parser.http_minor ? "" : "Connection: keep-alive\r\n";
-}
-
-int reply_head(struct connection *c, int status, off_t length, const char *format, ...)
-{
-	size_t room;
-	char *to;
+	int err = c->used > OUT_SIZE / 4 ? send_out(c, "", 0) : 0;
+	char *to = c->out + c->used;
 	va_list args;
-	int err = OUT_SIZE - c->used < OUT_SIZE / 2 ? send_out(c) : 0, n;
 
 	if (err)
 		return err;
-	to = c->out + c->used;
-	room = OUT_SIZE - c->used;
-	n = snprintf(to, room, "HTTP/1.1 %d %s\r\nDate: %s\r\n%s", status, reason(status),
-		     now_text(), connection_header(&c->request));
-	if (length >= 0)
-		n += snprintf(to + n, room - (size_t)n, "Content-Length: %lld\r\n",
-			      (long long)length);
+	if (then != time(NULL))
+		strftime(now, sizeof(now), DATE, gmtime(&(time_t){ then = time(NULL) }));
+	to += snprintf(to, 256, "HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: %s\r\n"
+		       "Content-Length: %lld\r\n", status, llhttp_status_name(status), now,
+		       r->keep ? "keep-alive" : "close", length);
 	va_start(args, format);
-	n += vsnprintf(to + n, room - (size_t)n, format, args);
+	to += vsnprintf(to, OUT_SIZE / 2 + 256, format, args);
 	va_end(args);
-	if ((size_t)n + 2 > room)
-		return -EMSGSIZE;
-	memcpy(to + n, "\r\n", 2);
-	c->used += (size_t)n + 2;
-	if (log_stream)
-		note(c, status, length);
+	c->used = (size_t)(to - c->out);
+	(void)!coil_stream_printf(log_stream, "%s - - [%s] \"%s %s\" %d %lld\n", c->peer, now,
+				  llhttp_method_name(r->parser.method), r->texts[TARGET],
+				  status, length);
 	return 0;
 }
 
-/* A status that speaks for itself. */
-int reply(struct connection *c, int status, const char *header)
-{
-	char body[80];
-	int n = snprintf(body, sizeof(body), "%d %s\n", status, reason(status));
-	int err = reply_head(c, status, n, "Content-Type: text/plain\r\n%s", header);
+/* What answers a target; found by a thread, as a disk may have to be waited for. */
+struct found {
+	char path[IN_SIZE + 16];
+	struct stat stat;
+	char *list;		/* of a folder */
+	size_t size;
+};
 
-	if (err || c->request.parser.method == HTTP_HEAD)
-		return err;
-	if (c->used + (size_t)n > OUT_SIZE)
-		return send_bytes(c, body, (size_t)n);
-	memcpy(c->out + c->used, body, (size_t)n);
-	c->used += (size_t)n;
-	return 0;
+/* The kernel sees to it that no path leads out of the root. */
+static int open_beneath(const char *path)
+{
+	struct open_how how = { .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC };
+
+	how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+	return (int)syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof(how));
 }
 
-/* The same bytes for a second long. */
-static int answer_hello(struct connection *c)
+/* A name as a target, or as text. */
+static void put_name(FILE *out, const char *name, bool target)
 {
-	static const char body[] = "\r\nhello\n";
-	static char head[128];
-	static size_t len;
-	static const char *made_at;
-	static time_t then = -1;
-	const char *more = connection_header(&c->request);
-	size_t body_len = c->request.parser.method == HTTP_HEAD ? 2 : sizeof(body) - 1;
-	size_t more_len = strlen(more);
-	time_t now = time(NULL);
-	int err = OUT_SIZE - c->used < 256 ? send_out(c) : 0;
+	for (; *name; name++) {
+		unsigned char byte = (unsigned char)*name;
 
-	if (now != then) {
-		made_at = now_text();
-		then = now;
-		len = (size_t)snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nDate: %s\r\n"
-				       "Content-Type: text/plain\r\nContent-Length: 6\r\n",
-				       made_at);
+		if (target ? isalnum(byte) || strchr("-._~", byte) : !strchr("&<>\"'", byte))
+			fputc(byte, out);
+		else
+			fprintf(out, target ? "%%%02X" : "&#%d;", byte);
 	}
-	if (err)
-		return err;
-	memcpy(c->out + c->used, head, len);
-	memcpy(c->out + c->used + len, more, more_len);
-	memcpy(c->out + c->used + len + more_len, body, body_len);
-	c->used += len + more_len + body_len;
-	if (log_stream)
-		note(c, 200, 6);
-	return 0;
 }
 
-/* Called by the parser, when the headers are complete. */
-static int answer(struct request *r)
+static void list_folder(struct found *found, int fd)
 {
-	struct connection *c = (struct connection *)r;
-	const struct view *v = r->views;
-	int err;
+	struct dirent **entries = NULL;
+	int n = scandirat(fd, ".", &entries, NULL, alphasort);
+	FILE *out = n < 0 ? NULL : open_memstream(&found->list, &found->size);
 
-	if (stopping)
-		r->keep = false;
-	/* Who waits for a word before the body gets the answer instead. */
-	if (v[EXPECT].at && r->parser.http_minor)
-		r->keep = false;
-	if (r->parser.http_major != 1) {
-		r->keep = false;
-		err = reply(c, 505, "");
-	} else if ((r->parser.http_minor && !v[HOST].at) || r->two_hosts) {
-		r->keep = false;
-		err = reply(c, 400, "");
-	} else if (v[EXPECT].at && r->parser.http_minor && !view_is(v[EXPECT], "100-continue")) {
-		err = reply(c, 417, "");
-	} else if (r->parser.method == HTTP_CONNECT) {
-		r->keep = false;
-		err = reply(c, 405, "Allow: GET, HEAD\r\n");
-	} else if (hello) {
-		err = answer_hello(c);
-	} else if (r->parser.method != HTTP_GET && r->parser.method != HTTP_HEAD) {
-		err = reply(c, 405, "Allow: GET, HEAD\r\n");
+	for (int i = 0; i < n; free(entries[i++])) {
+		const char *name = entries[i]->d_name;
+		const char *end = entries[i]->d_type == DT_DIR ? "/" : "";
+
+		if (!out || !strcmp(name, "."))
+			continue;
+		fputs("<li><a href=\"", out);
+		put_name(out, name, true);
+		fprintf(out, "%s\">", end);
+		put_name(out, name, false);
+		fprintf(out, "%s</a>\n", end);
+	}
+	free(entries);
+	if (out)
+		fclose(out);
+}
+
+static int find(void *arg)
+{
+	struct found *found = arg;
+	size_t len = strlen(found->path);
+	bool folder = !len || found->path[len - 1] == '/';
+	int fd;
+
+	if (folder)
+		memcpy(found->path + len, "index.html", sizeof("index.html"));
+	fd = open_beneath(found->path);
+	if (folder && fd < 0 && errno == ENOENT) {
+		found->path[len] = '\0';
+		fd = open_beneath(found->path);
+	}
+	if (fd < 0 || fstat(fd, &found->stat))
+		return -errno;
+	if (folder && S_ISDIR(found->stat.st_mode))
+		list_folder(found, fd);
+	return fd;
+}
+
+static int answer_file(struct connection *c, int fd, const struct found *found)
+{
+	const struct stat *file = &found->stat;
+	const char *dot = strrchr(found->path, '.');
+	char etag[64], modified[30], range[96] = "";
+	long long size = file->st_size, first = 0, last = size - 1;
+	int type = 0, status, err;
+
+	while (*types[type][0] && (!dot || strcasecmp(dot, types[type][0]) != 0))
+		type++;
+	snprintf(etag, sizeof(etag), "\"%llx-%llx-%lx\"", size, (long long)file->st_mtime,
+		 file->st_mtim.tv_nsec);
+	strftime(modified, sizeof(modified), DATE, gmtime(&file->st_mtime));
+	status = request_wants(&c->request, file, etag, &first, &last);
+	if (status == 416)
+		return reply(c, 416, 0, "Content-Range: bytes */%lld\r\n\r\n", size);
+	if (status == 206)
+		snprintf(range, sizeof(range), "Content-Range: bytes %lld-%lld/%lld\r\n",
+			 first, last, size);
+	err = reply(c, status, last - first + 1, "Content-Type: %s\r\nETag: %s\r\n"
+		    "Last-Modified: %s\r\nAccept-Ranges: bytes\r\n%s\r\n",
+		    types[type][1], etag, modified, range);
+	if (err || status == 304 || c->request.parser.method == HTTP_HEAD)
+		return err;
+	err = send_out(c, "", 0);
+	while (!err && first <= last) {
+		off_t at = first, n = last - first < PART ? last - first + 1 : PART;
+
+		COIL_TIMEOUT(patience)
+			n = coil_sendfile(coil_stream_fd(c->stream), fd, &at, (size_t)n);
+		/* It became shorter meanwhile, and is not what was promised. */
+		err = n < 0 ? (int)n : n ? 0 : -EIO;
+		first = at;
+	}
+	return err;
+}
+
+static int answer(struct connection *c)
+{
+	struct found found;
+	bool get = c->request.parser.method == HTTP_GET;
+	const char *raw;
+	int fd, err;
+
+	c->request.keep &= !coil_group_ending();
+	if (hello)
+		return reply(c, 200, 6, "\r\n%s", get ? "hello\n" : "");
+	if (!get && c->request.parser.method != HTTP_HEAD)
+		return reply(c, 405, 0, "Allow: GET, HEAD\r\n\r\n");
+	found.list = NULL;
+	fd = request_path(&c->request, found.path, &raw) ? -EINVAL : coil_to_thread(find, &found);
+	if (fd < 0)
+		return reply(c, fd == -EINVAL ? 400 : fd == -EACCES ? 403 :
+			     fd == -EMFILE || fd == -ENFILE ? 503 : 404, 0, "\r\n");
+	if (S_ISREG(found.stat.st_mode)) {
+		err = answer_file(c, fd, &found);
+	} else if (found.list) {
+		err = reply(c, 200, (long long)found.size,
+			    "Content-Type: text/html; charset=utf-8\r\n\r\n");
+		err = !err && get ? send_out(c, found.list, found.size) : err;
+	} else if (S_ISDIR(found.stat.st_mode)) {
+		err = reply(c, 301, 0, "Location: /%.*s/%s\r\n\r\n",
+			    (int)strcspn(raw, "?"), raw, raw + strcspn(raw, "?"));
 	} else {
-		err = answer_file(c, root);
+		err = reply(c, 403, 0, "\r\n");
 	}
-	return err ? -1 : 0;
+	free(found.list);
+	coil_close(fd);
+	return err;
 }
 
-/*
- * Connections.
- */
-
-/* Room for more of a head that is not complete: false if it is too long. */
-static bool make_room(struct connection *c, size_t *end)
-{
-	const char *from = c->request.views[TARGET].at;
-
-	if (c->request.phase != HEAD || !from) {
-		*end = 0;
-		return true;
-	}
-	if (*end < HEAD_MOST)
-		return true;
-	*end -= (size_t)(from - c->in);
-	memmove(c->in, from, *end);
-	request_move(&c->request, c->in - from);
-	return *end < HEAD_MOST;
-}
-
-/* 0 at the end; a status to refuse with; a negative errno. */
+/* 0 at the end, a negative errno, or a status to refuse with. */
 static int converse(struct connection *c)
 {
 	struct request *r = &c->request;
-	unsigned hurried = 0;
-	size_t end = 0;
-	ssize_t n;
-	int status, err;
+	ptrdiff_t n;
+	size_t len = 0;
+	bool keep = true;
+	int err = 0;
 
-	for (;;) {
-		if (r->phase == BETWEEN) {
-			allow(c, IDLE * COIL_SECOND);
-			err = coil_stream_flush(c->stream);
-			if (err || stopping)
-				return err;
-			c->idle = true;
+	do {
+		/* However slowly a head comes, it has so long in all. */
+		COIL_TIMEOUT(patience) {
+			while (!(n = request_parse(r, c->in, len))) {
+				if (len == IN_SIZE)
+					return 431;
+				n = coil_stream_read(c->stream, c->in + len, IN_SIZE - len);
+				if (n <= 0)
+					return len && n == -ETIMEDOUT ? 408 : (int)n;
+				len += (size_t)n;
+			}
 		}
-		n = coil_stream_read(c->stream, c->in + end, HEAD_MOST - end);
-		c->idle = false;
-		if (n <= 0)
-			return (int)n;
-		status = request_parse(r, c->in + end, (size_t)n);
-		err = send_out(c);
-		if (err || status)
-			return err ? err : status;
-		end += (size_t)n;
-		if (!make_room(c, &end))
-			return r->views[FIELD].at || r->views[HOST].at ? 431 : 414;
-		/* However slowly it comes, it has so long in all. */
-		if (r->phase != BETWEEN && hurried != r->number)
-			allow(c, request_time);
-		hurried = r->number;
-	}
-}
-
-/* Closed with bytes unread it would be reset, and the answer lost on the way. */
-static void linger(struct connection *c)
-{
-	COIL_TIMEOUT(LINGER * COIL_SECOND) {
-		if (coil_stream_shutdown(c->stream))
-			break;
-		while (coil_stream_read(c->stream, c->in, HEAD_MOST) > 0)
-			;
-	}
-}
-
-static void refuse(struct connection *c, int status)
-{
-	c->request.keep = false;
-	COIL_TIMEOUT(LINGER * COIL_SECOND) {
-		if (!reply(c, status, ""))
-			(void)send_out(c);
-	}
-}
-
-static void enlist(struct connection *c)
-{
-	c->link = &connections;
-	c->next = connections;
-	if (c->next)
-		c->next->link = &c->next;
-	connections = c;
-}
-
-static void unlist(struct connection *c)
-{
-	*c->link = c->next;
-	if (c->next)
-		c->next->link = c->link;
+		/* What has come is answered, and sent at once, whoever wants us to end. */
+		COIL_SHIELD(COIL_FOREVER) {
+			while (n > 0 && !err) {
+				err = answer(c);
+				len -= (size_t)n;
+				memmove(c->in, c->in + n, len);
+				keep = r->keep;
+				n = keep ? request_parse(r, c->in, len) : 0;
+			}
+			err = err ? err : send_out(c, "", 0);
+		}
+	} while (!err && !n && keep);
+	return err ? err : n ? 400 : 0;
 }
 
 static int serve(struct coil_stream *stream, void *arg)
@@ -351,136 +267,68 @@ static int serve(struct coil_stream *stream, void *arg)
 	struct connection c;
 	int status;
 
-	/* Pages of the buffers that are not needed are not touched. */
-	memset(&c, 0, offsetof(struct connection, out));
+	request_init(&c.request);
 	c.stream = stream;
-	c.task = coil_current_task();
-	enlist(&c);
-	if (coil_peer_address(coil_stream_fd(stream), c.peer, sizeof(c.peer)) < 0)
-		c.peer[0] = '\0';
-	request_init(&c.request, answer);
-
-	status = coil_timeout_begin(&c.timeout, IDLE * COIL_SECOND);
-	if (!status) {
-		status = converse(&c);
-		coil_timeout_end(&c.timeout);
+	c.used = 0;
+	c.peer[0] = '\0';
+	(void)!coil_peer_address(coil_stream_fd(stream), c.peer, sizeof(c.peer));
+	status = converse(&c);
+	if (status < 0)
+		return -ECANCELED;
+	/* Closed with bytes unread it would be reset, and the answer lost on the way. */
+	COIL_TIMEOUT(2 * COIL_SECOND) {
+		if ((!status || !reply(&c, status, 0, "\r\n")) && !send_out(&c, "", 0) &&
+		    !coil_stream_shutdown(stream))
+			while (coil_stream_read(stream, c.in, IN_SIZE) > 0)
+				;
 	}
-	unlist(&c);
-
-	if (status == -ETIMEDOUT && c.request.phase == HEAD)
-		status = 408;
-	if (status > 0)
-		refuse(&c, status);
-	if (status >= -1 && c.request.phase != BETWEEN)
-		linger(&c);
-	if (status == -ENOMEM)
-		return status;
-	return status < -1 ? -ECANCELED : 0;
-}
-
-/*
- * The program.
- */
-
-/* A stream queues lines and writes them while others are served. */
-static int open_log(void)
-{
-	const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
-	int fd = log_name ? open(log_name, flags, 0666) : fcntl(1, F_DUPFD_CLOEXEC, 0);
-
-	log_stream = fd < 0 ? NULL : coil_stream_open(fd);
-	if (!log_stream)
-		fprintf(stderr, "httpd: cannot write to %s: %s\n",
-			log_name ? log_name : "standard output", strerror(errno));
-	return log_stream ? 0 : -EIO;
+	return 0;
 }
 
 static int run(void *arg)
 {
-	const struct coil_server_options options = { .flush_ns = GRACE * COIL_SECOND };
-	struct coil_server *server;
-	char text[COIL_ADDRESS_SIZE];
-	int err = quiet ? 0 : open_log();
+	struct coil_server *server = coil_start_server(arg, serve, NULL, NULL);
+	char text[COIL_ADDRESS_SIZE] = "";
+	int err;
 
-	if (err)
-		return err;
-	server = coil_start_server(address, serve, NULL, &options);
-	if (!server) {
-		err = -errno;
-		fprintf(stderr, "httpd: cannot listen on %s: %s\n", address, strerror(-err));
-		return err;
-	}
-	for (size_t i = 0; coil_server_fd(server, i) >= 0; i++) {
-		if (coil_local_address(coil_server_fd(server, i), text, sizeof(text)) >= 0)
-			fprintf(stderr, "listening on %s\n", text);
-	}
+	if (!server)
+		return -errno;
+	log_stream = quiet ? NULL : coil_stream_open(fcntl(1, F_DUPFD_CLOEXEC, 0));
+	(void)!coil_local_address(coil_server_fd(server, 0), text, sizeof(text));
+	fprintf(stderr, "listening on %s\n", text);
 	err = coil_serve_forever(server);
-
-	/* Nothing is under way where nothing was asked. */
-	stopping = true;
-	for (struct connection *c = connections; c; c = c->next) {
-		if (c->idle)
-			coil_cancel(c->task);
-	}
-	coil_server_close(server, GRACE * COIL_SECOND);
-	COIL_SHIELD(COIL_SECOND) {
-		if (log_stream)
-			coil_stream_close(log_stream);
-	}
+	coil_server_close(server, 0);
+	COIL_SHIELD(COIL_SECOND)
+		coil_stream_close(log_stream);
 	return err;
 }
 
-static void read_options(int argc, char *argv[])
+int main(int argc, char *argv[])
 {
 	static const struct option names[] = {
 		{ "address", required_argument, NULL, 'a' },
 		{ "root", required_argument, NULL, 'r' },
 		{ "timeout", required_argument, NULL, 't' },
-		{ "log", required_argument, NULL, 'l' },
-		{ "hello", no_argument, &hello, 1 },
-		{ "quiet", no_argument, &quiet, 1 },
-		{ "help", no_argument, NULL, 'h' },
+		{ "hello", no_argument, &hello, 1 }, { "quiet", no_argument, &quiet, 1 },
 		{ NULL, 0, NULL, 0 },
 	};
-	int option;
+	char *values[] = { ['a'] = "127.0.0.1:8080", ['r'] = ".", ['t'] = "10" };
+	sigset_t signals;
+	const struct coil_options options = { .stop_signals = &signals };
+	int option, err;
 
 	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
-		if (option == 'a')
-			address = optarg;
-		else if (option == 'r')
-			root_name = optarg;
-		else if (option == 't')
-			request_time = strtol(optarg, NULL, 10) * COIL_SECOND;
-		else if (option == 'l')
-			log_name = optarg;
-		else if (option)
-			fputs(help, option == 'h' ? stdout : stderr);
-		if (option == 'h' || option == '?')
-			exit(option == 'h' ? 0 : 2);
+		if (option == '?')
+			return 2;
+		values[option] = optarg;
 	}
-	if (optind < argc) {
-		fputs(help, stderr);
-		exit(2);
-	}
-}
-
-int main(int argc, char *argv[])
-{
-	sigset_t signals;
-	int err;
-
-	read_options(argc, argv);
-	root = open(root_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0) {
-		fprintf(stderr, "httpd: %s: %s\n", root_name, strerror(errno));
-		return 1;
-	}
+	patience = strtol(values['t'], NULL, 10) * COIL_SECOND;
+	root = open(values['r'], O_PATH | O_DIRECTORY | O_CLOEXEC);
 	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
-	err = coil_run_with(&(struct coil_options){ .stop_signals = &signals }, run, NULL);
-	if (!err || err == -EINTR)
-		return 0;
-	fprintf(stderr, "httpd: %s\n", strerror(-err));
-	return 1;
+	err = root < 0 || open_beneath("") < 0 ? -errno :
+		coil_run_with(&options, run, values['a']);
+	if (err && err != -EINTR)
+		fprintf(stderr, "httpd: %s at %s: %s\n", values['r'], values['a'], strerror(-err));
+	return err && err != -EINTR;
 }

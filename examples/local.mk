@@ -26,9 +26,7 @@ if HAVE_LLHTTP
 noinst_PROGRAMS += %D%/httpd
 examples_httpd_SOURCES = \
 	%D%/httpd.c \
-	%D%/httpd_file.c \
-	%D%/httpd_request.c \
-	%D%/httpd.h
+	%D%/httpd_request.h
 examples_httpd_CPPFLAGS = $(AM_CPPFLAGS) $(LLHTTP_CFLAGS)
 examples_httpd_LDADD = $(llhttp_objects) libcoil.la
 examples_httpd_DEPENDENCIES = $(llhttp_objects) libcoil.la

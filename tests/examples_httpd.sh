@@ -114,11 +114,8 @@ test_folders()
 test_ways_out()
 {
 	for way in /../secret/file /%2e%2e/secret/file /folder/../../secret/file \
-		/.%2e/secret/file /folder/%2e%2e/%2e./secret/file; do
-		get 400 "$url$way"
-		say $? "400 for $way"
-	done
-	for way in /absolute /outside/file /..%2fsecret%2ffile /folder/..%2f..%2fsecret/file \
+		/.%2e/secret/file /folder/%2e%2e/%2e./secret/file /absolute \
+		/outside/file /..%2fsecret%2ffile /folder/..%2f..%2fsecret/file \
 		/etc/passwd //etc/passwd /%2fetc/passwd '/..\secret/file' /proc/self/root/etc/passwd; do
 		get 404 "$url$way"
 		say $? "404 for $way"
@@ -142,8 +139,6 @@ test_conditions()
 		get 200 -H 'If-None-Match: "a"' "$url/digits.txt"
 	say $? 'If-None-Match'
 	get 304 -H "If-Modified-Since: $modified" "$url/digits.txt" &&
-		get 304 -H 'If-Modified-Since: Monday, 03-Feb-20 04:05:06 GMT' "$url/digits.txt" &&
-		get 304 -H 'If-Modified-Since: Mon Feb  3 04:05:06 2020' "$url/digits.txt" &&
 		get 200 -H 'If-Modified-Since: Mon, 03 Feb 2020 04:05:05 GMT' "$url/digits.txt" &&
 		get 200 -H 'If-Modified-Since: soon' "$url/digits.txt" &&
 		get 200 -H 'If-None-Match: "a"' -H "If-Modified-Since: $modified" "$url/digits.txt"
@@ -167,7 +162,6 @@ test_ranges()
 	range 789 -3 7-9
 	range 0123456789 -11 0-9
 	range 23 2-3 2-3 "If-Range: $etag"
-	range 23 2-3 2-3 "If-Range: $modified"
 	for bytes in 10- 11-12 -0 99999999999999999999-; do
 		get 416 -H "Range: bytes=$bytes" "$url/digits.txt" &&
 			test "$(header Content-Range)" = 'bytes */10'
@@ -194,9 +188,9 @@ test_methods()
 		get 405 -X $method "$url/digits.txt" && test "$(header Allow)" = 'GET, HEAD'
 		say $? "405 for $method"
 	done
-	get 501 -X BREW "$url/digits.txt" && get 405 -d "$(printf '%05000d' 0)" "$url/" &&
-		get 417 -H 'Expect: miracles' "$url/" && get 200 -H 'Expect: 100-continue' "$url/empty"
-	say $? '501, 405 with a body, 417, 100-continue'
+	get 400 -X BREW "$url/digits.txt" && get 405 -d "$(printf '%05000d' 0)" "$url/" &&
+		get 200 -H 'Expect: 100-continue' "$url/empty"
+	say $? 'no method, 405 with a body, 100-continue'
 	get 200 --http2 "$url/digits.txt" && body_is 0123456789
 	say $? 'an upgrade is passed over'
 	test "$(curl -s -w '%{num_connects} ' "$url/digits.txt" "$url/empty" "$url/none" \
@@ -204,8 +198,7 @@ test_methods()
 	say $? 'a connection is kept'
 	test "$(curl -s -0 -w '%{num_connects} ' "$url/digits.txt" "$url/empty" -o 1 -o 2)" = '1 1 '
 	say $? 'but not for HTTP/1.0'
-	curl -s --max-time 20 --data-binary @www/big -o body "$url/"
-	body_is '405 Method Not Allowed'
+	get 405 --data-binary @www/big "$url/"
 	say $? 'who sends too much is answered all the same'
 }
 
@@ -217,9 +210,11 @@ test_raw()
 	ask "GET /digits.txt HTTP/1.1\r\n${h}HEAD /big HTTP/1.1\r\n${h}GET /empty HTTP/1.1\r\n$h"
 	statuses 200 200 200
 	say $? 'pipelined requests are answered in order'
-	ask "GET /empty HTTP/1.1\r\nContent-Length: 5\r\n${h}helloGET /empty HTTP/1.1\r\nTransfer-Encoding: chunked\r\n${h}3\r\nabc\r\n0\r\n\r\nGET /none HTTP/1.1\r\n$h"
-	statuses 200 200 404
-	say $? 'bodies of GET are passed over'
+	for body in 'Content-Length: 5\r\n' 'Transfer-Encoding: chunked\r\n'; do
+		ask "GET /empty HTTP/1.1\r\n$body${h}5\r\nGET /none HTTP/1.1\r\n$h"
+		statuses 200 && grep -q '^Connection: close' raw.out
+		say $? "a body is not taken for a request: $body"
+	done
 	ask "GET /empty HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /empty HTTP/1.0\r\n\r\nGET /none HTTP/1.0\r\n\r\n"
 	statuses 200 200 && grep -q '^Connection: keep-alive' raw.out
 	say $? 'HTTP/1.0 is kept if it asks for it'
@@ -228,36 +223,36 @@ test_raw()
 	say $? 'Connection: close'
 	long=$(printf '%08192d' 0)
 	ask "GET /$long HTTP/1.1\r\n$h"
-	statuses 414
-	say $? 'a target that is too long is 414'
+	statuses 431
+	say $? 'a target that is too long is 431'
 	ask "GET /$(printf '%05000d' 0) HTTP/1.1\r\n$h"
-	statuses 414
-	say $? '... and one that is longer than paths are'
+	statuses 404
+	say $? '... and one that is longer than paths are, 404'
 	ask "GET /empty HTTP/1.1\r\n${h}GET / HTTP/1.1\r\nX: $long\r\n$h"
 	statuses 200 431
 	say $? 'a head that is too long is 431'
 	ask "GET /empty HTTP/1.1\r\nX: $(printf '%04000d' 0)\r\nHost: x\r\n\r\nGET /empty HTTP/1.1\r\nX: $(printf '%04000d' 0)\r\nHost: x\r\n\r\nGET /empty HTTP/1.1\r\nX: $(printf '%04000d' 0)\r\nHost: x\r\n\r\n"
 	statuses 200 200 200
 	say $? 'heads that are split anywhere'
-	for bad in 'nonsense\r\n\r\n' '\026\003\001\002' \
+	for bad in 'nonsense\r\n\r\n' '\026\003\001\002\r\n\r\n' \
 		"GET / HTTP/1.1\r\n\r\n" "GET / HTTP/1.1\r\nHost: y\r\n$h" \
 		"GET / HTTP/1.1\r\nContent-Length: x\r\n$h" "GET / HTTP/1.1\r\nA b: c\r\n$h" \
 		"GET / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n$h" \
 		"GET x HTTP/1.1\r\n$h"; do
 		ask "$bad"
-		statuses 400 || statuses 501 || statuses 405
+		statuses 400
 		say $? "refused: $bad"
 	done
 	for version in '' ' HTTP/2.0' ' HTTP/3.1'; do
 		ask "GET /$version\r\n$h"
-		statuses 505
-		say $? "505 for GET /$version"
+		statuses 400
+		say $? "400 for GET /$version"
 	done
 	ask "CONNECT x:1 HTTP/1.1\r\n${h}what follows"
 	statuses 405
 	say $? 'CONNECT is 405, and what follows is no request'
 	ask 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
-	statuses 505 || statuses 400
+	statuses 400
 	say $? 'the preface of HTTP/2 is refused'
 	ask ''
 	test ! -s raw.out
@@ -270,7 +265,7 @@ test_ending()
 	started="$started $!"
 	start slow curl -s --limit-rate 2M -o slow.body "$url/big"
 	slow=$pid
-	wait_for httpd.out 'GET /big HTTP/1.1" 200 3000000 "-" "curl' && sleep 0.2
+	wait_for httpd.out '"GET /big" 200 3000000$' && sleep 0.2
 	kill -TERM "$server"
 	finish "$slow" && cmp slow.body www/big
 	say $? 'SIGTERM lets a transfer end'
@@ -288,8 +283,7 @@ test_httpd()
 	test_conditions
 	test_ranges
 	test_methods
-	get 404 -H 'Referer: "quoted"' -A 'back\slash' "$url/n%20one" &&
-		wait_for httpd.out ' - - \[.*\] "GET /n%20one HTTP/1.1" 404 14 "\\x22quoted\\x22" "back\\x5cslash"$'
+	get 404 "$url/n%20one" && wait_for httpd.out '^127.* - - \[.* GMT\] "GET /n%20one" 404 0$'
 	say $? 'the log'
 	test_raw
 	: >httpd.out
@@ -301,14 +295,13 @@ test_httpd()
 test_slow()
 {
 	have socat socat || return
-	rm -f access.log
-	start_httpd "$httpd" --root www --address 127.0.0.1:0 --timeout 1 --log access.log
+	start_httpd "$httpd" --root www --address 127.0.0.1:0 --timeout 1
 	{ printf 'GET /empty HTTP/1.1\r\nHost: x\r\n\r\nGET '; sleep 3; } |
 		timeout 20 socat -t 20 - "tcp:$address" >raw.out
 	statuses 200 408
 	say $? 'a request that does not end is 408'
-	ended "$server" && test "$(wc -l <access.log)" = 2 && test ! -s httpd.out
-	say $? 'the log goes to a file'
+	ended "$server" && test "$(wc -l <httpd.out)" = 2
+	say $? 'both are logged'
 	start_httpd "$httpd" --root www --address "unix:$work/http.sock" --quiet
 	get 200 --unix-socket "$work/http.sock" http://x/digits.txt && body_is 0123456789 &&
 		ended "$server" && test ! -s httpd.out
@@ -348,30 +341,16 @@ test_hello()
 	say $? 'SIGTERM ends it'
 }
 
-# Step by step, and through no link at all.
-test_old_kernel()
-{
-	run "$top_builddir/tests/refuse" true || return
-	start_httpd "$top_builddir/tests/refuse" "$httpd" --root www --address 127.0.0.1:0
-	test_files
-	test_folders
-	test_ways_out
-	get 404 "$url/inside"
-	say $? 'without openat2 no link is followed'
-	ended "$server"
-	say $? 'SIGTERM ends it'
-}
-
 test_trouble()
 {
 	run "$httpd" --nonsense
-	test $? = 2 && grep -q '^usage' run.err
+	test $? = 2 && grep -q nonsense run.err
 	say $? 'status 2 for nonsense'
 	run "$httpd" --root nowhere
-	test $? = 1 && grep -q 'nowhere: No such file' run.err
+	test $? = 1 && grep -q 'nowhere at .*: No such file' run.err
 	say $? 'status 1 without a root'
 	run "$httpd" --address nowhere
-	test $? = 1 && grep -q 'cannot listen on nowhere: Invalid argument' run.err
+	test $? = 1 && grep -q 'at nowhere: Invalid argument' run.err
 	say $? 'status 1 without an address'
 }
 
@@ -380,7 +359,6 @@ if test ! -x "$httpd"; then
 elif have curl curl; then
 	make_files
 	on_each_engine test_httpd
-	test_old_kernel
 	test_trouble
 fi
 done_testing

@@ -92,9 +92,14 @@ test_time()
 	timeout 20 socat -u "tcp:$address" - >/dev/null 2>&1
 	test $? != 124 && wait_for proxy.err ': closed: Connection timed out'
 	say $? 'who is silent is cut off'
-	(for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.4; echo "$i"; done) |
-		timeout 20 socat -u - "tcp:$address"
-	test "$(wc -l <proxy.err)" = 1
+	ended "$proxied"
+	say $? 'SIGTERM ends it'
+
+	# Longer than the limit in all, however long a stall between two bytes is.
+	start_proxy --idle 12 127.0.0.1:0 "unix:$work/silent"
+	(for i in 1 2 3 4 5 6 7; do sleep 2; echo "$i"; done) |
+		timeout 60 socat -u - "tcp:$address"
+	test ! -s proxy.err
 	say $? 'who is not, is not'
 	ended "$proxied"
 	say $? 'SIGTERM ends it'

@@ -375,7 +375,7 @@ TESTS += %D%/bench.sh
 EXTRA_DIST += %D%/bench.sh
 
 # Those that serve, each with the clients that people have for it.
-check_PROGRAMS += %D%/echo_clients %D%/refuse
+check_PROGRAMS += %D%/echo_clients
 server_examples = \
 	%D%/examples_chat.sh \
 	%D%/examples_echo.sh \

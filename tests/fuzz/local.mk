@@ -12,7 +12,7 @@ tests_fuzz_fuzz_stream_SOURCES = %D%/fuzz_stream.c %D%/driver.c
 # The parser of an example, which needs llhttp.
 if HAVE_LLHTTP
 fuzzers += %D%/fuzz_http
-tests_fuzz_fuzz_http_SOURCES = %D%/fuzz_http.c %D%/driver.c examples/httpd_request.c
+tests_fuzz_fuzz_http_SOURCES = %D%/fuzz_http.c %D%/driver.c
 tests_fuzz_fuzz_http_CPPFLAGS = $(AM_CPPFLAGS) $(LLHTTP_CFLAGS)
 tests_fuzz_fuzz_http_LDADD = $(llhttp_objects)
 endif

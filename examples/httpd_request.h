@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* Requests of httpd: what llhttp finds in a head, and what that means. */
+#pragma once
+#include <ctype.h>
+#include <llhttp.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define DATE "%a, %d %b %Y %H:%M:%S GMT"
+/* What is kept of a head: "" if it did not come. */
+enum { TARGET, FIELD, RANGE, IF_RANGE, IF_NONE_MATCH, IF_MODIFIED_SINCE, TEXTS };
+
+struct request {
+	llhttp_t parser;	/* first */
+	bool keep;		/* the connection, after the answer */
+	unsigned hosts;		/* that it names */
+	char *texts[TEXTS];	/* in the bytes that were parsed, and ended there */
+	size_t len[TEXTS];
+};
+
+static int keep_text(llhttp_t *parser, int which, const char *at, size_t n)
+{
+	struct request *r = (struct request *)parser;
+
+	r->texts[which] = (char *)at;
+	r->len[which] = n;
+	return 0;
+}
+
+static int on_url(llhttp_t *parser, const char *at, size_t n)
+{
+	return keep_text(parser, TARGET, at, n);
+}
+
+static int on_header_field(llhttp_t *parser, const char *at, size_t n)
+{
+	((struct request *)parser)->hosts += n == 4 && !strncasecmp(at, "host", 4);
+	return keep_text(parser, FIELD, at, n);
+}
+
+static int on_header_value(llhttp_t *parser, const char *at, size_t n)
+{
+	static const char *const names[TEXTS] = { "", "", "range", "if-range",
+		"if-none-match", "if-modified-since" };
+	const struct request *r = (const struct request *)parser;
+
+	for (int i = RANGE; i < TEXTS; i++) {
+		if (strlen(names[i]) == r->len[FIELD] &&
+		    !strncasecmp(names[i], r->texts[FIELD], r->len[FIELD]))
+			keep_text(parser, i, at, n);
+	}
+	return 0;
+}
+
+/* A body is not read: it ends the connection.  Upgrades are passed over. */
+static int on_headers_complete(llhttp_t *parser)
+{
+	struct request *r = (struct request *)parser;
+
+	r->keep = llhttp_should_keep_alive(parser) && parser->method != HTTP_CONNECT &&
+		!(parser->flags & F_CHUNKED) && !parser->content_length;
+	parser->upgrade = 0;
+	return 0;
+}
+
+static void request_init(struct request *r)
+{
+	static const llhttp_settings_t settings = {
+		.on_url = on_url, .on_header_field = on_header_field,
+		.on_header_value = on_header_value, .on_headers_complete = on_headers_complete,
+	};
+
+	llhttp_init(&r->parser, HTTP_REQUEST, &settings);
+}
+
+/* Of the head that begins there: its length, 0 if more is to come, -1 if it is bad. */
+static ptrdiff_t request_parse(struct request *r, char *bytes, size_t n)
+{
+	const char *end = memmem(bytes, n, "\r\n\r\n", 4);
+
+	r->keep = false;
+	r->hosts = 0;
+	for (int i = 0; i < TEXTS; i++)
+		keep_text(&r->parser, i, "", 0);
+	if (!end)
+		return 0;
+	n = (size_t)(end - bytes) + 4;
+	if (llhttp_execute(&r->parser, bytes, n) != HPE_OK || !r->len[TARGET] ||
+	    r->parser.http_major != 1 || r->hosts > 1 || r->hosts < r->parser.http_minor) {
+		r->keep = false;
+		keep_text(&r->parser, TARGET, "", 0);
+		return -1;
+	}
+	/* Behind each comes a space, or the end of a line. */
+	for (int i = 0; i < TEXTS; i++) {
+		if (r->len[i])
+			r->texts[i][r->len[i]] = '\0';
+	}
+	return (ptrdiff_t)n;
+}
+
+/* 0, or a status.  path has room for a target; *raw is it and the query as they came. */
+static int request_path(const struct request *r, char *path, const char **raw)
+{
+	const char *at = r->texts[TARGET];
+
+	if (!strncasecmp(at, "http://", 7))
+		at += 7 + strcspn(at + 7, "/?");
+	else if (*at != '/')
+		return 400;
+	at += strspn(at, "/");
+	for (*raw = at; *at && *at != '?'; path++) {
+		*path = *at++;
+		if (*path == '%') {
+			char hex[3] = { at[0], at[0] ? at[1] : '\0' };
+
+			if (strspn(hex, "0123456789abcdefABCDEF") != 2)
+				return 400;
+			*path = (char)strtoul(hex, NULL, 16);
+			at += 2;
+		}
+		if (!*path)
+			return 400;
+	}
+	*path = '\0';
+	return 0;
+}
+
+/* One range.  What is none, and several, is passed over, as one may. */
+static int parse_range(char *at, long long size, long long *first, long long *last)
+{
+	long long from, to;
+
+	if (strncasecmp(at, "bytes=", 6) != 0)
+		return 200;
+	at += 6;
+	from = isdigit((unsigned char)*at) ? strtoll(at, &at, 10) : -1;
+	if (*at++ != '-')
+		return 200;
+	to = isdigit((unsigned char)*at) ? strtoll(at, &at, 10) : -1;
+	if (*at || (from < 0 && to < 0) || (to >= 0 && to < from))
+		return 200;
+	if (from < 0 ? !to || !size : from >= size)
+		return 416;
+	*first = from >= 0 ? from : to < size ? size - to : 0;
+	*last = from < 0 || to < 0 || to >= size ? size - 1 : to;
+	return 206;
+}
+
+/* 304; 200; 206, and [*first, *last] of the file is meant; 416. */
+static int request_wants(const struct request *r, const struct stat *file, const char *etag,
+			 long long *first, long long *last)
+{
+	const char *tags = r->texts[IF_NONE_MATCH], *same = r->texts[IF_RANGE];
+	struct tm tm = {0};
+
+	if (*tags ? !strcmp(tags, "*") || strstr(tags, etag) :
+	    strptime(r->texts[IF_MODIFIED_SINCE], DATE, &tm) && timegm(&tm) >= file->st_mtime)
+		return 304;
+	if (r->parser.method != HTTP_GET || (*same && strcmp(same, etag) != 0))
+		return 200;
+	return parse_range(r->texts[RANGE], file->st_size, first, last);
+}
