@@ -6,8 +6,8 @@
  *	$ curl -r 0-99 http://localhost:8080/bash/copyright
  *
  * --hello answers every request with a constant; --quiet writes no log.  --timeout
- * SECONDS (10) is what a request may take from the last one on, and each 128 kB of
- * an answer.  SIGTERM ends it once all requests are answered, a second one at once.
+ * SECONDS (10) is what a request, and each 128 kB of an answer, may take.  SIGTERM
+ * ends it once all requests are answered, a second one at once.
  */
 #include "httpd_request.h"
 #include <coil.h>
@@ -55,7 +55,8 @@ static int send_out(struct connection *c, const char *bytes, size_t n)
 }
 
 /* Lines for the log that come while it waits for its reader are lost. */
-static int reply(struct connection *c, int status, long long length, const char *format, ...)
+static COIL_PRINTF(4, 5) int reply(struct connection *c, int status, long long length,
+				   const char *format, ...)
 {
 	static char now[30];
 	static time_t then;
