@@ -119,8 +119,7 @@ static void list_folder(struct found *found, int fd)
 	FILE *out = n < 0 ? NULL : open_memstream(&found->list, &found->size);
 
 	for (int i = 0; i < n; free(entries[i++])) {
-		const char *name = entries[i]->d_name;
-		const char *end = entries[i]->d_type == DT_DIR ? "/" : "";
+		const char *name = entries[i]->d_name, *end = entries[i]->d_type == DT_DIR ? "/" : "";
 
 		if (!out || !strcmp(name, "."))
 			continue;
