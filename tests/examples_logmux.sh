@@ -48,6 +48,8 @@ start()
 {
 	wanted=$1
 	shift
+	# What the last ones said is not said by these.
+	: >out
 	"$logmux" "$@" >out 2>err </dev/null &
 	pid=$!
 	until_so are_up
