@@ -25,7 +25,7 @@ static int keep_text(llhttp_t *parser, int which, const char *at, size_t n)
 {
 	struct request *r = (struct request *)parser;
 
-	r->texts[which] = (char *)at;
+	r->texts[which] = (char *)(n ? at : "");
 	r->len[which] = n;
 	return 0;
 }
