@@ -114,12 +114,12 @@ static void put_name(FILE *out, const char *name, bool target)
 
 static void list_folder(struct found *found, int fd)
 {
-	struct dirent **entries = NULL;
-	int n = scandirat(fd, ".", &entries, NULL, alphasort);
+	struct dirent **names = NULL;
+	int n = scandirat(fd, ".", &names, NULL, alphasort);
 	FILE *out = n < 0 ? NULL : open_memstream(&found->list, &found->size);
 
-	for (int i = 0; i < n; free(entries[i++])) {
-		const char *name = entries[i]->d_name, *end = entries[i]->d_type == DT_DIR ? "/" : "";
+	for (int i = 0; i < n; free(names[i++])) {
+		const char *name = names[i]->d_name, *end = names[i]->d_type == DT_DIR ? "/" : "";
 
 		if (!out || !strcmp(name, "."))
 			continue;
@@ -129,7 +129,7 @@ static void list_folder(struct found *found, int fd)
 		put_name(out, name, false);
 		fprintf(out, "%s</a>\n", end);
 	}
-	free(entries);
+	free(names);
 	if (out)
 		fclose(out);
 }
