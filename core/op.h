@@ -43,6 +43,7 @@ struct op {
 	bool attempted;			/* ... in vain, just now */
 	bool backlogged;		/* the engine's, as are those below */
 	unsigned char state;
+	off_t from;			/* the position of a file that it moves; or -1 */
 	struct naming names[2];		/* in or out, from or to */
 	struct op *next;		/* the engine's again */
 	struct op *prev;

@@ -34,6 +34,7 @@
 #include "core/uring_abi.h"
 #include <coil/time.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -374,6 +375,39 @@ static void pull_backlog(struct uring *uring, struct op *op)
 	list_remove(&uring->backlog, op_link(op));
 }
 
+/* Where a file stands that op reads or writes there, else -1. */
+static off_t position_of(const struct op *op)
+{
+	switch (op->sqe.opcode) {
+	case IORING_OP_READ:
+	case IORING_OP_READV:
+	case IORING_OP_WRITE:
+	case IORING_OP_WRITEV:
+		return lseek(op->sqe.fd, 0, SEEK_CUR);
+	default:
+		return -1;
+	}
+}
+
+/*
+ * Where a file took or gave less than all of it, the ring goes on with the rest by
+ * itself; and if that fails it says how much was moved, but leaves the position
+ * where it was (Linux 6.18): a loop that writes would for ever begin again.
+ */
+static void settle_position(const struct op *op, int n)
+{
+	int fd = op->sqe.fd;
+	off_t size;
+
+	if (n <= 0 || (size_t)n >= coil__op_length(op) ||
+	    lseek(fd, 0, SEEK_CUR) != op->from || !coil__on_disk(fd, &size))
+		return;
+	if (fcntl(fd, F_GETFL) & O_APPEND)
+		lseek(fd, 0, SEEK_END);
+	else
+		lseek(fd, op->from + n, SEEK_SET);
+}
+
 static void submit_ring(struct uring *uring, struct op *op)
 {
 	struct io_uring_sqe *sqe = get_sqe(uring);
@@ -384,6 +418,7 @@ static void submit_ring(struct uring *uring, struct op *op)
 		return;
 	}
 	op->state = IN_RING;
+	op->from = unlikely(op->sqe.off == UINT64_MAX) ? position_of(op) : -1;
 	*sqe = op->sqe;
 	sqe->user_data = (uintptr_t)op;
 	/*
@@ -510,6 +545,8 @@ static void complete(struct uring *uring, struct op *op, int res, unsigned flags
 	if (unlikely(op->backlogged))
 		pull_backlog(uring, op);
 	if (likely(!polled && res != -EACCES && res != -EAGAIN)) {
+		if (unlikely(op->from >= 0))
+			settle_position(op, res);
 		coil__op_complete(uring->loop, op, res, flags);
 		return;
 	}

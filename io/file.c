@@ -2,7 +2,6 @@
 #include <coil/file.h>
 #include "core/op.h"
 #include "core/uring_abi.h"
-#include "io/file.h"
 #include "io/wait.h"
 #include <coil/time.h>
 #include <errno.h>
@@ -62,62 +61,6 @@ static int type_of(int fd)
 	return stat.stx_mode & S_IFMT;
 }
 
-/*
- * Where a file took or gave less than all of it, the ring goes on with the rest by
- * itself; and if that fails it says how much was moved, but leaves the position
- * where it was (Linux 6.18): a loop that writes would for ever begin again.
- */
-static void move_position(int fd, off_t from, ssize_t n)
-{
-	int type;
-
-	if (from < 0 || lseek(fd, 0, SEEK_CUR) != from)
-		return;
-	type = type_of(fd);
-	if (type != S_IFREG && type != S_IFBLK)
-		return;
-	if (fcntl(fd, F_GETFL) & O_APPEND)
-		lseek(fd, 0, SEEK_END);
-	else
-		lseek(fd, from + n, SEEK_SET);
-}
-
-/* How much op asked for.  The kernel has read its vector by now. */
-static size_t length_of(const struct op *op)
-{
-	bool vector = op->sqe.opcode == IORING_OP_READV ||
-		      op->sqe.opcode == IORING_OP_WRITEV;
-	const struct iovec *iov = (const void *)(uintptr_t)op->sqe.addr;
-	size_t len = 0;
-
-	if (!vector)
-		return op->sqe.len;
-	for (unsigned i = 0; i < op->sqe.len; i++)
-		len += iov[i].iov_len;
-	return len;
-}
-
-void coil__settle_position(const struct op *op, off_t from, ssize_t n)
-{
-	if (n > 0 && (size_t)n < length_of(op))
-		move_position(op->sqe.fd, from, n);
-}
-
-/* Closed meanwhile, the number may be another file's, whose position is its own. */
-ssize_t coil__run_at_position(struct op *op)
-{
-	off_t from = lseek(op->sqe.fd, 0, SEEK_CUR);
-	struct steps steps;
-	ssize_t n;
-
-	coil__steps_begin(&steps, op->sqe.fd);
-	n = coil__op_run(op);
-	if (!steps.closed)
-		coil__settle_position(op, from, n);
-	coil__steps_end(&steps);
-	return n;
-}
-
 ssize_t coil_read(int fd, void *buf, size_t len)
 {
 	struct op op = {0};
@@ -126,7 +69,7 @@ ssize_t coil_read(int fd, void *buf, size_t len)
 	if (err)
 		return err;
 	io_uring_prep_read(&op.sqe, fd, buf, cut(len), POSITION);
-	return coil__run_at_position(&op);
+	return coil__op_run(&op);
 }
 
 ssize_t coil_write(int fd, const void *buf, size_t len)
@@ -137,7 +80,7 @@ ssize_t coil_write(int fd, const void *buf, size_t len)
 	if (err)
 		return err;
 	io_uring_prep_write(&op.sqe, fd, buf, cut(len), POSITION);
-	return coil__run_at_position(&op);
+	return coil__op_run(&op);
 }
 
 ssize_t coil_readv(int fd, const struct iovec *iov, int n)
@@ -148,7 +91,7 @@ ssize_t coil_readv(int fd, const struct iovec *iov, int n)
 	if (err)
 		return err;
 	io_uring_prep_readv(&op.sqe, fd, iov, (unsigned)n, POSITION);
-	return coil__run_at_position(&op);
+	return coil__op_run(&op);
 }
 
 ssize_t coil_writev(int fd, const struct iovec *iov, int n)
@@ -159,7 +102,7 @@ ssize_t coil_writev(int fd, const struct iovec *iov, int n)
 	if (err)
 		return err;
 	io_uring_prep_writev(&op.sqe, fd, iov, (unsigned)n, POSITION);
-	return coil__run_at_position(&op);
+	return coil__op_run(&op);
 }
 
 ssize_t coil_pread(int fd, void *buf, size_t len, off_t offset)

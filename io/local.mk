@@ -23,7 +23,6 @@ libcoil_all_la_SOURCES += \
 	%D%/wait.c \
 	%D%/address.h \
 	%D%/control.h \
-	%D%/file.h \
 	%D%/process.h \
 	%D%/server.h \
 	%D%/stream.h \

@@ -68,7 +68,6 @@ struct coil_stream {
 	size_t queued;
 	size_t high_water;
 	size_t low;		/* the one writer goes on at so many */
-	off_t from;		/* where out began, in a file */
 	struct coil_waitq writer;
 	struct coil_waitq flushers;
 	struct op out;

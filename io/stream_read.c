@@ -7,7 +7,6 @@
  * it holds while it waits is what came and is not read yet, to the byte.  A read of
  * the program's that has room for much waits with the program's own memory instead.
  */
-#include "io/file.h"
 #include "io/stream.h"
 #include "io/wait.h"
 #include <limits.h>
@@ -171,7 +170,7 @@ static ssize_t receive_file(struct coil_stream *stream, size_t more)
 		return n;
 	stream->transport->prepare_receive(stream, &op, stream->buf + stream->end,
 					   stream->size - stream->end);
-	n = coil__run_at_position(&op);
+	n = coil__op_run(&op);
 	if (n > 0)
 		stream->end += (size_t)n;
 	note(stream, n, coil__stream_is_final(&op, n));
@@ -222,7 +221,7 @@ static ssize_t receive_direct(struct coil_stream *stream, void *buf, size_t len)
 	if (stream->buf)
 		give_back(stream);
 	stream->transport->prepare_receive(stream, &op, buf, len);
-	n = stream->transport->pollable ? coil__op_run(&op) : coil__run_at_position(&op);
+	n = coil__op_run(&op);
 	if (unlikely(n <= 0))
 		note(stream, n, coil__stream_is_final(&op, n));
 	return n;

@@ -7,14 +7,12 @@
  * until none is left; no task is parked for it.  A write of more than the queue
  * may hold sends from the caller's memory, parked, until the rest fits.
  */
-#include "io/file.h"
 #include "io/stream.h"
 #include "io/wait.h"
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { CHUNK = 4096 };
 
@@ -71,8 +69,6 @@ static int start(struct coil_stream *stream)
 	stream->transport->prepare_send(stream, &stream->out, chunk->bytes + chunk->start,
 					chunk->end - chunk->start);
 	stream->sending = true;
-	if (!stream->transport->pollable)
-		stream->from = lseek(stream->fd, 0, SEEK_CUR);
 	err = coil__op_start(coil__loop, &stream->out);
 	if (err)
 		stream->sending = false;
@@ -90,8 +86,6 @@ static void sent(struct op *op, int res, unsigned flags)
 		consume(stream, (size_t)res);
 	if (stream->fd < 0)
 		return;
-	if (!stream->transport->pollable)
-		coil__settle_position(op, stream->from, res);
 	if (res <= 0 && (res != -EINTR || op->cancelled))
 		coil__stream_drop(stream, res ? res : -EIO);
 	if (stream->head) {
@@ -166,7 +160,7 @@ static ssize_t send_directly(struct coil_stream *stream, const char *bytes, size
 	ssize_t n;
 
 	stream->transport->prepare_send(stream, &op, bytes, len);
-	n = stream->transport->pollable ? coil__op_run(&op) : coil__run_at_position(&op);
+	n = coil__op_run(&op);
 	if (coil__stream_is_final(&op, n))
 		stream->write_error = (int)n;
 	return n;
