@@ -144,9 +144,20 @@ static void queue_remove(struct queue *queue, struct op *op)
 		queue->last = op->prev;
 }
 
-/* As poll(2) has them; epoll has the same. */
-static uint32_t events_of(const struct op *op)
+/* A recv or a send with nothing special about it. */
+static bool is_plain(const struct op *op)
 {
+	if (op->sqe.opcode == IORING_OP_RECV)
+		return !op->sqe.msg_flags;
+	return op->sqe.opcode == IORING_OP_SEND && !op->sqe.addr2 &&
+	       !(op->sqe.msg_flags & ~(unsigned)MSG_NOSIGNAL);
+}
+
+/* As poll(2) has them; epoll has the same. */
+static inline uint32_t events_of(const struct op *op)
+{
+	if (is_plain(op))
+		return op->sqe.opcode == IORING_OP_RECV ? EPOLLIN : EPOLLOUT;
 	return (uint16_t)coil__perform_events(op);
 }
 
@@ -271,9 +282,10 @@ static void try_again(struct engine *engine, struct op *op, int64_t when)
 }
 
 /* from is the fd in whose queue it had its place, which it keeps; or -1. */
-static void wait_for_event(struct coil_loop *loop, struct op *op, uint32_t events, int from)
+static void wait_for_event(struct coil_loop *loop, struct op *op, int from)
 {
 	struct engine *engine = loop->engine;
+	uint32_t events = events_of(op);
 	int fd = coil__perform_fd(op);
 	int err;
 
@@ -340,20 +352,6 @@ static int shoot(struct coil_loop *loop, struct op *op, int res)
 		res = coil__perform_try(op);
 	}
 	return res;
-}
-
-/* A recv or a send with nothing special about it. */
-static bool is_plain(const struct op *op)
-{
-	if (op->sqe.opcode == IORING_OP_RECV)
-		return !op->sqe.msg_flags;
-	return op->sqe.opcode == IORING_OP_SEND && !op->sqe.addr2 &&
-	       !(op->sqe.msg_flags & ~(unsigned)MSG_NOSIGNAL);
-}
-
-static uint32_t plain_events(const struct op *op)
-{
-	return op->sqe.opcode == IORING_OP_RECV ? EPOLLIN : EPOLLOUT;
 }
 
 /* And no raw socket that is shown what TCP says: one packet at a time. */
@@ -434,7 +432,7 @@ static bool proceed_plainly(struct coil_loop *loop, struct op *op, int from)
 		res = try_plainly(&loop->fds[op->sqe.fd], op);
 	op->attempted = false;
 	if (res == -EAGAIN) {
-		wait_for_event(loop, op, plain_events(op), from);
+		wait_for_event(loop, op, from);
 		return false;
 	}
 	coil__op_complete(loop, op, res, 0);
@@ -466,7 +464,7 @@ static bool proceed(struct coil_loop *loop, struct op *op, int from)
 		if (coil__perform_class(op) == PERFORM_POOL)
 			to_pool(loop, op);
 		else
-			wait_for_event(loop, op, events_of(op), from);
+			wait_for_event(loop, op, from);
 		return false;
 	}
 	finish(loop, op, res, 0);
@@ -548,8 +546,7 @@ static void fire(struct coil_loop *loop, int fd, uint32_t events)
 	loop->fds[fd].flags &= ~(unsigned)COUNT;
 	for (; op; op = engine->cursor) {
 		bool polls = op->sqe.opcode == IORING_OP_POLL_ADD;
-		uint32_t wanted = (is_plain(op) ? plain_events(op) : events_of(op)) |
-				  EPOLLERR | EPOLLHUP;
+		uint32_t wanted = events_of(op) | EPOLLERR | EPOLLHUP;
 
 		engine->cursor = op->next;
 		if (!(wanted & (polls ? events : left)))
