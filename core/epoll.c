@@ -67,7 +67,6 @@ enum {
 };
 
 #define LOOK_NS (50 * COIL_MICROSECOND)	/* ... in at most this time */
-#define MOST ((size_t)0x7ffff000)	/* bytes in one call, as the kernel has it */
 #define AGAIN_NS (5 * COIL_MILLISECOND)
 #define IDLE_NS (100 * COIL_MILLISECOND)
 #define CHECK_NS COIL_SECOND
@@ -380,7 +379,7 @@ static void came_short(struct fd *entry, int fd)
 
 static int receive(struct fd *entry, const struct io_uring_sqe *sqe)
 {
-	size_t length = sqe->len < MOST ? sqe->len : MOST;
+	size_t length = op_cut(sqe->len);
 	ssize_t n = recv(sqe->fd, (void *)(uintptr_t)sqe->addr, length, MSG_DONTWAIT);
 
 	if (n > 0 && (size_t)n < length && entry->events & EPOLLIN && !(entry->flags & TORN))
@@ -390,7 +389,7 @@ static int receive(struct fd *entry, const struct io_uring_sqe *sqe)
 
 static int transmit(const struct io_uring_sqe *sqe)
 {
-	size_t length = sqe->len < MOST ? sqe->len : MOST;
+	size_t length = op_cut(sqe->len);
 	ssize_t n = send(sqe->fd, (const void *)(uintptr_t)sqe->addr, length,
 			 MSG_DONTWAIT | MSG_NOSIGNAL);
 

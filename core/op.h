@@ -50,6 +50,14 @@ struct op {
 	void *engine;
 };
 
+/* What the kernel cuts a length to; an op's has 32 bits. */
+enum { OP_MOST = 0x7ffff000 };
+
+static inline unsigned op_cut(size_t len)
+{
+	return len < OP_MOST ? (unsigned)len : OP_MOST;
+}
+
 /*
  * Runs op for the calling task, which parks until it has completed: its result,
  * or -ECANCELED or -ETIMEDOUT for a request that was pending at entry (nothing

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 enum {
-	MOST = 0x7ffff000,	/* bytes that the kernel moves in one call */
 	AT_ONCE = 1 << 20,	/* bytes of a file to be read while all wait */
 	WINDOW = 64,		/* buffers of a part of an array of them */
 	RETRY_MS = 5,
@@ -41,11 +40,6 @@ enum {
 static void *ptr(uint64_t address)
 {
 	return (void *)(uintptr_t)address;
-}
-
-static size_t clamp(size_t len)
-{
-	return len < MOST ? len : MOST;
 }
 
 static int result(ssize_t ret)
@@ -136,21 +130,21 @@ static bool is_vector(const struct op *op)
 	       op->sqe.opcode == IORING_OP_WRITEV;
 }
 
-/* Of buffers, clamped. */
+/* Of buffers, cut. */
 static size_t sum(const struct iovec *iov, size_t count)
 {
 	size_t len = 0;
 
-	for (size_t i = 0; i < count && len < MOST; i++)
-		len += clamp(iov[i].iov_len);
-	return clamp(len);
+	for (size_t i = 0; i < count && len < OP_MOST; i++)
+		len += op_cut(iov[i].iov_len);
+	return op_cut(len);
 }
 
 size_t coil__op_length(const struct op *op)
 {
 	if (is_vector(op))
 		return sum(ptr(op->sqe.addr), op->sqe.len);
-	return clamp(op->sqe.len);
+	return op_cut(op->sqe.len);
 }
 
 /* What comes after the first skip bytes of iov, at most that many bytes. */
@@ -181,7 +175,7 @@ static int window(struct iovec *to, const struct iovec *iov, size_t count,
 static ssize_t move(const struct op *op, int flags, size_t most)
 {
 	const struct io_uring_sqe *sqe = &op->sqe;
-	struct iovec one = { ptr(sqe->addr), clamp(sqe->len) }, some[WINDOW];
+	struct iovec one = { ptr(sqe->addr), op_cut(sqe->len) }, some[WINDOW];
 	const struct iovec *iov = ptr(sqe->addr);
 	int count = (int)sqe->len;
 	size_t done = so_far(op);
@@ -191,7 +185,7 @@ static ssize_t move(const struct op *op, int flags, size_t most)
 		iov = &one;
 		count = 1;
 	}
-	if (done || most < MOST) {
+	if (done || most < OP_MOST) {
 		count = window(some, iov, (size_t)count, done, most);
 		iov = some;
 	}
@@ -210,7 +204,7 @@ static int leave_to_pool(struct op *op)
 static int try_odd(struct op *op)
 {
 	bool out = is_write(op);
-	size_t most = MOST;
+	size_t most = OP_MOST;
 	off_t size;
 
 	if (coil__perform_nowait(op))
@@ -266,7 +260,7 @@ static int try_move(struct op *op)
 	if (!nowait && (coil__op_length(op) > AT_ONCE || is_direct(op)) &&
 	    coil__on_disk(op->sqe.fd, &size))
 		return leave_to_pool(op);
-	n = move(op, (int)op->sqe.rw_flags | RWF_NOWAIT, MOST);
+	n = move(op, (int)op->sqe.rw_flags | RWF_NOWAIT, OP_MOST);
 	if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
 		return try_odd(op);
 	if (n < 0 && errno == EAGAIN && !nowait && coil__on_disk(op->sqe.fd, &size))
@@ -306,7 +300,7 @@ static struct msghdr *rest_of(struct msghdr *msg, size_t done,
 	memset(rest, 0, sizeof(*rest));
 	rest->msg_iov = some;
 	rest->msg_iovlen = (size_t)window(some, msg->msg_iov, msg->msg_iovlen,
-					  done, MOST);
+					  done, OP_MOST);
 	return rest;
 }
 
@@ -315,7 +309,7 @@ static ssize_t transfer(const struct op *op, size_t done)
 	const struct io_uring_sqe *sqe = &op->sqe;
 	int flags = (int)sqe->msg_flags | MSG_DONTWAIT;
 	char *at = (char *)ptr(sqe->addr) + done;
-	size_t len = clamp(sqe->len) - done;
+	size_t len = op_cut(sqe->len) - done;
 	struct iovec some[WINDOW];
 	struct msghdr rest;
 
@@ -341,7 +335,7 @@ static size_t transfer_length(const struct op *op)
 
 	if (is_message(op))
 		return sum(msg->msg_iov, msg->msg_iovlen);
-	return clamp(op->sqe.len);
+	return op_cut(op->sqe.len);
 }
 
 static bool sends_to_a_name(const struct op *op)
@@ -502,7 +496,7 @@ static ssize_t splice_ends(const struct op *op, size_t len)
 static int try_splice(struct op *op)
 {
 	const struct io_uring_sqe *sqe = &op->sqe;
-	size_t len = clamp(sqe->len);
+	size_t len = op_cut(sqe->len);
 	off_t size;
 	ssize_t n;
 
@@ -716,7 +710,7 @@ int coil__perform_try(struct op *op)
 /* An end of a splice may not be ready any more: back to the loop. */
 static int block_splice(struct op *op)
 {
-	int n = result(RETRY(splice_ends(op, clamp(op->sqe.len))));
+	int n = result(RETRY(splice_ends(op, op_cut(op->sqe.len))));
 
 	if (n == -EAGAIN && !(op->sqe.splice_flags & SPLICE_F_NONBLOCK))
 		op->sqe.user_data &= ~BLOCKS;
@@ -730,7 +724,7 @@ static int block(struct op *op)
 	case IORING_OP_READV:
 	case IORING_OP_WRITE:
 	case IORING_OP_WRITEV:
-		return moved(op, move(op, (int)op->sqe.rw_flags, MOST));
+		return moved(op, move(op, (int)op->sqe.rw_flags, OP_MOST));
 	case IORING_OP_CONNECT:
 		return result(call_connect(op));
 	case IORING_OP_SPLICE:

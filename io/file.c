@@ -13,16 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What the kernel cuts a length to; an op's has 32 bits. */
-enum { LENGTH_MOST = 0x7ffff000 };
-
 /* At the file's own position, or where a file has none. */
 #define POSITION UINT64_MAX
-
-static unsigned cut(size_t len)
-{
-	return len < LENGTH_MOST ? (unsigned)len : LENGTH_MOST;
-}
 
 static int check(int fd, const void *buf, size_t len)
 {
@@ -68,7 +60,7 @@ ssize_t coil_read(int fd, void *buf, size_t len)
 
 	if (err)
 		return err;
-	io_uring_prep_read(&op.sqe, fd, buf, cut(len), POSITION);
+	io_uring_prep_read(&op.sqe, fd, buf, op_cut(len), POSITION);
 	return coil__op_run(&op);
 }
 
@@ -79,7 +71,7 @@ ssize_t coil_write(int fd, const void *buf, size_t len)
 
 	if (err)
 		return err;
-	io_uring_prep_write(&op.sqe, fd, buf, cut(len), POSITION);
+	io_uring_prep_write(&op.sqe, fd, buf, op_cut(len), POSITION);
 	return coil__op_run(&op);
 }
 
@@ -112,7 +104,7 @@ ssize_t coil_pread(int fd, void *buf, size_t len, off_t offset)
 
 	if (err)
 		return err;
-	io_uring_prep_read(&op.sqe, fd, buf, cut(len), (uint64_t)offset);
+	io_uring_prep_read(&op.sqe, fd, buf, op_cut(len), (uint64_t)offset);
 	return coil__op_run(&op);
 }
 
@@ -123,7 +115,7 @@ ssize_t coil_pwrite(int fd, const void *buf, size_t len, off_t offset)
 
 	if (err)
 		return err;
-	io_uring_prep_write(&op.sqe, fd, buf, cut(len), (uint64_t)offset);
+	io_uring_prep_write(&op.sqe, fd, buf, op_cut(len), (uint64_t)offset);
 	return coil__op_run(&op);
 }
 
@@ -458,14 +450,14 @@ static ssize_t splice_ready(int in, off_t *in_offset, int out,
 	if (file) {
 		struct op op = {0};
 
-		io_uring_prep_splice(&op.sqe, in, from, out, to, cut(len),
+		io_uring_prep_splice(&op.sqe, in, from, out, to, op_cut(len),
 				     flags);
 		n = coil__op_run(&op);
 	} else {
 		if (!(fcntl(out, F_GETFL) & O_NONBLOCK) && len > 4096)
 			len = 4096;
 		n = splice(in, in_offset ? &from : NULL, out,
-			   out_offset ? &to : NULL, cut(len), flags);
+			   out_offset ? &to : NULL, op_cut(len), flags);
 		if (n < 0)
 			n = -errno;
 		coil__let_others_run();

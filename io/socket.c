@@ -8,14 +8,6 @@
 #include <stdbool.h>
 #include <unistd.h>
 
-/* What the kernel cuts a length to; an op's has 32 bits. */
-enum { LENGTH_MOST = 0x7ffff000 };
-
-static unsigned cut(size_t len)
-{
-	return len < LENGTH_MOST ? (unsigned)len : LENGTH_MOST;
-}
-
 /* What the kernel would say of the arguments. */
 static int check(int fd, const void *buf, size_t len)
 {
@@ -101,7 +93,7 @@ ssize_t coil_recv(int fd, void *buf, size_t len, int flags)
 
 	if (err)
 		return err;
-	io_uring_prep_recv(&op.sqe, fd, buf, cut(len), flags);
+	io_uring_prep_recv(&op.sqe, fd, buf, op_cut(len), flags);
 	return coil__op_run(&op);
 }
 
@@ -112,7 +104,7 @@ ssize_t coil_send(int fd, const void *buf, size_t len, int flags)
 
 	if (err)
 		return err;
-	io_uring_prep_send(&op.sqe, fd, buf, cut(len), flags | MSG_NOSIGNAL);
+	io_uring_prep_send(&op.sqe, fd, buf, op_cut(len), flags | MSG_NOSIGNAL);
 	return coil__op_run(&op);
 }
 
@@ -142,7 +134,7 @@ ssize_t coil_sendmsg(int fd, const struct msghdr *msg, int flags)
 ssize_t coil_recvfrom(int fd, void *buf, size_t len, int flags,
 		      struct sockaddr *addr, socklen_t *addrlen)
 {
-	struct iovec iov = { .iov_base = buf, .iov_len = cut(len) };
+	struct iovec iov = { .iov_base = buf, .iov_len = op_cut(len) };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	int err = check(fd, buf, len);
 	ssize_t n;
@@ -162,7 +154,7 @@ ssize_t coil_recvfrom(int fd, void *buf, size_t len, int flags,
 ssize_t coil_sendto(int fd, const void *buf, size_t len, int flags,
 		    const struct sockaddr *addr, socklen_t addrlen)
 {
-	struct iovec iov = { .iov_base = (void *)buf, .iov_len = cut(len) };
+	struct iovec iov = { .iov_base = (void *)buf, .iov_len = op_cut(len) };
 	struct msghdr msg = {
 		.msg_name = (void *)addr,
 		.msg_namelen = addr ? addrlen : 0,

@@ -19,14 +19,6 @@
 /* What a stream may hold, either way, if nothing else was said. */
 enum { DEFAULT_LIMIT = 65536 };
 
-/* What the kernel cuts a length to; an op's has 32 bits. */
-enum { LENGTH_MOST = 0x7ffff000 };
-
-static unsigned cut(size_t len)
-{
-	return len < LENGTH_MOST ? (unsigned)len : LENGTH_MOST;
-}
-
 static ssize_t result(ssize_t n)
 {
 	return n < 0 ? -errno : n;
@@ -34,7 +26,7 @@ static ssize_t result(ssize_t n)
 
 static ssize_t socket_send(struct coil_stream *stream, const void *buf, size_t len)
 {
-	return result(send(stream->fd, buf, cut(len), MSG_DONTWAIT | MSG_NOSIGNAL));
+	return result(send(stream->fd, buf, op_cut(len), MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
 static int socket_shutdown(struct coil_stream *stream)
@@ -44,22 +36,22 @@ static int socket_shutdown(struct coil_stream *stream)
 
 static void prepare_recv(struct coil_stream *stream, struct op *op, void *buf, size_t len)
 {
-	io_uring_prep_recv(&op->sqe, stream->fd, buf, cut(len), 0);
+	io_uring_prep_recv(&op->sqe, stream->fd, buf, op_cut(len), 0);
 }
 
 static void prepare_send(struct coil_stream *stream, struct op *op, const void *buf, size_t len)
 {
-	io_uring_prep_send(&op->sqe, stream->fd, buf, cut(len), MSG_NOSIGNAL);
+	io_uring_prep_send(&op->sqe, stream->fd, buf, op_cut(len), MSG_NOSIGNAL);
 }
 
 static void prepare_read(struct coil_stream *stream, struct op *op, void *buf, size_t len)
 {
-	io_uring_prep_read(&op->sqe, stream->fd, buf, cut(len), UINT64_MAX);
+	io_uring_prep_read(&op->sqe, stream->fd, buf, op_cut(len), UINT64_MAX);
 }
 
 static void prepare_write(struct coil_stream *stream, struct op *op, const void *buf, size_t len)
 {
-	io_uring_prep_write(&op->sqe, stream->fd, buf, cut(len), UINT64_MAX);
+	io_uring_prep_write(&op->sqe, stream->fd, buf, op_cut(len), UINT64_MAX);
 }
 
 /* By way of the engine, which learns whether anything is left. */
