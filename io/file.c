@@ -16,24 +16,17 @@
 /* At the file's own position, or where a file has none. */
 #define POSITION UINT64_MAX
 
-static int check(int fd, const void *buf, size_t len)
-{
-	if (fd < 0)
-		return -EBADF;
-	return !buf && len ? -EFAULT : 0;
-}
-
 static int check_vector(int fd, const struct iovec *iov, int n)
 {
 	if (fd >= 0 && (n < 0 || n > IOV_MAX))
 		return -EINVAL;
-	return check(fd, iov, (size_t)n);
+	return check_buffer(fd, iov, (size_t)n);
 }
 
 /* To an op -1 is the file's position, and a pipe takes any offset. */
 static int check_offset(int fd, const void *buf, size_t len, off_t offset)
 {
-	int err = check(fd, buf, len);
+	int err = check_buffer(fd, buf, len);
 
 	if (err)
 		return err;
@@ -56,7 +49,7 @@ static int type_of(int fd)
 ssize_t coil_read(int fd, void *buf, size_t len)
 {
 	struct op op = {0};
-	int err = check(fd, buf, len);
+	int err = check_buffer(fd, buf, len);
 
 	if (err)
 		return err;
@@ -67,7 +60,7 @@ ssize_t coil_read(int fd, void *buf, size_t len)
 ssize_t coil_write(int fd, const void *buf, size_t len)
 {
 	struct op op = {0};
-	int err = check(fd, buf, len);
+	int err = check_buffer(fd, buf, len);
 
 	if (err)
 		return err;
@@ -239,10 +232,9 @@ int coil_symlinkat(const char *target, int new_dir, const char *new_path)
 int coil_fallocate(int fd, int mode, off_t offset, off_t len)
 {
 	struct op op = {0};
-	int err = check(fd, NULL, 0);
 
-	if (err)
-		return err;
+	if (fd < 0)
+		return -EBADF;
 	io_uring_prep_fallocate(&op.sqe, fd, mode, offset, len);
 	return (int)coil__op_run(&op);
 }
@@ -250,10 +242,9 @@ int coil_fallocate(int fd, int mode, off_t offset, off_t len)
 int coil_ftruncate(int fd, off_t length)
 {
 	struct op op = {0};
-	int err = check(fd, NULL, 0);
 
-	if (err)
-		return err;
+	if (fd < 0)
+		return -EBADF;
 	/* Newer than liburing's own preparation of it. */
 	op.sqe.opcode = IORING_OP_FTRUNCATE;
 	op.sqe.fd = fd;

@@ -8,14 +8,6 @@
 #include <stdbool.h>
 #include <unistd.h>
 
-/* What the kernel would say of the arguments. */
-static int check(int fd, const void *buf, size_t len)
-{
-	if (fd < 0)
-		return -EBADF;
-	return !buf && len ? -EFAULT : 0;
-}
-
 /* An address to be filled in: its size is the caller's to say. */
 static int check_room(const struct sockaddr *addr, const socklen_t *addrlen)
 {
@@ -39,10 +31,8 @@ int coil_socket(int domain, int type, int protocol)
 int coil_accept(int fd, struct sockaddr *addr, socklen_t *addrlen)
 {
 	struct op op = {0};
-	int err = check(fd, NULL, 0);
+	int err = fd < 0 ? -EBADF : check_room(addr, addrlen);
 
-	if (!err)
-		err = check_room(addr, addrlen);
 	if (err)
 		return err;
 	io_uring_prep_accept(&op.sqe, fd, addr, addr ? addrlen : NULL,
@@ -73,7 +63,7 @@ int coil_connect(int fd, const struct sockaddr *addr, socklen_t addrlen)
 {
 	struct op op = {0};
 	struct steps steps;
-	int err = check(fd, addr, 1);
+	int err = check_buffer(fd, addr, 1);
 
 	if (err)
 		return err;
@@ -89,7 +79,7 @@ int coil_connect(int fd, const struct sockaddr *addr, socklen_t addrlen)
 ssize_t coil_recv(int fd, void *buf, size_t len, int flags)
 {
 	struct op op = {0};
-	int err = check(fd, buf, len);
+	int err = check_buffer(fd, buf, len);
 
 	if (err)
 		return err;
@@ -100,7 +90,7 @@ ssize_t coil_recv(int fd, void *buf, size_t len, int flags)
 ssize_t coil_send(int fd, const void *buf, size_t len, int flags)
 {
 	struct op op = {0};
-	int err = check(fd, buf, len);
+	int err = check_buffer(fd, buf, len);
 
 	if (err)
 		return err;
@@ -111,7 +101,7 @@ ssize_t coil_send(int fd, const void *buf, size_t len, int flags)
 ssize_t coil_recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	struct op op = {0};
-	int err = check(fd, msg, 1);
+	int err = check_buffer(fd, msg, 1);
 
 	if (err)
 		return err;
@@ -123,7 +113,7 @@ ssize_t coil_recvmsg(int fd, struct msghdr *msg, int flags)
 ssize_t coil_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	struct op op = {0};
-	int err = check(fd, msg, 1);
+	int err = check_buffer(fd, msg, 1);
 
 	if (err)
 		return err;
@@ -136,7 +126,7 @@ ssize_t coil_recvfrom(int fd, void *buf, size_t len, int flags,
 {
 	struct iovec iov = { .iov_base = buf, .iov_len = op_cut(len) };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	int err = check(fd, buf, len);
+	int err = check_buffer(fd, buf, len);
 	ssize_t n;
 
 	if (!err)
@@ -161,7 +151,7 @@ ssize_t coil_sendto(int fd, const void *buf, size_t len, int flags,
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
 	};
-	int err = check(fd, buf, len);
+	int err = check_buffer(fd, buf, len);
 
 	return err ? err : coil_sendmsg(fd, &msg, flags);
 }
@@ -174,7 +164,7 @@ ssize_t coil_sendto(int fd, const void *buf, size_t len, int flags,
 int coil_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 {
 	struct steps steps;
-	int got = check(fd, msgs, n);
+	int got = check_buffer(fd, msgs, n);
 
 	if (!got)
 		got = coil__enter();
@@ -204,7 +194,7 @@ int coil_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
  */
 int coil_sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 {
-	int sent = check(fd, msgs, n);
+	int sent = check_buffer(fd, msgs, n);
 	ssize_t len;
 
 	if (!sent)
@@ -232,7 +222,7 @@ ssize_t coil_send_all(int fd, const void *buf, size_t len, int flags,
 	const char *bytes = buf;
 	struct steps steps;
 	size_t sent = 0;
-	ssize_t n = check(fd, buf, len);
+	ssize_t n = check_buffer(fd, buf, len);
 
 	if (!n && !len)
 		n = coil__enter();
@@ -254,7 +244,7 @@ ssize_t coil_recv_all(int fd, void *buf, size_t len, int flags, size_t *done)
 	char *bytes = buf;
 	struct steps steps;
 	size_t got = 0;
-	ssize_t n = check(fd, buf, len);
+	ssize_t n = check_buffer(fd, buf, len);
 
 	if (!n && !len)
 		n = coil__enter();

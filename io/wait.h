@@ -2,9 +2,19 @@
 #ifndef COIL_IO_WAIT_H
 #define COIL_IO_WAIT_H
 
-/* The ways to wait that the calls of this folder share. */
+/* What the calls of this folder begin with, and the ways to wait that they share. */
 
+#include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
+
+/* What the kernel would say of the arguments: 0, -EBADF or -EFAULT. */
+static inline int check_buffer(int fd, const void *buf, size_t len)
+{
+	if (fd < 0)
+		return -EBADF;
+	return !buf && len ? -EFAULT : 0;
+}
 
 /*
  * What a parking call returns before it does anything: 0, or the request that
