@@ -17,20 +17,22 @@ void coil__let_others_run(void)
 	coil__turn(coil__self());
 }
 
-int coil__poll_fd(int fd, short events)
+static int poll_for(int fd, short events, bool hint)
 {
-	struct op op = {0};
+	struct op op = { .hint = hint };
 
 	io_uring_prep_poll_add(&op.sqe, fd, (unsigned short)events);
 	return (int)coil__op_run(&op);
 }
 
+int coil__poll_fd(int fd, short events)
+{
+	return poll_for(fd, events, false);
+}
+
 int coil__poll_hint(int fd, short events)
 {
-	struct op op = { .hint = true };
-
-	io_uring_prep_poll_add(&op.sqe, fd, (unsigned short)events);
-	return (int)coil__op_run(&op);
+	return poll_for(fd, events, true);
 }
 
 struct call {
