@@ -195,71 +195,50 @@ static struct coil_channel_state *state_of(const struct coil_channel *channel, c
 	return channel && item ? channel->state : NULL;
 }
 
-int coil_channel_try_send(struct coil_channel *channel, const void *item)
+/* What a call does. */
+enum { SEND = 1, RECEIVE = 2, PARK = 4 };
+
+static inline int pass(struct coil_channel *channel, void *item, unsigned what)
 {
 	struct coil_channel_state *state = state_of(channel, item);
+	struct coil_task *self = coil__self();
 	struct waiter *woken = NULL;
 	int err;
 
+	if (what & PARK && self->pending)
+		return coil__refuse(self);
 	if (!state)
 		return -EINVAL;
 	pthread_mutex_lock(&state->lock);
-	err = send_now(state, item, &woken);
+	err = what & SEND ? send_now(state, item, &woken) : receive_now(state, item, &woken);
+	if (err == -EAGAIN && what & PARK)
+		return what & SEND ?
+		       stand_in_line(state, &state->senders, &sending, item) :
+		       stand_in_line(state, &state->receivers, &receiving, item);
 	let_go(state, woken);
 	return err;
 }
 
-int coil_channel_try_recv(struct coil_channel *channel, void *item)
-{
-	struct coil_channel_state *state = state_of(channel, item);
-	struct waiter *woken = NULL;
-	int err;
+/* Who takes an item that is sent only reads it. */
 
-	if (!state)
-		return -EINVAL;
-	pthread_mutex_lock(&state->lock);
-	err = receive_now(state, item, &woken);
-	let_go(state, woken);
-	return err;
+int coil_channel_try_send(struct coil_channel *channel, const void *item)
+{
+	return pass(channel, (void *)item, SEND);
 }
 
 int coil_channel_send(struct coil_channel *channel, const void *item)
 {
-	struct coil_channel_state *state = state_of(channel, item);
-	struct coil_task *self = coil__self();
-	struct waiter *woken = NULL;
-	int err;
+	return pass(channel, (void *)item, SEND | PARK);
+}
 
-	if (self->pending)
-		return coil__refuse(self);
-	if (!state)
-		return -EINVAL;
-	pthread_mutex_lock(&state->lock);
-	err = send_now(state, item, &woken);
-	/* Who takes the item only reads it. */
-	if (err == -EAGAIN)
-		return stand_in_line(state, &state->senders, &sending, (void *)item);
-	let_go(state, woken);
-	return err;
+int coil_channel_try_recv(struct coil_channel *channel, void *item)
+{
+	return pass(channel, item, RECEIVE);
 }
 
 int coil_channel_recv(struct coil_channel *channel, void *item)
 {
-	struct coil_channel_state *state = state_of(channel, item);
-	struct coil_task *self = coil__self();
-	struct waiter *woken = NULL;
-	int err;
-
-	if (self->pending)
-		return coil__refuse(self);
-	if (!state)
-		return -EINVAL;
-	pthread_mutex_lock(&state->lock);
-	err = receive_now(state, item, &woken);
-	if (err == -EAGAIN)
-		return stand_in_line(state, &state->receivers, &receiving, item);
-	let_go(state, woken);
-	return err;
+	return pass(channel, item, RECEIVE | PARK);
 }
 
 static void turn_away(struct list *line, struct list *woken)
