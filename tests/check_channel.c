@@ -508,7 +508,7 @@ static void end_sweep(int result)
 {
 	int item;
 
-	ck_assert(!result || result == -ECANCELED);
+	ok_or_cancelled(result);
 	while ((item = try_recv(&own.in)) >= 0)
 		ck_assert_int_eq(item, own.got++);
 	while ((item = try_recv(&own.out)) >= 0)

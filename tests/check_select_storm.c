@@ -227,7 +227,7 @@ static void help_sweep(void)
 
 static void end_sweep(int result)
 {
-	ck_assert(!result || result == -ECANCELED);
+	ok_or_cancelled(result);
 	ck_left(&own.in);
 	ck_left(&own.out);
 	ck_assert_ptr_null(own.plain.waiters.head);

@@ -593,7 +593,7 @@ static void help(void)
 
 static void end(int result)
 {
-	ck_assert(!result || result == -ECANCELED);
+	ok_or_cancelled(result);
 	if (swept.client >= 0)
 		close(swept.client);
 	ck_assert(!swept.addr.sin_port || !is_listening(&swept.addr));

@@ -401,7 +401,7 @@ static void help_sweep(void)
 
 static void end_sweep(int result)
 {
-	ck_assert(result == 0 || result == -ECANCELED);
+	ok_or_cancelled(result);
 	while (is_pending(SIGRTMIN)) {
 		ck_assert_int_eq(coil_signal_wait(&swept.set, NULL), SIGRTMIN);
 		swept.got++;

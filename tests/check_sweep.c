@@ -21,12 +21,6 @@ static void begin(void)
 	memset(&own, 0, sizeof(own));
 }
 
-static void ok_or_cancelled(int result)
-{
-	ck_assert_msg(result == 0 || result == -ECANCELED,
-		      "the task returned %d", result);
-}
-
 /*
  * Time and queues of waiters.
  */

@@ -32,12 +32,6 @@ static void begin(void)
 	own.kind = kind;
 }
 
-static void ok_or_cancelled(int result)
-{
-	ck_assert_msg(result == 0 || result == -ECANCELED, "the task returned %d (%s)", result,
-		      strerror(-result));
-}
-
 /*
  * Connections.
  */

@@ -31,11 +31,6 @@ static void begin(void)
 	memset(own.seen, 0, sizeof(own.seen));
 }
 
-static void ok_or_cancelled(int result)
-{
-	ck_assert_msg(result == 0 || result == -ECANCELED, "the task returned %d", result);
-}
-
 /*
  * One of each kind, of which one comes true.
  */

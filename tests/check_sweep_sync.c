@@ -25,12 +25,6 @@ static void begin(void)
 	memset(&own, 0, sizeof(own));
 }
 
-static void ok_or_cancelled(int result)
-{
-	ck_assert_msg(result == 0 || result == -ECANCELED,
-		      "the task returned %d", result);
-}
-
 static void begin_locked(void)
 {
 	begin();

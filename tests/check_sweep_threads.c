@@ -81,11 +81,6 @@ static void quieten(void)
 		ck_assert_int_eq(coil_sleep(20 * COIL_MICROSECOND), 0);
 }
 
-static void ok_or_cancelled(int result)
-{
-	ck_assert_msg(result == 0 || result == -ECANCELED, "the task returned %d", result);
-}
-
 /*
  * A channel between the two.  Each item has a number, and is one that went in or one
  * that did not; those that did come out, once.

@@ -331,7 +331,7 @@ static void give_one(void)
 
 static void end_sweep(int result)
 {
-	ck_assert(result == 0 || result == -ECANCELED);
+	ok_or_cancelled(result);
 	for (;;) {
 		char byte, control[CMSG_SPACE(sizeof(int))];
 		struct iovec iov = { &byte, 1 };

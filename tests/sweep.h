@@ -17,7 +17,9 @@
 #include "tests/tasks.h"
 #include "core/loop.h"
 #include <coil/group.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 struct sweep {
@@ -41,6 +43,13 @@ enum sweep_mode {
  * yet: for those who have it done by another thread.
  */
 static UNUSED bool sweep_ripe;
+
+/* What most scenarios have to say of the result. */
+static UNUSED void ok_or_cancelled(int result)
+{
+	ck_assert_msg(result == 0 || result == -ECANCELED, "the task returned %d (%s)", result,
+		      strerror(-result));
+}
 
 /* Until nothing moves by itself. */
 static UNUSED void sweep_rest(void)
