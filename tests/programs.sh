@@ -46,7 +46,10 @@ start()
 {
 	files=$1
 	shift
-	shown="$shown $files.out $files.err"
+	case $shown in
+	*" $files.out"*) ;;
+	*) shown="$shown $files.out $files.err" ;;
+	esac
 	: >"$files.out" 2>"$files.err"
 	"$@" >"$files.out" 2>"$files.err" </dev/null &
 	pid=$!
