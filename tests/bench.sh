@@ -4,35 +4,10 @@
 # The programs of bench/ do a little of their work, and print it as bench/run reads
 # it: "work metric value unit".  No figure is looked at but to be a number.
 
-export LC_ALL=C BENCH_LINES=1
-top_builddir=$(cd "${top_builddir-.}" && pwd)
-top_srcdir=$(cd "${top_srcdir-.}" && pwd)
+. "${top_srcdir-.}/tests/programs.sh"
+export BENCH_LINES=1
 bench=$top_builddir/bench
-
-work=$(mktemp -d) || exit 99
-server=
 ports=0
-passed=0
-failed=0
-
-stop_server()
-{
-	test -z "$server" || { kill -KILL "$server"; wait "$server"; } 2>/dev/null
-	server=
-}
-trap 'stop_server; rm -rf "$work"' EXIT
-trap 'exit 99' HUP INT TERM
-
-say()
-{
-	if test "$1" = 0; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "not ok: $engine: $2"
-		cat "$work/out" "$work/err"
-	fi
-}
 
 # prints WORK METRICS PROGRAM ...: those metrics, each once, and nothing else.
 prints()
@@ -40,7 +15,7 @@ prints()
 	name=$1
 	metrics=$2
 	shift 2
-	timeout 60 "$@" >"$work/out" 2>"$work/err"
+	run "$@"
 	status=$?
 	# Not to be had here: no O_DIRECT, no io_uring.
 	test $status != 77 || return 0
@@ -49,7 +24,7 @@ prints()
 	NF != 4 || $1 != work || !($2 in is) { exit 1 }
 	$3 !~ /^-?[0-9.]+(e[-+][0-9]+)?$/ { exit 1 }
 	{ delete is[$2]; seen++ }
-	END { exit seen != wanted }' "$work/out"
+	END { exit seen != wanted }' run.out
 	say $? "$name: $metrics"
 }
 
@@ -65,35 +40,31 @@ serves()
 		port=$((20000 + ($$ * 7 + ports) % 10000))
 		program=$1
 		shift
-		"$program" "$port" "$@" >"$work/server.out" 2>&1 &
-		server=$!
+		start server "$program" "$port" "$@"
+		server=$pid
 		set -- "$program" "$@"
 		ticks=0
 		until "$bench/load" -n 1 -w 0 -c 1 "$port" >/dev/null 2>&1; do
 			ticks=$((ticks + 1))
-			kill -0 "$server" 2>/dev/null && test $ticks -lt 100 || break
+			alive "$server" && test $ticks -lt 100 || break
 			sleep 0.05
 		done
-		kill -0 "$server" 2>/dev/null && break
-		wait "$server"
-		test $? != 77 || { server=; return 0; }
+		alive "$server" && break
+		finish "$server"
+		test $? != 77 || return 0
 	done
 	prints load "$metrics" "$bench/load" -m "$mode" -c 10 -d 2 -n 200 -w 0 -p "$server" \
 		"$port"
 	prints load "asked $metrics" "$bench/load" -c 10 -d 2 -n 100 -w 0 -r 2000 -s 100 \
 		-p "$server" "$port"
-	stop_server
+	kill -KILL "$server" && finish "$server"
 }
 
 late='cpu p50 p99 max early'
-dd if=/dev/zero of="$work/file" bs=4096 count=64 2>/dev/null
+dd if=/dev/zero of=file bs=4096 count=64 2>/dev/null
 
-for engine in uring epoll; do
-	export COIL_BACKEND=$engine
-	"$bench/switch" 2000 >/dev/null 2>"$work/err" || {
-		echo "skipped: $engine: $(cat "$work/err")"
-		continue
-	}
+test_programs()
+{
 	prints switch 'two thousand' "$bench/switch" 2000
 	prints spawn 'one many' "$bench/spawn" 100
 	prints queue 'one wide' "$bench/queue" 1000
@@ -102,11 +73,13 @@ for engine in uring epoll; do
 	prints steady "$late" "$bench/sleep" steady 10 2
 	prints channel 'item cpu' "$bench/channel" 1000
 	prints wakeup 'trip cpu' "$bench/wakeup" 10
-	prints files 'cpu rate per_cpu_second' "$bench/files" cached "$work/file" 100
+	prints files 'cpu rate per_cpu_second' "$bench/files" cached file 100
 	serves echo "$bench/echo"
 	serves accept "$bench/echo"
 	serves echo "$bench/echo_stream"
-done
+}
+
+on_each_engine test_programs
 
 engine='by hand'
 prints jump 'jump' "$bench/floor/bare" jump
@@ -116,7 +89,7 @@ prints channel 'item cpu' "$bench/floor/threads" ring 1000
 prints channel 'item cpu' "$bench/floor/threads" mutex 1000
 prints wakeup 'trip cpu' "$bench/floor/threads" eventfd 10
 for how in uring eights pread; do
-	prints files 'cpu rate per_cpu_second' "$bench/floor/files" $how cached "$work/file" 100
+	prints files 'cpu rate per_cpu_second' "$bench/floor/files" $how cached file 100
 done
 for how in level edge; do
 	serves echo "$bench/floor/echo_epoll" $how
@@ -127,15 +100,14 @@ done
 
 engine=harness
 if python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
-	python3 "$top_srcdir/bench/run" --source="$top_srcdir" --build="$top_builddir" --quick \
-		--rounds=1 --rows=jump,coil,libdill --results="$work/results" switch \
-		>"$work/out" 2>"$work/err" && grep -q 'coil, static  *[0-9]' "$work/out" &&
-		grep -q 'libdill  *not present' "$work/out" &&
-		python3 -m json.tool "$work/results/switch.part.quick.json" >/dev/null
+	run python3 "$top_srcdir/bench/run" --source="$top_srcdir" --build="$top_builddir" \
+		--quick --rounds=1 --rows=jump,coil,libdill --results="$work/results" switch &&
+		grep -q 'coil, static  *[0-9]' run.out &&
+		grep -q 'libdill  *not present' run.out &&
+		python3 -m json.tool results/switch.part.quick.json >/dev/null
 	say $? 'a table, and results in JSON'
 else
 	echo 'skipped: bench/run: no python3'
 fi
 
-echo "$passed passed, $failed failed"
-test $failed = 0
+done_testing
