@@ -125,17 +125,6 @@ struct coil_loop;
 void coil__run_ready(struct coil_loop *loop);
 
 int coil__task_check_options(const struct coil_task_options *options);
-/* The lines that waking and running a task touches; its stack's top lies below it. */
-static inline void coil__task_fetch(const struct coil_task *task)
-{
-	const char *line = (const char *)task;
-
-	__builtin_prefetch(line, 1);
-	__builtin_prefetch(line + 64, 1);
-	__builtin_prefetch(line - 64, 1);
-	__builtin_prefetch(line - 128, 1);
-	__builtin_prefetch(line - 192, 1);
-}
 
 /* Every task whose stack is taken, ended ones with a handle included. */
 static inline struct coil_task *coil__tasks_each(const struct stacks *stacks,
