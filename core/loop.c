@@ -24,8 +24,9 @@ enum {
 	STACK_SANITIZED = 256 * 1024,
 };
 
-/* Timers that fall due within this of a wake-up are left to the next: see below. */
-#define GATHER (50 * COIL_MICROSECOND)
+/* Timers that fall due so soon after a wake-up are left to the next: see below. */
+#define GATHER_LEAST (50 * COIL_MICROSECOND)
+#define GATHER_MOST (150 * COIL_MICROSECOND)
 
 /* How often, once main has returned, those are named who keep the loop from ending. */
 #define NAG COIL_SECOND
@@ -352,14 +353,21 @@ static void nag(struct coil_loop *loop)
 
 /*
  * The nearest deadline; but a loop that has just slept does not wake for timers
- * again so soon, that a wake-up may serve several.  One timer alone is punctual.
+ * again so soon, that a wake-up may serve several: the longer the more often that
+ * was so in a row.  One timer alone is punctual.
  */
-static int64_t next_deadline(const struct coil_loop *loop)
+static int64_t next_deadline(struct coil_loop *loop)
 {
 	int64_t next = coil__timers_next(&loop->timers);
 
-	if (next < loop->slept + GATHER && !loop->clock)
-		next = loop->slept + GATHER;
+	if (next >= loop->slept + loop->gather || loop->clock) {
+		loop->gather = GATHER_LEAST;
+	} else {
+		next = loop->slept + loop->gather;
+		loop->gather *= 2;
+		if (loop->gather > GATHER_MOST)
+			loop->gather = GATHER_MOST;
+	}
 	if (loop->ending && loop->jobs && loop->nag < next)
 		next = loop->nag;
 	return next;
