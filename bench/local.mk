@@ -27,7 +27,8 @@ bench_programs = \
 
 check_PROGRAMS += $(bench_programs)
 noinst_HEADERS += %D%/bench.h %D%/load.h %D%/raw.h %D%/reads.h \
-	%D%/resident.h %D%/sleeps.h %D%/wakeup.h %D%/floor/listen.h
+	%D%/resident.h %D%/sleeps.h %D%/wakeup.h %D%/floor/echo.h \
+	%D%/floor/listen.h
 
 # The raw limit of a switch is boost's own jump, from its archive.
 bench_queue_LDADD = libcoil.la $(FCONTEXT_ARCHIVE)

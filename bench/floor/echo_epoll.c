@@ -6,21 +6,17 @@
  * was short, which says the same for less.  Both reply at once, and wait for room
  * only where there is none.
  */
-#include "bench/floor/listen.h"
-#include <string.h>
+#include "bench/floor/echo.h"
 #include <sys/epoll.h>
 
-enum { EVENTS = 512, ROOM = 65536 };
+enum { EVENTS = 512 };
 
-static char buffer[ROOM];
 static int engine;
 static unsigned trigger;
 
-/* What could not be sent: rare, so memory for it is asked for when it happens. */
 struct conn {
 	int fd;
-	size_t length, at;
-	char *rest;
+	struct rest rest;
 };
 
 static void watch(struct conn *c, int how, unsigned events)
@@ -34,67 +30,43 @@ static void watch(struct conn *c, int how, unsigned events)
 static void drop(struct conn *c)
 {
 	close(c->fd);
-	free(c->rest);
+	free(c->rest.bytes);
 	free(c);
-}
-
-static void keep(struct conn *c, const char *from, size_t length)
-{
-	c->rest = malloc(length);
-	if (!c->rest)
-		abort();
-	memcpy(c->rest, from, length);
-	c->length = length;
-	c->at = 0;
-	watch(c, EPOLL_CTL_MOD, EPOLLOUT);
 }
 
 static void go_on(struct conn *c)
 {
-	ssize_t n = send(c->fd, c->rest + c->at, c->length - c->at, MSG_NOSIGNAL);
-
-	if (n > 0 && (c->at += (size_t)n) == c->length) {
-		free(c->rest);
-		c->rest = NULL;
+	if (rest_send(c->fd, &c->rest))
 		watch(c, EPOLL_CTL_MOD, EPOLLIN);
-	}
 }
 
 static void echo(struct conn *c)
 {
-	ssize_t n, sent;
+	ssize_t n;
 
 	do {
-		n = recv(c->fd, buffer, ROOM, 0);
-		if (n == 0 || (n < 0 && errno != EAGAIN)) {
+		n = floor_echo(c->fd, &c->rest);
+		if (!n) {
 			drop(c);
 			return;
 		}
-		if (n < 0)
-			return;
-		sent = send(c->fd, buffer, (size_t)n, MSG_NOSIGNAL);
-		if (sent < n) {
-			if (sent < 0 && errno != EAGAIN)
-				drop(c);
-			else
-				keep(c, buffer + (sent > 0 ? sent : 0),
-				     (size_t)(n - (sent > 0 ? sent : 0)));
+		if (c->rest.bytes) {
+			watch(c, EPOLL_CTL_MOD, EPOLLOUT);
 			return;
 		}
-	} while (trigger && n == ROOM);
+	} while (trigger && n == FLOOR_ROOM);
 }
 
 static void take(int listener)
 {
 	int fd;
 
-	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+	while ((fd = floor_accept(listener)) >= 0) {
 		struct conn *c = calloc(1, sizeof(*c));
 
 		if (!c)
 			abort();
 		c->fd = fd;
-		floor_nodelay(fd);
 		watch(c, EPOLL_CTL_ADD, EPOLLIN);
 	}
 }
@@ -116,7 +88,7 @@ int main(int argc, char **argv)
 
 			if (!c)
 				take(listener);
-			else if (c->rest)
+			else if (c->rest.bytes)
 				go_on(c);
 			else
 				echo(c);

@@ -85,13 +85,12 @@ static void take(int listener)
 {
 	int fd;
 
-	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+	while ((fd = floor_accept(listener)) >= 0) {
 		struct conn *c = calloc(1, sizeof(*c));
 
 		if (!c)
 			abort();
 		c->fd = fd;
-		floor_nodelay(fd);
 		watch(c, EPOLL_CTL_ADD, EPOLLIN);
 	}
 }

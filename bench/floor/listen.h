@@ -35,4 +35,14 @@ static inline int floor_listen(int argc, char **argv)
 	return fd;
 }
 
+/* A connection that came, or a negative number. */
+static inline int floor_accept(int listener)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0)
+		floor_nodelay(fd);
+	return fd;
+}
+
 #endif

@@ -3,23 +3,19 @@
  * libev: an echo server that reads and writes by itself, as libev is only about
  * events.  ARGUMENT: PORT.
  */
-#include "bench/floor/listen.h"
+#include "bench/floor/echo.h"
 #include <ev.h>
-#include <string.h>
 
 struct conn {
 	ev_io io;		/* first, as the callback gets it */
-	char *rest;		/* what there was no room for */
-	size_t length, at;
+	struct rest rest;
 };
-
-static char shared[65536];
 
 static void drop(struct ev_loop *loop, struct conn *c)
 {
 	ev_io_stop(loop, &c->io);
 	close(c->io.fd);
-	free(c->rest);
+	free(c->rest.bytes);
 	free(c);
 }
 
@@ -30,45 +26,18 @@ static void watch(struct ev_loop *loop, struct conn *c, int events)
 	ev_io_start(loop, &c->io);
 }
 
-static void go_on(struct ev_loop *loop, struct conn *c)
-{
-	ssize_t n = send(c->io.fd, c->rest + c->at, c->length - c->at, MSG_NOSIGNAL);
-
-	if (n > 0 && (c->at += (size_t)n) == c->length) {
-		free(c->rest);
-		c->rest = NULL;
-		watch(loop, c, EV_READ);
-	}
-}
-
 static void ready(struct ev_loop *loop, ev_io *io, int events)
 {
 	struct conn *c = (struct conn *)io;
-	ssize_t n, sent;
 
 	if (events & EV_WRITE) {
-		go_on(loop, c);
-		return;
-	}
-	n = recv(io->fd, shared, sizeof(shared), 0);
-	if (n == 0 || (n < 0 && errno != EAGAIN)) {
+		if (rest_send(io->fd, &c->rest))
+			watch(loop, c, EV_READ);
+	} else if (!floor_echo(io->fd, &c->rest)) {
 		drop(loop, c);
-		return;
+	} else if (c->rest.bytes) {
+		watch(loop, c, EV_WRITE);
 	}
-	if (n < 0)
-		return;
-	sent = send(io->fd, shared, (size_t)n, MSG_NOSIGNAL);
-	if (sent == n)
-		return;
-	if (sent < 0)
-		sent = 0;
-	c->length = (size_t)(n - sent);
-	c->at = 0;
-	c->rest = malloc(c->length);
-	if (!c->rest)
-		abort();
-	memcpy(c->rest, shared + sent, c->length);
-	watch(loop, c, EV_WRITE);
 }
 
 static void connected(struct ev_loop *loop, ev_io *io, int events)
@@ -76,12 +45,11 @@ static void connected(struct ev_loop *loop, ev_io *io, int events)
 	int fd;
 
 	(void)events;
-	while ((fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+	while ((fd = floor_accept(io->fd)) >= 0) {
 		struct conn *c = calloc(1, sizeof(*c));
 
 		if (!c)
 			abort();
-		floor_nodelay(fd);
 		ev_io_init(&c->io, ready, fd, EV_READ);
 		ev_io_start(loop, &c->io);
 	}
