@@ -257,6 +257,10 @@ ssize_t coil_stream_vprintf(struct coil_stream *stream, const char *format, va_l
 
 	if (!format)
 		return -EFAULT;
+	/* What cannot be written need not be made: a log that is off costs little. */
+	n = begin(stream);
+	if (n)
+		return n;
 	va_copy(again, args);
 	len = vsnprintf(few, sizeof(few), format, args);
 	if (len >= (int)sizeof(few)) {
