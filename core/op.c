@@ -6,6 +6,8 @@
 #include "core/task.h"
 #include "core/uring_abi.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 
 /* What a cancelled op may say, apart from its result: see io_uring_cancelation(7). */
 static bool is_cancel(int res)
@@ -256,6 +258,16 @@ void coil__op_close_end(int number)
 
 	if ((size_t)number < loop->fd_count && loop->fds[number].closer == coil__self())
 		loop->fds[number].closer = NULL;
+}
+
+int coil__file_type(int fd)
+{
+	struct statx stat;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE,
+		  &stat))
+		return -errno;
+	return stat.stx_mode & S_IFMT;
 }
 
 const char *coil__op_name(const struct op *op)

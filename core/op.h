@@ -102,6 +102,8 @@ void coil__op_close_end(int fd);
 void coil__fd_closed(struct coil_loop *loop, int fd);
 void coil__fd_made(struct coil_loop *loop, int fd);
 
+/* S_IFREG and the like, or a negative errno.  Asks no file server. */
+int coil__file_type(int fd);
 
 /* "recv", "fd 7": for people. */
 const char *coil__op_name(const struct op *op);

@@ -101,7 +101,7 @@ static bool nonblocking(int fd)
  * What lies in /proc is a regular file, but is made up as it is read, and some
  * of it can be waited for.
  */
-bool coil__on_disk(int fd, off_t *size)
+static bool on_disk(int fd, off_t *size)
 {
 	struct statfs fs;
 	struct stat st;
@@ -209,7 +209,7 @@ static int try_odd(struct op *op)
 
 	if (coil__perform_nowait(op))
 		return -EOPNOTSUPP;
-	if (coil__on_disk(op->sqe.fd, &size))
+	if (on_disk(op->sqe.fd, &size))
 		return leave_to_pool(op);
 	if (!nonblocking(op->sqe.fd)) {
 		if (!ready(op->sqe.fd, out ? POLLOUT : POLLIN))
@@ -226,7 +226,7 @@ static bool cut_short(const struct op *op, ssize_t n)
 {
 	off_t size, at = (off_t)op->sqe.off + n;
 
-	if ((size_t)n >= coil__op_length(op) || !coil__on_disk(op->sqe.fd, &size))
+	if ((size_t)n >= coil__op_length(op) || !on_disk(op->sqe.fd, &size))
 		return false;
 	if (op->sqe.off == UINT64_MAX)
 		at = lseek(op->sqe.fd, 0, SEEK_CUR);
@@ -258,12 +258,12 @@ static int try_move(struct op *op)
 
 	/* What is in memory is had at once, if it is not too much. */
 	if (!nowait && (coil__op_length(op) > AT_ONCE || is_direct(op)) &&
-	    coil__on_disk(op->sqe.fd, &size))
+	    on_disk(op->sqe.fd, &size))
 		return leave_to_pool(op);
 	n = move(op, (int)op->sqe.rw_flags | RWF_NOWAIT, OP_MOST);
 	if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
 		return try_odd(op);
-	if (n < 0 && errno == EAGAIN && !nowait && coil__on_disk(op->sqe.fd, &size))
+	if (n < 0 && errno == EAGAIN && !nowait && on_disk(op->sqe.fd, &size))
 		return leave_to_pool(op);
 	if (n > 0 && !nowait && cut_short(op, n)) {
 		remember(op, (uint64_t)n);
@@ -507,7 +507,7 @@ static int try_splice(struct op *op)
 	}
 	if (!ready(sqe->fd, POLLOUT))
 		return -EAGAIN;
-	if (coil__on_disk(sqe->splice_fd_in, &size) || coil__on_disk(sqe->fd, &size))
+	if (on_disk(sqe->splice_fd_in, &size) || on_disk(sqe->fd, &size))
 		return leave_to_pool(op);
 	if (len > 4096 && !nonblocking(sqe->fd))
 		len = 4096;
@@ -586,7 +586,7 @@ static bool close_blocks(int fd)
 
 	if (!getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len))
 		return linger.l_onoff && linger.l_linger;
-	return coil__on_disk(fd, &size);
+	return on_disk(fd, &size);
 }
 
 enum perform_class coil__perform_class(const struct op *op)

@@ -31,11 +31,7 @@ enum perform_class coil__perform_class(const struct op *op);
 int coil__perform_fd(const struct op *op);
 short coil__perform_events(const struct op *op);
 
-/*
- * Whether fd is read from a disk, however long that takes; then its size, too.
- * And how many bytes a read or write of any kind asks for.
- */
-bool coil__on_disk(int fd, off_t *size);
+/* How many bytes a read or write of any kind asks for. */
 size_t coil__op_length(const struct op *op);
 
 /* Does it without blocking: the result, or a negative errno. */

@@ -41,6 +41,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { ENTRIES = 256, CQ_FACTOR = 16, CQ_MOST = 65536 };
@@ -325,7 +326,7 @@ static int uring_open(struct coil_loop *loop, const struct coil_options *options
 	return 0;
 }
 
-/* The read of the eventfd and the timeout go with the ring. */
+/* The poll of the eventfd and the timeout go with the ring. */
 static void uring_close(struct coil_loop *loop)
 {
 	struct uring *uring = loop->engine;
@@ -396,11 +397,12 @@ static off_t position_of(const struct op *op)
  */
 static void settle_position(const struct op *op, int n)
 {
-	int fd = op->sqe.fd;
-	off_t size;
+	int fd = op->sqe.fd, type;
 
-	if (n <= 0 || (size_t)n >= coil__op_length(op) ||
-	    lseek(fd, 0, SEEK_CUR) != op->from || !coil__on_disk(fd, &size))
+	if (n <= 0 || (size_t)n >= coil__op_length(op) || lseek(fd, 0, SEEK_CUR) != op->from)
+		return;
+	type = coil__file_type(fd);
+	if (type != S_IFREG && type != S_IFBLK)
 		return;
 	if (fcntl(fd, F_GETFL) & O_APPEND)
 		lseek(fd, 0, SEEK_END);

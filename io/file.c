@@ -35,17 +35,6 @@ static int check_offset(int fd, const void *buf, size_t len, off_t offset)
 	return lseek(fd, 0, SEEK_CUR) < 0 ? -errno : 0;
 }
 
-/* S_IFREG and so on, or a negative errno.  Asks no file server. */
-static int type_of(int fd)
-{
-	struct statx stat;
-
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE,
-		  &stat))
-		return -errno;
-	return stat.stx_mode & S_IFMT;
-}
-
 ssize_t coil_read(int fd, void *buf, size_t len)
 {
 	struct op op = {0};
@@ -133,7 +122,7 @@ int coil_openat(int dir, const char *path, int flags, mode_t mode)
 		op = (struct op){0};
 		io_uring_prep_openat(&op.sqe, dir, path, flags, mode);
 		fd = (int)coil__op_run(&op);
-	} else if (fd >= 0 && blocking && type_of(fd) != S_IFIFO) {
+	} else if (fd >= 0 && blocking && coil__file_type(fd) != S_IFIFO) {
 		fcntl(fd, F_SETFL, flags);
 	}
 	return fd;
@@ -270,12 +259,12 @@ static int check_ends(int out, int in)
 
 	if (flags < 0)
 		return -errno;
-	type = type_of(in);
+	type = coil__file_type(in);
 	if (type < 0)
 		return type;
 	if (type != S_IFREG && type != S_IFBLK)
 		return -EINVAL;
-	type = type_of(out);
+	type = coil__file_type(out);
 	if (type < 0)
 		return type;
 	if (type == S_IFREG || type == S_IFBLK)
@@ -432,7 +421,7 @@ static ssize_t splice_ready(int in, off_t *in_offset, int out,
 {
 	loff_t from = in_offset ? *in_offset : -1;
 	loff_t to = out_offset ? *out_offset : -1;
-	int from_type = type_of(in), to_type = type_of(out);
+	int from_type = coil__file_type(in), to_type = coil__file_type(out);
 	bool file = from_type == S_IFREG || from_type == S_IFBLK ||
 		    to_type == S_IFREG || to_type == S_IFBLK;
 	ssize_t n;

@@ -6,6 +6,7 @@
 #include <coil/timeout.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <termios.h>
 
@@ -574,6 +575,27 @@ COIL_TEST(a_request_that_is_pending_refuses_every_file_call)
 	coil_close(fd);
 }
 
+/* A file that is made up as it is read has a position, too. */
+COIL_TEST(what_comes_short_at_a_file_in_proc_moves_its_position)
+{
+	char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	static char bytes[8192];
+	off_t from = (off_t)(uintptr_t)pages;
+	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert(pages != MAP_FAILED);
+	ck_assert_int_eq(munmap(pages + 4096, 4096), 0);
+	ck_assert_int_eq(lseek(fd, from, SEEK_SET), from);
+	ck_assert_int_eq(coil_write(fd, bytes, sizeof(bytes)), 4096);
+	ck_assert_int_eq(lseek(fd, 0, SEEK_CUR), from + 4096);
+	ck_assert_int_eq(lseek(fd, from, SEEK_SET), from);
+	ck_assert_int_eq(coil_read(fd, bytes, sizeof(bytes)), 4096);
+	ck_assert_int_eq(lseek(fd, 0, SEEK_CUR), from + 4096);
+	munmap(pages, 4096);
+	coil_close(fd);
+}
+
 START_TEST(off_a_loop_every_file_call_is_eperm)
 {
 	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), ends[2];
@@ -630,6 +652,9 @@ Suite *suite(void)
 		tests,
 		a_terminal_that_nobody_reads_stops_only_the_task_that_writes);
 	tcase_add_test(tests, file_calls_on_what_is_no_fd_are_ebadf);
+	tcase_add_test(
+		tests,
+		what_comes_short_at_a_file_in_proc_moves_its_position);
 	tcase_add_test(tests, file_calls_tell_bad_arguments_before_they_begin);
 	tcase_add_test(tests,
 		       a_request_that_is_pending_refuses_every_file_call);
