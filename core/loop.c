@@ -18,13 +18,17 @@
 
 enum {
 	BUDGET = 64,		/* switches between two looks around */
+	MANY = 4,		/* timers that are worth a longer wait */
 	STUCK_LISTED = 100,	/* tasks; a daemon's log is not to be flooded */
 	NAG_LISTED = 10,
 	STACK_DEFAULT = 64 * 1024,
 	STACK_SANITIZED = 256 * 1024,
 };
 
-/* Timers that fall due so soon after a wake-up are left to the next: see below. */
+/*
+ * Timers that fall due so soon after a wake-up are left to the next: the longer the
+ * more often many fell due together.
+ */
 #define GATHER_LEAST (50 * COIL_MICROSECOND)
 #define GATHER_MOST (150 * COIL_MICROSECOND)
 
@@ -118,6 +122,7 @@ int coil__loop_open(struct coil_loop **result, const struct coil_options *option
 		return err;
 	}
 	loop->now = coil__clock(loop);
+	loop->gather = GATHER_LEAST;
 	*result = loop;
 	return 0;
 }
@@ -241,8 +246,9 @@ static void fire_timers(struct coil_loop *loop)
 {
 	int64_t when, last = INT64_MIN;
 	enum timer_kind kind;
+	int n;
 
-	for (int n = 0; (when = coil__timers_next(&loop->timers)) <= loop->now; n++) {
+	for (n = 0; (when = coil__timers_next(&loop->timers)) <= loop->now; n++) {
 		void *owner;
 
 		if (n >= BUDGET && when != last)
@@ -254,6 +260,10 @@ static void fire_timers(struct coil_loop *loop)
 		else
 			coil__scope_due(loop, owner);
 	}
+	if (n && n < MANY)
+		loop->gather = GATHER_LEAST;
+	else if (n && loop->gather < GATHER_MOST)
+		loop->gather += GATHER_LEAST;
 }
 
 /* The mark is root itself, behind all that is ready now. */
@@ -353,21 +363,14 @@ static void nag(struct coil_loop *loop)
 
 /*
  * The nearest deadline; but a loop that has just slept does not wake for timers
- * again so soon, that a wake-up may serve several: the longer the more often that
- * was so in a row.  One timer alone is punctual.
+ * again so soon, that a wake-up may serve several.  One timer alone is punctual.
  */
-static int64_t next_deadline(struct coil_loop *loop)
+static int64_t next_deadline(const struct coil_loop *loop)
 {
 	int64_t next = coil__timers_next(&loop->timers);
 
-	if (next >= loop->slept + loop->gather || loop->clock) {
-		loop->gather = GATHER_LEAST;
-	} else {
+	if (next < loop->slept + loop->gather && !loop->clock)
 		next = loop->slept + loop->gather;
-		loop->gather *= 2;
-		if (loop->gather > GATHER_MOST)
-			loop->gather = GATHER_MOST;
-	}
 	if (loop->ending && loop->jobs && loop->nag < next)
 		next = loop->nag;
 	return next;

@@ -51,7 +51,7 @@ struct coil_loop {
 
 	int64_t now;			/* the time, as of the last look at the clock */
 	int64_t slept;			/* when it last came back from a sleep in the kernel */
-	int64_t gather;			/* from then on it does not wake for timers */
+	int64_t gather;			/* so long it does not wake for timers then */
 	const int64_t *clock;		/* a simulated clock; NULL: the real one */
 	const struct backend *backend;
 	void *engine;			/* the backend's own */
