@@ -9,6 +9,7 @@ libcoil_all_la_SOURCES += \
 	%D%/future.c \
 	%D%/gather.c \
 	%D%/group.c \
+	%D%/inbox.c \
 	%D%/loop.c \
 	%D%/op.c \
 	%D%/overflow.c \
@@ -33,11 +34,12 @@ libcoil_all_la_SOURCES += \
 	%D%/context.h \
 	%D%/cxx.h \
 	%D%/fork.h \
+	%D%/inbox.h \
 	%D%/list.h \
-	%D%/perform.h \
 	%D%/loop.h \
 	%D%/op.h \
 	%D%/overflow.h \
+	%D%/perform.h \
 	%D%/pool.h \
 	%D%/sanitize.h \
 	%D%/scope.h \

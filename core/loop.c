@@ -112,12 +112,10 @@ int coil__loop_open(struct coil_loop **result, const struct coil_options *option
 			    &loop->root.stack.top);
 	loop->engine_fds[0] = loop->engine_fds[1] = -1;
 	atomic_init(&loop->refs, 1);
-	pthread_mutex_init(&loop->lock, NULL);
 	err = coil__stacks_open(&loop->stacks, size);
 	if (!err)
 		err = open_backend(loop, options);
 	if (err) {
-		pthread_mutex_destroy(&loop->lock);
 		free(loop);
 		return err;
 	}
@@ -125,32 +123,6 @@ int coil__loop_open(struct coil_loop **result, const struct coil_options *option
 	loop->gather = GATHER_LEAST;
 	*result = loop;
 	return 0;
-}
-
-static void take_remotes(struct coil_loop *loop)
-{
-	if (loop->taken || !atomic_load_explicit(&loop->woken, memory_order_acquire))
-		return;
-	pthread_mutex_lock(&loop->lock);
-	atomic_store(&loop->woken, false);
-	loop->taken = loop->remotes;
-	loop->remotes = NULL;
-	pthread_mutex_unlock(&loop->lock);
-}
-
-/*
- * No more than so many in a pass: threads that send faster than we can do it would
- * keep all else waiting for longer and longer.
- */
-static void run_remotes(struct coil_loop *loop, int most)
-{
-	struct remote *remote;
-
-	take_remotes(loop);
-	while ((remote = loop->taken) && most--) {
-		loop->taken = remote->next;
-		remote->run(loop, remote);
-	}
 }
 
 /* Tasks that ended and that nobody asked for their results. */
@@ -170,7 +142,6 @@ void coil__loop_unref(struct coil_loop *loop)
 {
 	if (atomic_fetch_sub_explicit(&loop->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	pthread_mutex_destroy(&loop->lock);
 	free(loop);
 }
 
@@ -178,13 +149,10 @@ void coil__loop_close(struct coil_loop *loop)
 {
 	drop_unasked(loop);
 	coil__pool_close(loop);
-	pthread_mutex_lock(&loop->lock);
 	loop->ended = true;
-	pthread_mutex_unlock(&loop->lock);
 	/* What was taken is sure to run: there may be some that came at the last moment. */
-	do
-		run_remotes(loop, INT_MAX);
-	while (loop->taken || loop->remotes);
+	coil__inbox_close(&loop->inbox);
+	coil__inbox_run(loop, INT_MAX);
 	loop->backend->close(loop);
 	coil__timers_close(&loop->timers);
 	coil__stacks_close(&loop->stacks);
@@ -214,26 +182,6 @@ struct fd *coil__loop_fd(struct coil_loop *loop, int fd)
 	loop->fds = fds;
 	loop->fd_count = count;
 	return &fds[fd];
-}
-
-int coil__loop_post(struct coil_loop *loop, struct remote *remote)
-{
-	pthread_mutex_lock(&loop->lock);
-	if (loop->ended) {
-		pthread_mutex_unlock(&loop->lock);
-		return -ESHUTDOWN;
-	}
-	remote->next = NULL;
-	if (loop->remotes)
-		loop->remotes_last->next = remote;
-	else
-		loop->remotes = remote;
-	loop->remotes_last = remote;
-	/* Under the lock, so that the loop cannot close its engine meanwhile. */
-	if (!atomic_exchange(&loop->woken, true))
-		loop->backend->wake(loop);
-	pthread_mutex_unlock(&loop->lock);
-	return 0;
 }
 
 /*
@@ -279,8 +227,8 @@ static void mark(struct coil_loop *loop)
 static bool stuck(struct coil_loop *loop)
 {
 	return !coil__ready_count(loop) && !loop->ops && !loop->timers.count && !loop->jobs &&
-	       !loop->watched && !loop->due && !loop->taken &&
-	       atomic_load(&loop->refs) == 1 && !atomic_load(&loop->woken);
+	       !loop->watched && !loop->due && atomic_load(&loop->refs) == 1 &&
+	       !coil__inbox_called(&loop->inbox);
 }
 
 const char *coil__task_waits_for(const struct coil_task *task)
@@ -386,10 +334,12 @@ static void look_around(struct coil_loop *loop)
 		if (trim < deadline)
 			deadline = trim;
 	}
-	if (loop->due || loop->taken || atomic_load_explicit(&loop->woken, memory_order_relaxed))
+	if (loop->due || coil__inbox_called(&loop->inbox) ||
+	    (deadline && !coil__inbox_sleep(&loop->inbox)))
 		deadline = 0;
 	loop->backend->poll(loop, deadline);
-	run_remotes(loop, BUDGET);
+	coil__inbox_take(&loop->inbox);
+	coil__inbox_run(loop, BUDGET);
 	loop->now = coil__clock(loop);
 	if (deadline)
 		loop->slept = loop->now;

@@ -8,6 +8,7 @@
 
 #include "core/backend.h"
 #include "core/cxx.h"
+#include "core/inbox.h"
 #include "core/list.h"
 #include "core/op.h"
 #include "core/stack.h"
@@ -25,12 +26,6 @@ struct fd {
 	uint32_t flags;
 };
 
-/* Something for the loop's own thread to do, from another one. */
-struct remote {
-	struct remote *next;
-	void (*run)(struct coil_loop *loop, struct remote *remote);
-};
-
 struct pool;
 
 struct coil_loop {
@@ -42,6 +37,7 @@ struct coil_loop {
 	int budget;			/* switches until the loop has to look around */
 	bool marked;			/* root is on the ready list: see coil__scope_due */
 	bool ending;			/* main has returned */
+	bool ended;			/* no task may be made any more */
 	bool stuck;			/* nothing could go on, once */
 	const sigset_t *stop_signals;	/* NULL: none */
 	int stopped;			/* by which of the stop signals */
@@ -58,7 +54,6 @@ struct coil_loop {
 	int engine_fds[2];		/* ... which the child of a fork closes; or -1 */
 	char reason[160];
 
-	struct remote *taken;		/* sent by other threads, and yet to be done */
 
 	struct timers timers;
 	struct stacks stacks;
@@ -87,11 +82,7 @@ struct coil_loop {
 
 	/* What other threads touch. */
 	atomic_uint refs;
-	pthread_mutex_t lock;
-	struct remote *remotes;
-	struct remote *remotes_last;
-	bool ended;
-	atomic_bool woken;
+	struct inbox inbox;
 
 	struct coil_task root;		/* the loop itself, as something to switch to */
 };
@@ -129,9 +120,6 @@ const char *coil__task_waits_for(const struct coil_task *task);
 
 /* Passes until the main task, and after it every other, has ended. */
 void coil__loop_run(struct coil_loop *loop);
-
-/* From any thread: 0, or -ESHUTDOWN (then it was not taken). */
-int coil__loop_post(struct coil_loop *loop, struct remote *remote);
 
 /* The entry of an fd, NULL when memory is out.  Moves when another is asked for. */
 struct fd *coil__loop_fd(struct coil_loop *loop, int fd);

@@ -26,24 +26,22 @@ struct coil_loop *coil_loop_ref(struct coil_loop *loop)
 
 /*
  * A loop that waits for others to call has to look whether there are any left, once
- * there is one less.  While it has not ended it holds a reference itself and cannot
- * end while we have the lock, so that ours is not the last.
+ * there is one less.  While it has not ended it holds a reference itself, so that
+ * ours is not the last.
  */
 void coil_loop_unref(struct coil_loop *loop)
 {
-	bool ended;
+	bool open;
 
 	if (!loop)
 		return;
-	pthread_mutex_lock(&loop->lock);
-	ended = loop->ended;
-	if (!ended) {
+	open = coil__inbox_begin(&loop->inbox);
+	if (open) {
 		atomic_fetch_sub_explicit(&loop->refs, 1, memory_order_acq_rel);
-		if (!atomic_exchange(&loop->woken, true))
-			loop->backend->wake(loop);
+		coil__inbox_call(loop);
 	}
-	pthread_mutex_unlock(&loop->lock);
-	if (ended)
+	coil__inbox_end(&loop->inbox);
+	if (!open)
 		coil__loop_unref(loop);
 }
 

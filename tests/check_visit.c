@@ -148,7 +148,7 @@ COIL_TEST(without_memory_a_visitor_is_refused)
 		int result;
 
 		begin_visit(&visit, give, INT(2), COIL_FOREVER);
-		while (!atomic_load(&coil__loop->woken))
+		while (!coil__inbox_called(&coil__loop->inbox))
 			rest();
 		support_fail_allocation(1);
 		pass();

@@ -162,7 +162,7 @@ static bool look(struct coil_loop *loop, int64_t ns)
 
 	coil__epoll.poll(loop, sim.now + ns);
 	return sim.completions != before ||
-	       atomic_load_explicit(&loop->woken, memory_order_acquire);
+	       coil__inbox_called(&loop->inbox);
 }
 
 static void sim_poll(struct coil_loop *loop, int64_t deadline)
