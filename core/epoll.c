@@ -250,17 +250,6 @@ static int arm(struct coil_loop *loop, int fd, uint32_t events)
  * An op's way.
  */
 
-static void finish(struct coil_loop *loop, struct op *op, int res,
-		   unsigned flags)
-{
-	unsigned char opcode = op->sqe.opcode;
-
-	if (res >= 0 &&
-	    (opcode == IORING_OP_ACCEPT || opcode == IORING_OP_SOCKET))
-		coil__fd_made(loop, res);
-	coil__op_complete(loop, op, res, flags);
-}
-
 static void to_pool(struct coil_loop *loop, struct op *op)
 {
 	int err;
@@ -268,7 +257,7 @@ static void to_pool(struct coil_loop *loop, struct op *op)
 	op->state = POOLED;
 	err = coil__pool_perform(loop, op);
 	if (err)
-		finish(loop, op, err, 0);
+		coil__op_complete(loop, op, err, 0);
 }
 
 static void try_again(struct engine *engine, struct op *op, int64_t when)
@@ -297,7 +286,7 @@ static void wait_for_event(struct coil_loop *loop, struct op *op, int from)
 		coil__perform_unpollable(op);
 		to_pool(loop, op);
 	} else if (err) {
-		finish(loop, op, err, 0);
+		coil__op_complete(loop, op, err, 0);
 	} else {
 		op->state = WAITING;
 		queue_insert(&engine->waiters[fd], op,
@@ -339,7 +328,7 @@ static bool is_multishot(const struct op *op)
 static int shoot(struct coil_loop *loop, struct op *op, int res)
 {
 	for (int shots = 1; res >= 0; shots++) {
-		finish(loop, op, res, IORING_CQE_F_MORE);
+		coil__op_complete(loop, op, res, IORING_CQE_F_MORE);
 		if (op->cancelled)
 			return -ECANCELED;
 		if (op->sqe.opcode == IORING_OP_POLL_ADD)
@@ -466,7 +455,7 @@ static bool proceed(struct coil_loop *loop, struct op *op, int from)
 			wait_for_event(loop, op, from);
 		return false;
 	}
-	finish(loop, op, res, 0);
+	coil__op_complete(loop, op, res, 0);
 	return true;
 }
 
@@ -506,7 +495,7 @@ static void epoll_cancel(struct coil_loop *loop, struct op *op)
 		stop_trying(engine, op);
 		break;
 	}
-	finish(loop, op, coil__perform_cancelled(op), 0);
+	coil__op_complete(loop, op, coil__perform_cancelled(op), 0);
 }
 
 /*
@@ -552,7 +541,7 @@ static void fire(struct coil_loop *loop, int fd, uint32_t events)
 			continue;
 		stop_waiting(engine, op);
 		if (op->hint)
-			finish(loop, op, (int)(wanted & events), 0);
+			coil__op_complete(loop, op, (int)(wanted & events), 0);
 		else if (!proceed(loop, op, fd) && !polls)
 			left &= ~wanted;
 	}

@@ -24,6 +24,7 @@ struct fd {
 	struct coil_task *closer;	/* waits until there are none, and closes it */
 	uint32_t events;		/* the epoll engine's */
 	uint32_t flags;
+	bool seeks;			/* lseek(2) said so once */
 };
 
 struct pool;

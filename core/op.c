@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* What a cancelled op may say, apart from its result: see io_uring_cancelation(7). */
 static bool is_cancel(int res)
@@ -41,8 +42,22 @@ static inline int second_fd(const struct io_uring_sqe *sqe)
 
 void coil__fd_made(struct coil_loop *loop, int fd)
 {
-	if ((size_t)fd < loop->fd_count)
-		loop->fds[fd].events = 0;
+	if ((size_t)fd >= loop->fd_count)
+		return;
+	loop->fds[fd].events = 0;
+	loop->fds[fd].seeks = false;
+}
+
+bool coil__fd_seeks(struct coil_loop *loop, int fd)
+{
+	bool seeks;
+
+	if ((size_t)fd < loop->fd_count && loop->fds[fd].seeks)
+		return true;
+	seeks = lseek(fd, 0, SEEK_CUR) >= 0;
+	if (seeks && (size_t)fd < loop->fd_count)
+		loop->fds[fd].seeks = true;
+	return seeks;
 }
 
 /* Being closed, the number is as good as gone. */
@@ -256,8 +271,10 @@ void coil__op_close_end(int number)
 {
 	struct coil_loop *loop = coil__loop;
 
-	if ((size_t)number < loop->fd_count && loop->fds[number].closer == coil__self())
-		loop->fds[number].closer = NULL;
+	if ((size_t)number >= loop->fd_count || loop->fds[number].closer != coil__self())
+		return;
+	loop->fds[number].closer = NULL;
+	loop->fds[number].seeks = false;
 }
 
 int coil__file_type(int fd)

@@ -102,6 +102,13 @@ void coil__op_close_end(int fd);
 void coil__fd_closed(struct coil_loop *loop, int fd);
 void coil__fd_made(struct coil_loop *loop, int fd);
 
+/*
+ * Whether a file has positions to read and write at, else errno says why not.  The
+ * answer is remembered, as it is dear, until the fd is closed by coil_close() or coil
+ * makes another of that number.
+ */
+bool coil__fd_seeks(struct coil_loop *loop, int fd);
+
 /* S_IFREG and the like, or a negative errno.  Asks no file server. */
 int coil__file_type(int fd);
 

@@ -213,8 +213,6 @@ static void perform_done(struct coil_loop *loop, struct job *job)
 		}
 		res = coil__perform_cancelled(op);
 	}
-	if (res >= 0 && op->sqe.opcode == IORING_OP_OPENAT)
-		coil__fd_made(loop, res);
 	coil__op_complete(loop, op, res, 0);
 }
 

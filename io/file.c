@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <coil/file.h>
+#include "core/loop.h"
 #include "core/op.h"
 #include "core/uring_abi.h"
 #include "io/wait.h"
@@ -32,7 +33,7 @@ static int check_offset(int fd, const void *buf, size_t len, off_t offset)
 		return err;
 	if (offset < 0)
 		return -EINVAL;
-	return lseek(fd, 0, SEEK_CUR) < 0 ? -errno : 0;
+	return coil__fd_seeks(coil__loop, fd) ? 0 : -errno;
 }
 
 ssize_t coil_read(int fd, void *buf, size_t len)
@@ -125,6 +126,8 @@ int coil_openat(int dir, const char *path, int flags, mode_t mode)
 	} else if (fd >= 0 && blocking && coil__file_type(fd) != S_IFIFO) {
 		fcntl(fd, F_SETFL, flags);
 	}
+	if (fd >= 0)
+		coil__fd_made(coil__loop, fd);
 	return fd;
 }
 

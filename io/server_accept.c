@@ -39,6 +39,7 @@ static bool grow(struct coil_server *server)
 
 static void push(struct coil_server *server, int fd)
 {
+	coil__fd_made(server->loop, fd);
 	if (server->count == server->capacity && !grow(server)) {
 		server->lost = -ENOMEM;
 		close(fd);
@@ -348,7 +349,6 @@ static void take_one_along(struct listener *listener)
 	fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0)
 		return;
-	coil__fd_made(server->loop, fd);
 	push(server, fd);
 }
 

@@ -31,13 +31,16 @@ int coil_socket(int domain, int type, int protocol)
 int coil_accept(int fd, struct sockaddr *addr, socklen_t *addrlen)
 {
 	struct op op = {0};
-	int err = fd < 0 ? -EBADF : check_room(addr, addrlen);
+	int err = fd < 0 ? -EBADF : check_room(addr, addrlen), made;
 
 	if (err)
 		return err;
 	io_uring_prep_accept(&op.sqe, fd, addr, addr ? addrlen : NULL,
 			     SOCK_NONBLOCK | SOCK_CLOEXEC);
-	return (int)coil__op_run(&op);
+	made = (int)coil__op_run(&op);
+	if (made >= 0)
+		coil__fd_made(coil__loop, made);
+	return made;
 }
 
 /*

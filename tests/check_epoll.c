@@ -146,7 +146,7 @@ COIL_TEST(a_number_that_coil_itself_reused_is_known_at_once)
 	acquaint(fds[0], fds[1]);
 	peer = client(&addr);
 	close(fds[0]);
-	fd = run_op(accept, server, NULL, NULL, SOCK_CLOEXEC);
+	fd = coil_accept(server, NULL, NULL);
 	ck_assert_int_eq(fd, fds[0]);
 	before = support_epoll_ctls();
 	ask(&asker, ask_recv, fd);

@@ -517,6 +517,33 @@ COIL_TEST(file_calls_on_what_is_no_fd_are_ebadf)
 	}
 }
 
+/* That a number can be read at an offset is remembered, but not for longer than it is true. */
+COIL_TEST(a_pipe_under_the_number_of_a_file_has_no_offsets)
+{
+	int ends[2], file = coil_open("/proc/self/exe", O_RDONLY, 0), again;
+
+	ck_assert_int_ge(file, 0);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(coil_pread(file, received, 1, i), 1);
+	ck_assert_int_eq(coil_close(file), 0);
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	ck_assert_int_eq(ends[0], file);
+	ck_assert_int_eq(write(ends[1], "x", 1), 1);
+	ck_assert_int_eq(coil_pread(ends[0], received, 1, 0), -ESPIPE);
+	close(ends[0]);
+
+	again = coil_open("/proc/self/exe", O_RDONLY, 0);
+	ck_assert_int_eq(again, file);
+	ck_assert_int_eq(coil_pread(again, received, 1, 0), 1);
+	/* Behind coil's back, but coil makes what comes after it. */
+	close(again);
+	again = coil_socket(AF_UNIX, SOCK_STREAM, 0);
+	ck_assert_int_eq(again, file);
+	ck_assert_int_eq(coil_pread(again, received, 1, 0), -ESPIPE);
+	ck_assert_int_eq(coil_close(again), 0);
+	close(ends[1]);
+}
+
 COIL_TEST(file_calls_tell_bad_arguments_before_they_begin)
 {
 	struct iovec iov = { received, 1 };
@@ -655,6 +682,7 @@ Suite *suite(void)
 	tcase_add_test(
 		tests,
 		what_comes_short_at_a_file_in_proc_moves_its_position);
+	tcase_add_test(tests, a_pipe_under_the_number_of_a_file_has_no_offsets);
 	tcase_add_test(tests, file_calls_tell_bad_arguments_before_they_begin);
 	tcase_add_test(tests,
 		       a_request_that_is_pending_refuses_every_file_call);
