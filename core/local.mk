@@ -5,6 +5,7 @@ libcoil_all_la_SOURCES += \
 	%D%/channel.c \
 	%D%/cxx.c \
 	%D%/epoll.c \
+	%D%/fd.c \
 	%D%/fork.c \
 	%D%/future.c \
 	%D%/gather.c \
@@ -33,6 +34,7 @@ libcoil_all_la_SOURCES += \
 	%D%/backend.h \
 	%D%/context.h \
 	%D%/cxx.h \
+	%D%/fd.h \
 	%D%/fork.h \
 	%D%/inbox.h \
 	%D%/list.h \

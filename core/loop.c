@@ -161,29 +161,6 @@ void coil__loop_close(struct coil_loop *loop)
 	coil__loop_unref(loop);
 }
 
-struct fd *coil__loop_fd(struct coil_loop *loop, int fd)
-{
-	size_t count = loop->fd_count ? loop->fd_count : 64;
-	struct fd *fds;
-
-	if ((size_t)fd < loop->fd_count)
-		return &loop->fds[fd];
-	while (count <= (size_t)fd)
-		count *= 2;
-	fds = realloc(loop->fds, count * sizeof(*fds));
-	if (!fds)
-		return NULL;
-	memset(fds + loop->fd_count, 0, (count - loop->fd_count) * sizeof(*fds));
-	/* The first op of each list points back at its head, which moved. */
-	for (size_t i = 0; i < loop->fd_count; i++) {
-		if (fds[i].ops)
-			fds[i].ops->link = &fds[i].ops;
-	}
-	loop->fds = fds;
-	loop->fd_count = count;
-	return &fds[fd];
-}
-
 /*
  * No more than run in a pass, so that what is fetched now is still at hand when its
  * turn comes.  But equal deadlines stay together, as a result must be there before

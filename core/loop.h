@@ -8,6 +8,7 @@
 
 #include "core/backend.h"
 #include "core/cxx.h"
+#include "core/fd.h"
 #include "core/inbox.h"
 #include "core/list.h"
 #include "core/op.h"
@@ -17,15 +18,6 @@
 #include <coil/run.h>
 #include <pthread.h>
 #include <stdatomic.h>
-
-/* What the loop knows of an fd. */
-struct fd {
-	struct naming *ops;		/* that name it */
-	struct coil_task *closer;	/* waits until there are none, and closes it */
-	uint32_t events;		/* the epoll engine's */
-	uint32_t flags;
-	bool seeks;			/* lseek(2) said so once */
-};
 
 struct pool;
 
@@ -121,8 +113,5 @@ const char *coil__task_waits_for(const struct coil_task *task);
 
 /* Passes until the main task, and after it every other, has ended. */
 void coil__loop_run(struct coil_loop *loop);
-
-/* The entry of an fd, NULL when memory is out.  Moves when another is asked for. */
-struct fd *coil__loop_fd(struct coil_loop *loop, int fd);
 
 #endif

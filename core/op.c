@@ -6,9 +6,6 @@
 #include "core/task.h"
 #include "core/uring_abi.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* What a cancelled op may say, apart from its result: see io_uring_cancelation(7). */
 static bool is_cancel(int res)
@@ -38,26 +35,6 @@ static inline int second_fd(const struct io_uring_sqe *sqe)
 	default:
 		return -1;
 	}
-}
-
-void coil__fd_made(struct coil_loop *loop, int fd)
-{
-	if ((size_t)fd >= loop->fd_count)
-		return;
-	loop->fds[fd].events = 0;
-	loop->fds[fd].seeks = false;
-}
-
-bool coil__fd_seeks(struct coil_loop *loop, int fd)
-{
-	bool seeks;
-
-	if ((size_t)fd < loop->fd_count && loop->fds[fd].seeks)
-		return true;
-	seeks = lseek(fd, 0, SEEK_CUR) >= 0;
-	if (seeks && (size_t)fd < loop->fd_count)
-		loop->fds[fd].seeks = true;
-	return seeks;
 }
 
 /* Being closed, the number is as good as gone. */
@@ -274,17 +251,7 @@ void coil__op_close_end(int number)
 	if ((size_t)number >= loop->fd_count || loop->fds[number].closer != coil__self())
 		return;
 	loop->fds[number].closer = NULL;
-	loop->fds[number].seeks = false;
-}
-
-int coil__file_type(int fd)
-{
-	struct statx stat;
-
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE,
-		  &stat))
-		return -errno;
-	return stat.stx_mode & S_IFMT;
+	coil__fd_forget(loop, number);
 }
 
 const char *coil__op_name(const struct op *op)

@@ -94,24 +94,6 @@ void coil__op_complete(struct coil_loop *loop, struct op *op, int res, unsigned 
 int coil__op_close_begin(int fd);
 void coil__op_close_end(int fd);
 
-/*
- * What an engine that remembers fds has to be told of them (epoll.c says why; to the
- * others it is nothing): that one is about to be closed and no op names it any more,
- * and that one was just made, so that what is known of its number is not true of it.
- */
-void coil__fd_closed(struct coil_loop *loop, int fd);
-void coil__fd_made(struct coil_loop *loop, int fd);
-
-/*
- * Whether a file has positions to read and write at, else errno says why not.  The
- * answer is remembered, as it is dear, until the fd is closed by coil_close() or coil
- * makes another of that number.
- */
-bool coil__fd_seeks(struct coil_loop *loop, int fd);
-
-/* S_IFREG and the like, or a negative errno.  Asks no file server. */
-int coil__file_type(int fd);
-
 /* "recv", "fd 7": for people. */
 const char *coil__op_name(const struct op *op);
 
