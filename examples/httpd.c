@@ -82,20 +82,21 @@ static COIL_PRINTF(4, 5) int reply(struct connection *c, int status, long long l
 	return 0;
 }
 
-/* What answers a target; found by a thread, as a disk may have to be waited for. */
+/* What answers a target. */
 struct found {
 	char path[IN_SIZE + 16];
+	unsigned cached;	/* RESOLVE_CACHED: -EAGAIN if a disk is to be waited for */
 	struct stat stat;
 	char *list;		/* of a folder */
 	size_t size;
 };
 
 /* The kernel sees to it that no path leads out of the root. */
-static int open_beneath(const char *path)
+static int open_beneath(const char *path, unsigned resolve)
 {
 	struct open_how how = { .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC };
 
-	how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+	how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | resolve;
 	return (int)syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof(how));
 }
 
@@ -104,11 +105,10 @@ static void put_name(FILE *out, const char *name, bool target)
 {
 	for (; *name; name++) {
 		unsigned char byte = (unsigned char)*name;
+		bool same = target ? isalnum(byte) || strchr("-._~", byte) :
+				!strchr("&<>\"'", byte);
 
-		if (target ? isalnum(byte) || strchr("-._~", byte) : !strchr("&<>\"'", byte))
-			fputc(byte, out);
-		else
-			fprintf(out, target ? "%%%02X" : "&#%d;", byte);
+		fprintf(out, same ? "%c" : target ? "%%%02X" : "&#%d;", byte);
 	}
 }
 
@@ -141,15 +141,17 @@ static int find(void *arg)
 	bool folder = !len || found->path[len - 1] == '/';
 	int fd;
 
+	if (folder && found->cached)
+		return -EAGAIN;
 	if (folder)
 		memcpy(found->path + len, "index.html", sizeof("index.html"));
-	fd = open_beneath(found->path);
+	fd = open_beneath(found->path, found->cached);
 	if (folder && fd < 0 && errno == ENOENT) {
 		found->path[len] = '\0';
-		fd = open_beneath(found->path);
+		fd = open_beneath(found->path, 0);
 	}
 	if (fd < 0 || fstat(fd, &found->stat))
-		return -errno;
+		return found->cached ? -EAGAIN : -errno;
 	if (folder && S_ISDIR(found->stat.st_mode))
 		list_folder(found, fd);
 	return fd;
@@ -161,7 +163,8 @@ static int answer_file(struct connection *c, int fd, const struct found *found)
 	const char *dot = strrchr(found->path, '.');
 	char etag[64], modified[30], range[96] = "";
 	long long size = file->st_size, first = 0, last = size - 1;
-	int type = 0, status, err;
+	int to = coil_stream_fd(c->stream), type = 0, status, err;
+	ssize_t n = 0;
 
 	while (*types[type][0] && (!dot || strcasecmp(dot, types[type][0]) != 0))
 		type++;
@@ -177,19 +180,19 @@ static int answer_file(struct connection *c, int fd, const struct found *found)
 	err = reply(c, status, last - first + 1, "Content-Type: %s\r\nETag: %s\r\n"
 		    "Last-Modified: %s\r\nAccept-Ranges: bytes\r\n%s\r\n",
 		    types[type][1], etag, modified, range);
-	if (err || status == 304 || c->request.parser.method == HTTP_HEAD)
+	if (err || status == 304 || c->request.parser.method == HTTP_HEAD || first > last)
 		return err;
-	err = send_out(c, "", 0);
-	while (!err && first <= last) {
-		off_t at = first, n = last - first < PART ? last - first + 1 : PART;
-
+	/* The head waits in the socket for the first of the body. */
+	COIL_TIMEOUT(patience)
+		n = coil_send_all(to, c->out, c->used, MSG_MORE, NULL);
+	c->used = 0;
+	for (off_t at = first; n > 0 && at <= last;) {
+		n = last - at < PART ? last - at + 1 : PART;
 		COIL_TIMEOUT(patience)
-			n = coil_sendfile(coil_stream_fd(c->stream), fd, &at, (size_t)n);
-		/* It became shorter meanwhile, and is not what was promised. */
-		err = n < 0 ? (int)n : n ? 0 : -EIO;
-		first = at;
+			n = coil_sendfile(to, fd, &at, (size_t)n);
 	}
-	return err;
+	/* 0: it became shorter meanwhile, and is not what was promised. */
+	return n > 0 ? 0 : n ? (int)n : -EIO;
 }
 
 static int answer(struct connection *c)
@@ -205,7 +208,11 @@ static int answer(struct connection *c)
 	if (!get && c->request.parser.method != HTTP_HEAD)
 		return reply(c, 405, 0, "Allow: GET, HEAD\r\n\r\n");
 	found.list = NULL;
-	fd = request_path(&c->request, found.path, &raw) ? -EINVAL : coil_to_thread(find, &found);
+	found.cached = RESOLVE_CACHED;
+	fd = request_path(&c->request, found.path, &raw) ? -EINVAL : find(&found);
+	found.cached = 0;
+	if (fd == -EAGAIN)
+		fd = coil_to_thread(find, &found);
 	if (fd < 0)
 		return reply(c, fd == -EINVAL ? 400 : fd == -EACCES ? 403 :
 			     fd == -EMFILE || fd == -ENFILE ? 503 : 404, 0, "\r\n");
@@ -326,7 +333,7 @@ int main(int argc, char *argv[])
 	root = open(values['r'], O_PATH | O_DIRECTORY | O_CLOEXEC);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
-	err = root < 0 || open_beneath("") < 0 ? -errno :
+	err = root < 0 || open_beneath("", 0) < 0 ? -errno :
 		coil_run_with(&options, run, values['a']);
 	if (err && err != -EINTR)
 		fprintf(stderr, "httpd: %s at %s: %s\n", values['r'], values['a'], strerror(-err));
