@@ -19,7 +19,7 @@ struct place {
 static int serve(void *arg)
 {
 	int fd = (int)(intptr_t)arg, one = 1;
-	char buffer[4096];
+	char buffer[2048];	/* with all else of a connection it fits in a page */
 	ssize_t n;
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
