@@ -3,7 +3,7 @@
  * An echo server by hand, over epoll: as little as can be between the system calls.
  * ARGUMENTS: PORT [edge | level].  Level-triggered it reads once an event (there is
  * seldom more); edge-triggered it must read until there is no more, unless the read
- * was short, which says the same for less.  Both reply at once, and wait for room
+ * was short, which says the same for less, but not of the peer's end.  Both reply at once, and wait for room
  * only where there is none.
  */
 #include "bench/floor/echo.h"
@@ -21,7 +21,7 @@ struct conn {
 
 static void watch(struct conn *c, int how, unsigned events)
 {
-	struct epoll_event event = { .events = events | trigger, .data.ptr = c };
+	struct epoll_event event = { .events = events | EPOLLRDHUP | trigger, .data.ptr = c };
 
 	if (epoll_ctl(engine, how, c->fd, &event))
 		abort();
@@ -40,7 +40,8 @@ static void go_on(struct conn *c)
 		watch(c, EPOLL_CTL_MOD, EPOLLIN);
 }
 
-static void echo(struct conn *c)
+/* The peer's end may come with its last bytes, in one event: it is looked for. */
+static void echo(struct conn *c, unsigned events)
 {
 	ssize_t n;
 
@@ -54,7 +55,7 @@ static void echo(struct conn *c)
 			watch(c, EPOLL_CTL_MOD, EPOLLOUT);
 			return;
 		}
-	} while (trigger && n == FLOOR_ROOM);
+	} while (trigger && n > 0 && (n == FLOOR_ROOM || events & EPOLLRDHUP));
 }
 
 static void take(int listener)
@@ -91,7 +92,7 @@ int main(int argc, char **argv)
 			else if (c->rest.bytes)
 				go_on(c);
 			else
-				echo(c);
+				echo(c, events[i].events);
 		}
 	}
 }
