@@ -43,13 +43,14 @@ static int on_header_field(llhttp_t *parser, const char *at, size_t n)
 
 static int on_header_value(llhttp_t *parser, const char *at, size_t n)
 {
-	static const char *const names[TEXTS] = { "", "", "range", "if-range",
+	static const char names[TEXTS][18] = { "", "", "range", "if-range",
 		"if-none-match", "if-modified-since" };
+	static const size_t lengths[TEXTS] = { 0, 0, 5, 8, 13, 17 };
 	const struct request *r = (const struct request *)parser;
 
 	for (int i = RANGE; i < TEXTS; i++) {
-		if (strlen(names[i]) == r->len[FIELD] &&
-		    !strncasecmp(names[i], r->texts[FIELD], r->len[FIELD]))
+		if (lengths[i] == r->len[FIELD] &&
+		    !strncasecmp(names[i], r->texts[FIELD], lengths[i]))
 			keep_text(parser, i, at, n);
 	}
 	return 0;
