@@ -27,10 +27,12 @@ enum {
 
 /*
  * Timers that fall due so soon after a wake-up are left to the next: the longer the
- * more often many fell due together.
+ * more often many fell due together, and in a crowd, 20 ns for each of it.
  */
 #define GATHER_LEAST (50 * COIL_MICROSECOND)
 #define GATHER_MOST (150 * COIL_MICROSECOND)
+#define GATHER_CROWD COIL_MILLISECOND
+#define GATHER_EACH 20
 
 /* How often, once main has returned, those are named who keep the loop from ending. */
 #define NAG COIL_SECOND
@@ -161,6 +163,21 @@ void coil__loop_close(struct coil_loop *loop)
 	coil__loop_unref(loop);
 }
 
+/* So many fell due at once: how long is the next wake-up to be put off? */
+static int64_t gather(const struct coil_loop *loop, int n)
+{
+	int64_t most = (int64_t)loop->timers.count * GATHER_EACH;
+	int64_t longer = loop->gather + GATHER_LEAST;
+
+	if (n < MANY)
+		return GATHER_LEAST;
+	if (most < GATHER_MOST)
+		most = GATHER_MOST;
+	else if (most > GATHER_CROWD)
+		most = GATHER_CROWD;
+	return longer < most ? longer : most;
+}
+
 /*
  * No more than run in a pass, so that what is fetched now is still at hand when its
  * turn comes.  But equal deadlines stay together, as a result must be there before
@@ -185,10 +202,8 @@ static void fire_timers(struct coil_loop *loop)
 		else
 			coil__scope_due(loop, owner);
 	}
-	if (n && n < MANY)
-		loop->gather = GATHER_LEAST;
-	else if (n && loop->gather < GATHER_MOST)
-		loop->gather += GATHER_LEAST;
+	if (n)
+		loop->gather = gather(loop, n);
 }
 
 /* The mark is root itself, behind all that is ready now. */
@@ -288,13 +303,14 @@ static void nag(struct coil_loop *loop)
 
 /*
  * The nearest deadline; but a loop that has just slept does not wake for timers
- * again so soon, that a wake-up may serve several.  One timer alone is punctual.
+ * again so soon, that a wake-up may serve several.  One timer alone is punctual, and
+ * what is due already is not put off.
  */
 static int64_t next_deadline(const struct coil_loop *loop)
 {
 	int64_t next = coil__timers_next(&loop->timers);
 
-	if (next < loop->slept + loop->gather && !loop->clock)
+	if (next > loop->now && next < loop->slept + loop->gather && !loop->clock)
 		next = loop->slept + loop->gather;
 	if (loop->ending && loop->jobs && loop->nag < next)
 		next = loop->nag;

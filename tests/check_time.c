@@ -184,6 +184,37 @@ COIL_TEST(a_thousand_sleepers_wake_in_order)
 	ck_assert_uint_eq(coil__loop->timers.count, 0);
 }
 
+static const struct backend *real;
+static int late;
+
+static void spy_on_poll(struct coil_loop *loop, int64_t deadline)
+{
+	late += deadline > loop->now && coil__timers_next(&loop->timers) <= loop->now;
+	real->poll(loop, deadline);
+}
+
+/* More of them than one pass takes, just after a sleep, when others are put off. */
+COIL_TEST(the_loop_does_not_sleep_while_a_timer_is_overdue)
+{
+	enum { MANY = 300 };
+	struct alarm alarms[MANY];
+	struct coil_task *tasks[MANY];
+	struct backend spy = *coil__loop->backend;
+	int64_t base = coil_now() + 20 * MS;
+
+	real = coil__loop->backend;
+	late = 0;
+	spy.poll = spy_on_poll;
+	coil__loop->backend = &spy;
+	for (int i = 0; i < MANY; i++) {
+		alarms[i] = (struct alarm){ base + i, "" };
+		tasks[i] = start(sound, &alarms[i]);
+	}
+	ck_assert_int_eq(coil_gather(tasks, MANY, NULL), 0);
+	coil__loop->backend = real;
+	ck_assert_int_eq(late, 0);
+}
+
 START_TEST(off_a_loop_the_clock_is_the_monotonic_one_real_clock)
 {
 	struct timespec before, after;
@@ -232,6 +263,7 @@ Suite *suite(void)
 	tcase_add_test(tests,
 		       ten_hours_pass_in_a_moment_where_time_is_simulated);
 	tcase_add_test(tests, a_thousand_sleepers_wake_in_order);
+	tcase_add_test(tests, the_loop_does_not_sleep_while_a_timer_is_overdue);
 	tcase_add_test(tests,
 		       off_a_loop_the_clock_is_the_monotonic_one_real_clock);
 	tcase_add_test(tests,

@@ -3,8 +3,8 @@
  * An echo server by hand, over epoll: as little as can be between the system calls.
  * ARGUMENTS: PORT [edge | level].  Level-triggered it reads once an event (there is
  * seldom more); edge-triggered it must read until there is no more, unless the read
- * was short, which says the same for less, but not of the peer's end.  Both reply at once, and wait for room
- * only where there is none.
+ * was short, which says the same for less, but not of the peer's end.  Both reply at
+ * once, and wait for room only where there is none.
  */
 #include "bench/floor/echo.h"
 #include <sys/epoll.h>
