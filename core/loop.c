@@ -10,7 +10,6 @@
 #include "core/waitq.h"
 #include <coil/time.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +113,7 @@ int coil__loop_open(struct coil_loop **result, const struct coil_options *option
 			    &loop->root.stack.top);
 	loop->engine_fds[0] = loop->engine_fds[1] = -1;
 	atomic_init(&loop->refs, 1);
+	coil__inbox_open(&loop->inbox);
 	err = coil__stacks_open(&loop->stacks, size);
 	if (!err)
 		err = open_backend(loop, options);
@@ -153,8 +153,7 @@ void coil__loop_close(struct coil_loop *loop)
 	coil__pool_close(loop);
 	loop->ended = true;
 	/* What was taken is sure to run: there may be some that came at the last moment. */
-	coil__inbox_close(&loop->inbox);
-	coil__inbox_run(loop, INT_MAX);
+	coil__inbox_close(loop);
 	loop->backend->close(loop);
 	coil__timers_close(&loop->timers);
 	coil__stacks_close(&loop->stacks);
@@ -331,7 +330,6 @@ static void look_around(struct coil_loop *loop)
 	    (deadline && !coil__inbox_sleep(&loop->inbox)))
 		deadline = 0;
 	loop->backend->poll(loop, deadline);
-	coil__inbox_take(&loop->inbox);
 	coil__inbox_run(loop, BUDGET);
 	loop->now = coil__clock(loop);
 	if (deadline)

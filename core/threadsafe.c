@@ -31,18 +31,15 @@ struct coil_loop *coil_loop_ref(struct coil_loop *loop)
  */
 void coil_loop_unref(struct coil_loop *loop)
 {
-	bool open;
-
 	if (!loop)
 		return;
-	open = coil__inbox_begin(&loop->inbox);
-	if (open) {
-		atomic_fetch_sub_explicit(&loop->refs, 1, memory_order_acq_rel);
-		coil__inbox_call(loop);
-	}
-	coil__inbox_end(&loop->inbox);
-	if (!open)
+	if (!coil__inbox_begin(&loop->inbox)) {
 		coil__loop_unref(loop);
+		return;
+	}
+	atomic_fetch_sub_explicit(&loop->refs, 1, memory_order_acq_rel);
+	coil__inbox_call(loop);
+	coil__inbox_end(&loop->inbox);
 }
 
 /*

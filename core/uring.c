@@ -376,18 +376,25 @@ static void pull_backlog(struct uring *uring, struct op *op)
 	list_remove(&uring->backlog, op_link(op));
 }
 
+static bool reads_or_writes(const struct op *op)
+{
+	unsigned char code = op->sqe.opcode;
+
+	return code == IORING_OP_READ || code == IORING_OP_WRITE ||
+	       code == IORING_OP_READV || code == IORING_OP_WRITEV;
+}
+
 /* Where a file stands that op reads or writes there, else -1. */
 static off_t position_of(const struct op *op)
 {
-	switch (op->sqe.opcode) {
-	case IORING_OP_READ:
-	case IORING_OP_READV:
-	case IORING_OP_WRITE:
-	case IORING_OP_WRITEV:
-		return lseek(op->sqe.fd, 0, SEEK_CUR);
-	default:
-		return -1;
-	}
+	return reads_or_writes(op) ? lseek(op->sqe.fd, 0, SEEK_CUR) : -1;
+}
+
+/* An offset in a pipe: the ring would pass over it, where system calls refuse. */
+static bool has_no_such_place(const struct op *op)
+{
+	return reads_or_writes(op) && op->sqe.off != UINT64_MAX &&
+	       lseek(op->sqe.fd, 0, SEEK_CUR) < 0;
 }
 
 /*
@@ -505,6 +512,8 @@ static void uring_submit(struct coil_loop *loop, struct op *op)
 
 	if (unlikely(uring->refused[op->sqe.opcode]))
 		otherwise(uring, op);
+	else if (unlikely(has_no_such_place(op)))
+		coil__op_complete(loop, op, -errno, 0);
 	else
 		submit_ring(uring, op);
 }

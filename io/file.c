@@ -24,16 +24,14 @@ static int check_vector(int fd, const struct iovec *iov, int n)
 	return check_buffer(fd, iov, (size_t)n);
 }
 
-/* To an op -1 is the file's position, and a pipe takes any offset. */
+/* To an op -1 is the file's position. */
 static int check_offset(int fd, const void *buf, size_t len, off_t offset)
 {
 	int err = check_buffer(fd, buf, len);
 
 	if (err)
 		return err;
-	if (offset < 0)
-		return -EINVAL;
-	return coil__fd_seeks(coil__loop, fd) ? 0 : -errno;
+	return offset < 0 ? -EINVAL : 0;
 }
 
 ssize_t coil_read(int fd, void *buf, size_t len)
@@ -258,21 +256,26 @@ enum { CHUNK = 256 * 1024, COPY = 8 * 1024 };
 static int check_ends(int out, int in)
 {
 	int type, flags = fcntl(out, F_GETFL);
+	socklen_t len = sizeof(type);
 
 	if (flags < 0)
 		return -errno;
-	type = coil__fd_type(coil__loop, in);
+	type = coil__file_type(in);
 	if (type < 0)
 		return type;
 	if (type != S_IFREG && type != S_IFBLK)
 		return -EINVAL;
-	type = coil__fd_type(coil__loop, out);
+	type = coil__file_type(out);
 	if (type < 0)
 		return type;
 	if (type == S_IFREG || type == S_IFBLK)
 		return 0;
-	if (type == S_IFSOCK && !coil__fd_streams(coil__loop, out))
-		return -EINVAL;
+	if (type == S_IFSOCK) {
+		if (getsockopt(out, SOL_SOCKET, SO_TYPE, &type, &len))
+			return -errno;
+		if (type != SOCK_STREAM)
+			return -EINVAL;
+	}
 	return (flags & O_NONBLOCK) != 0;
 }
 
@@ -419,7 +422,7 @@ static ssize_t splice_ready(int in, off_t *in_offset, int out,
 {
 	loff_t from = in_offset ? *in_offset : -1;
 	loff_t to = out_offset ? *out_offset : -1;
-	int from_type = coil__fd_type(coil__loop, in), to_type = coil__fd_type(coil__loop, out);
+	int from_type = coil__file_type(in), to_type = coil__file_type(out);
 	bool file = from_type == S_IFREG || from_type == S_IFBLK ||
 		    to_type == S_IFREG || to_type == S_IFBLK;
 	ssize_t n;

@@ -517,7 +517,7 @@ COIL_TEST(file_calls_on_what_is_no_fd_are_ebadf)
 	}
 }
 
-/* That a number can be read at an offset is remembered, but not for longer than it is true. */
+/* Whatever the number meant before, and whoever closed it. */
 COIL_TEST(a_pipe_under_the_number_of_a_file_has_no_offsets)
 {
 	int ends[2], file = coil_open("/proc/self/exe", O_RDONLY, 0), again;
@@ -535,7 +535,6 @@ COIL_TEST(a_pipe_under_the_number_of_a_file_has_no_offsets)
 	again = coil_open("/proc/self/exe", O_RDONLY, 0);
 	ck_assert_int_eq(again, file);
 	ck_assert_int_eq(coil_pread(again, received, 1, 0), 1);
-	/* Behind coil's back, but coil makes what comes after it. */
 	close(again);
 	again = coil_socket(AF_UNIX, SOCK_STREAM, 0);
 	ck_assert_int_eq(again, file);

@@ -13,6 +13,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+enum { CROWD = 16 };
+
 /*
  * Calls.
  */
@@ -20,6 +22,11 @@
 static void note_call(void *arg)
 {
 	trace("%d", (int)(intptr_t)arg);
+}
+
+static void note_nothing(void *arg)
+{
+	(void)arg;
 }
 
 static int soon(void (*fn)(void *arg), void *arg)
@@ -238,6 +245,38 @@ START_TEST(a_call_that_was_taken_is_made_even_as_the_loop_ends)
 			coil_loop_unref(fire.callers[i].loop);
 		}
 	}
+}
+END_TEST
+
+static atomic_bool enough;
+
+static void *call_for_ever(void *arg)
+{
+	while (!atomic_load(&enough))
+		(void)!coil_call_soon_threadsafe(arg, note_nothing, NULL);
+	coil_loop_unref(arg);
+	return NULL;
+}
+
+static int end_all_the_same(void *arg)
+{
+	pthread_t *threads = arg;
+
+	for (int i = 0; i < CROWD; i++)
+		threads[i] = begin(call_for_ever, coil_loop_ref(coil_current_loop()));
+	return coil_sleep(10 * COIL_MILLISECOND);
+}
+
+/* There is always one of them who is about to be refused. */
+START_TEST(threads_that_do_not_take_no_for_an_answer_keep_no_loop_from_ending)
+{
+	pthread_t threads[CROWD];
+
+	atomic_store(&enough, false);
+	ck_assert_int_eq(coil_run(end_all_the_same, threads), 0);
+	atomic_store(&enough, true);
+	for (int i = 0; i < CROWD; i++)
+		ck_assert_int_eq(end(threads[i]), 0);
 }
 END_TEST
 
@@ -514,6 +553,7 @@ static Suite *add_calls(Suite *whole)
 	tcase_add_test(tests, a_call_wakes_a_loop_that_has_nothing_else_to_wait_for);
 	tcase_add_test(tests, the_calls_of_each_of_many_threads_keep_their_order);
 	tcase_add_test(tests, a_call_that_was_taken_is_made_even_as_the_loop_ends);
+	tcase_add_test(tests, threads_that_do_not_take_no_for_an_answer_keep_no_loop_from_ending);
 	tcase_add_test(tests, a_call_that_cannot_be_taken_is_refused);
 	suite_add_tcase(whole, tests);
 	return whole;
