@@ -666,13 +666,13 @@ static void epoll_poll(struct coil_loop *loop, int64_t deadline)
 		prove(loop);
 }
 
-/* Edge-triggered as well, so that nobody has to read it. */
+/* Edge-triggered as well, so that nobody has to read it.  Not write(): see uring.c. */
 static void epoll_wake(struct coil_loop *loop)
 {
 	struct engine *engine = loop->engine;
 	const uint64_t one = 1;
 
-	if (write(engine->wake_fd, &one, sizeof(one)) < 0)
+	if (syscall(SYS_write, engine->wake_fd, &one, sizeof(one)) < 0)
 		return;
 }
 

@@ -42,6 +42,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { ENTRIES = 256, CQ_FACTOR = 16, CQ_MOST = 65536 };
@@ -685,8 +686,11 @@ static void uring_wake(struct coil_loop *loop)
 	struct uring *uring = loop->engine;
 	uint64_t one = 1;
 
-	/* EAGAIN: so many wakes are pending that one more makes no difference. */
-	if (write(uring->wake_fd, &one, sizeof(one)) < 0)
+	/*
+	 * EAGAIN: so many wakes are pending that one more makes no difference.  Not
+	 * write(): a thread that pthread_cancel() ended in it would be a sender for ever.
+	 */
+	if (syscall(SYS_write, uring->wake_fd, &one, sizeof(one)) < 0)
 		return;
 }
 

@@ -19,6 +19,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef RESOLVE_CACHED	/* Linux 5.12 */
+#define RESOLVE_CACHED 0x20
+#endif
+
 enum { IN_SIZE = 8192, OUT_SIZE = 16384, PART = 1 << 17 };
 
 struct connection {
