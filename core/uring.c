@@ -385,17 +385,23 @@ static bool reads_or_writes(const struct op *op)
 	       code == IORING_OP_READV || code == IORING_OP_WRITEV;
 }
 
-/* Where a file stands that op reads or writes there, else -1. */
-static off_t position_of(const struct op *op)
+/*
+ * Where a file stands whose position op is to move, for settle_position(); else -1.
+ * An offset in a pipe is refused: the ring would pass over it, where system calls
+ * do not.
+ */
+static int look_at_position(struct op *op)
 {
-	return reads_or_writes(op) ? lseek(op->sqe.fd, 0, SEEK_CUR) : -1;
-}
+	off_t position;
 
-/* An offset in a pipe: the ring would pass over it, where system calls refuse. */
-static bool has_no_such_place(const struct op *op)
-{
-	return reads_or_writes(op) && op->sqe.off != UINT64_MAX &&
-	       lseek(op->sqe.fd, 0, SEEK_CUR) < 0;
+	op->from = -1;
+	if (!reads_or_writes(op))
+		return 0;
+	position = lseek(op->sqe.fd, 0, SEEK_CUR);
+	if (op->sqe.off != UINT64_MAX)
+		return position < 0 ? -errno : 0;
+	op->from = position;
+	return 0;
 }
 
 /*
@@ -428,7 +434,6 @@ static void submit_ring(struct uring *uring, struct op *op)
 		return;
 	}
 	op->state = IN_RING;
-	op->from = unlikely(op->sqe.off == UINT64_MAX) ? position_of(op) : -1;
 	*sqe = op->sqe;
 	sqe->user_data = (uintptr_t)op;
 	/*
@@ -510,11 +515,15 @@ static void otherwise(struct uring *uring, struct op *op)
 static void uring_submit(struct coil_loop *loop, struct op *op)
 {
 	struct uring *uring = loop->engine;
+	int err;
 
-	if (unlikely(uring->refused[op->sqe.opcode]))
+	if (unlikely(uring->refused[op->sqe.opcode])) {
 		otherwise(uring, op);
-	else if (unlikely(has_no_such_place(op)))
-		coil__op_complete(loop, op, -errno, 0);
+		return;
+	}
+	err = look_at_position(op);
+	if (unlikely(err))
+		coil__op_complete(loop, op, err, 0);
 	else
 		submit_ring(uring, op);
 }
