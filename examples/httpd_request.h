@@ -43,14 +43,16 @@ static int on_header_field(llhttp_t *parser, const char *at, size_t n)
 
 static int on_header_value(llhttp_t *parser, const char *at, size_t n)
 {
-	static const char names[TEXTS][18] = { "", "", "range", "if-range",
-		"if-none-match", "if-modified-since" };
-	static const size_t lengths[TEXTS] = { 0, 0, 5, 8, 13, 17 };
+	static const struct { const char *name; size_t n; } kept[TEXTS] = {
+		[RANGE] = { "range", 5 }, [IF_RANGE] = { "if-range", 8 },
+		[IF_NONE_MATCH] = { "if-none-match", 13 },
+		[IF_MODIFIED_SINCE] = { "if-modified-since", 17 },
+	};
 	const struct request *r = (const struct request *)parser;
 
 	for (int i = RANGE; i < TEXTS; i++) {
-		if (lengths[i] == r->len[FIELD] &&
-		    !strncasecmp(names[i], r->texts[FIELD], lengths[i]))
+		if (kept[i].n == r->len[FIELD] &&
+		    !strncasecmp(kept[i].name, r->texts[FIELD], kept[i].n))
 			keep_text(parser, i, at, n);
 	}
 	return 0;
