@@ -7,9 +7,9 @@
  * loop does it in that order.  Only a loop that sleeps is woken: one that is busy
  * looks by itself, in every pass.
  *
- * A thread counts as a sender from before it looks whether the inbox is closed until
- * after its wake-up, so that a loop that is ending knows when nobody touches its
- * engine any more.
+ * A thread counts as a sender from before it appends until after its wake-up, and
+ * looks whether the inbox is closed once it counts: so a loop that has closed it, and
+ * sees no sender, knows that nobody touches its engine any more.
  */
 
 #include <stdatomic.h>

@@ -47,7 +47,6 @@ struct coil_loop {
 	int engine_fds[2];		/* ... which the child of a fork closes; or -1 */
 	char reason[160];
 
-
 	struct timers timers;
 	struct stacks stacks;
 	struct coil_task *corpse;	/* ended, on a stack that only root may bury */

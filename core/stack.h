@@ -63,9 +63,8 @@ int coil__stacks_open(struct stacks *stacks, size_t size);
 void coil__stacks_close(struct stacks *stacks);
 
 /*
- * A stack of size bytes (0: the pool's), NULL when memory is out.  Its struct
- * lies where the task ends; a cache line's
- * bounds are its bounds, and the task's.
+ * A stack of size bytes (0: the pool's), NULL when memory is out.  Its struct lies
+ * where the task ends; both begin and end with a cache line.
  */
 struct stack *coil__stack_take(struct stacks *stacks, size_t size, struct taken *taken);
 
