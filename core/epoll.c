@@ -58,7 +58,7 @@
 #include <unistd.h>
 
 enum {
-	EVENTS = 128,		/* taken in one look */
+	EVENTS = 64,		/* taken in one look */
 	SHOTS = 64,		/* accepted in a row before others have a turn */
 	DEPTH = 8,		/* completions within each other */
 	UNATTENDED = 8,		/* events in a row that silence an fd */

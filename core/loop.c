@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 enum {
-	BUDGET = 64,		/* switches between two looks around */
+	BUDGET = 256,		/* switches between two looks around */
+	AT_ONCE = 64,		/* timers, and calls of other threads, in a pass */
 	MANY = 4,		/* timers that are worth a longer wait */
 	STUCK_LISTED = 100,	/* tasks; a daemon's log is not to be flooded */
 	NAG_LISTED = 10,
@@ -178,7 +179,7 @@ static int64_t gather(const struct coil_loop *loop, int n)
 }
 
 /*
- * No more than run in a pass, so that what is fetched now is still at hand when its
+ * No more than a few in a pass, so that what is fetched now is still at hand when its
  * turn comes.  But equal deadlines stay together, as a result must be there before
  * the expiry of that moment is applied.  A sleeper is not so much as looked at: a
  * million of them are a million misses of the TLB (coil_sleep_until does the rest).
@@ -192,7 +193,7 @@ static void fire_timers(struct coil_loop *loop)
 	for (n = 0; (when = coil__timers_next(&loop->timers)) <= loop->now; n++) {
 		void *owner;
 
-		if (n >= BUDGET && when != last)
+		if (n >= AT_ONCE && when != last)
 			break;
 		last = when;
 		owner = coil__timer_pop(&loop->timers, &kind);
@@ -330,7 +331,7 @@ static void look_around(struct coil_loop *loop)
 	    (deadline && !coil__inbox_sleep(&loop->inbox)))
 		deadline = 0;
 	loop->backend->poll(loop, deadline);
-	coil__inbox_run(loop, BUDGET);
+	coil__inbox_run(loop, AT_ONCE);
 	loop->now = coil__clock(loop);
 	if (deadline)
 		loop->slept = loop->now;

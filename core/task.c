@@ -34,6 +34,7 @@
 #include <string.h>
 
 enum {
+	TURN = 3,		/* what a turn takes of the budget besides its switch */
 	REFUSED_TURN = 64,	/* refused calls in a row after which others run */
 	REFUSED_REPORT = 10000,
 };
@@ -151,6 +152,8 @@ void coil__turn(struct coil_task *self)
 {
 	struct coil_loop *loop = self->loop;
 
+	/* Who gives way has computed, it may be for long. */
+	loop->budget -= TURN;
 	/* Alone, it would be the next; but others may have to be looked for. */
 	if (!coil__ready_count(loop) && --loop->budget > 0)
 		return;
