@@ -33,9 +33,9 @@
  * reports it if it is ready; or it says ENOENT, and the file is added; or EBADF,
  * and the ops are tried, which tells them.  One proof is enough for a wait, and
  * most waits are short; so the fds on which one began are listed, and the list
- * is gone through when the loop has slept for 100 ms, and every second when it
- * never sleeps so long.  That is what a stale entry costs, and an idle fd costs
- * one system call.
+ * is gone through, a few in a pass, when the loop has slept for 100 ms, and every
+ * second when it never sleeps so long.  That is what a stale entry costs, and an
+ * idle fd costs one system call.
  *
  * Some waits have no event: see coil__perform_events().  They are tried again
  * every few milliseconds.  Regular files answer EPERM to epoll_ctl, and go to
@@ -62,7 +62,7 @@ enum {
 	SHOTS = 64,		/* accepted in a row before others have a turn */
 	DEPTH = 8,		/* completions within each other */
 	UNATTENDED = 8,		/* events in a row that silence an fd */
-	PROOFS = 1024,		/* in a row */
+	PROOFS = 32,		/* in a row: each is a system call */
 	SKIPS = 16,		/* looks that a busy loop leaves out ... */
 };
 
@@ -103,9 +103,11 @@ struct engine {
 	int wake_fd;
 	bool coarse;			/* no epoll_pwait2(2): milliseconds */
 	struct queue *waiters;		/* by fd */
-	int *listed;			/* fds that are to be proved */
-	size_t capacity;		/* of both */
+	int *listed;			/* fds that are to be proved, first to last */
+	size_t capacity;		/* of waiters; listed has twice that */
 	size_t listed_count;
+	size_t round;			/* of them, those that are being gone through */
+	size_t proved;			/* ... and so many were */
 	size_t waiting;			/* ops in all queues */
 	struct op *cursor;		/* the next that fire() will look at */
 	struct queue again;
@@ -207,7 +209,7 @@ static bool grow(struct engine *engine, size_t need)
 	if (!waiters)
 		return false;
 	engine->waiters = waiters;
-	listed = realloc(engine->listed, capacity * sizeof(*listed));
+	listed = realloc(engine->listed, 2 * capacity * sizeof(*listed));
 	if (!listed)
 		return false;
 	engine->listed = listed;
@@ -561,17 +563,23 @@ static void prove(struct coil_loop *loop)
 {
 	struct engine *engine = loop->engine;
 
-	for (int n = 0; engine->listed_count && n < PROOFS; n++) {
-		int fd = engine->listed[--engine->listed_count];
+	if (!engine->round)
+		engine->round = engine->listed_count;
+	for (int n = 0; engine->proved < engine->round && n < PROOFS; n++) {
+		int fd = engine->listed[engine->proved++];
 
 		loop->fds[fd].flags &= ~LISTED;
 		if (engine->waiters[fd].first &&
 		    control(loop, fd, wanted_of(engine, fd)))
 			fire(loop, fd, EPOLLERR | EPOLLHUP);
 	}
-	/* The rest have their turn later. */
-	if (!engine->listed_count)
-		engine->checked = loop->now;
+	if (engine->proved < engine->round)
+		return;
+	engine->listed_count -= engine->round;
+	memmove(engine->listed, engine->listed + engine->round,
+		engine->listed_count * sizeof(*engine->listed));
+	engine->round = engine->proved = 0;
+	engine->checked = loop->now;
 }
 
 static void try_those_without_events(struct coil_loop *loop)
@@ -593,6 +601,8 @@ static int64_t time_to_sleep(const struct coil_loop *loop, int64_t deadline)
 	int64_t now = coil__clock(loop);
 	int64_t ns = deadline == COIL_FOREVER ? deadline : deadline - now;
 
+	if (engine->round)
+		return 0;
 	if (engine->listed_count && ns > IDLE_NS)
 		ns = IDLE_NS;
 	if (engine->again.first && ns > engine->again_at - now)
@@ -662,7 +672,7 @@ static void epoll_poll(struct coil_loop *loop, int64_t deadline)
 	    ((!n && ns) || coil__clock(loop) >= engine->again_at))
 		try_those_without_events(loop);
 	if (engine->listed_count &&
-	    ((!n && ns >= IDLE_NS) || loop->now - engine->checked >= CHECK_NS))
+	    (engine->round || (!n && ns >= IDLE_NS) || loop->now - engine->checked >= CHECK_NS))
 		prove(loop);
 }
 

@@ -103,6 +103,36 @@ COIL_TEST(a_stale_number_is_noticed_by_an_idle_loop_on_a_real_clock)
 	coil_close(fds[0]);
 }
 
+/* More than are proved in one pass, and each begins a new wait when it was served. */
+COIL_TEST(a_crowd_of_stale_numbers_is_noticed_on_a_real_clock)
+{
+	enum { STALE = 100 };
+	static struct asker askers[STALE];
+	int fds[STALE][2], peers[STALE];
+
+	for (int i = 0; i < STALE; i++) {
+		unix_pair(fds[i], SOCK_STREAM);
+		acquaint(fds[i][0], fds[i][1]);
+		peers[i] = replace(fds[i][0]);
+	}
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < STALE; i++)
+			ask(&askers[i], ask_recv, fds[i][0]);
+		for (int i = 0; i < STALE; i++)
+			say(peers[i], "new");
+		for (int i = 0; i < STALE; i++) {
+			COIL_TIMEOUT(2 * COIL_SECOND)
+				answered(&askers[i]);
+			ck_assert_int_eq(askers[i].res, 3);
+		}
+	}
+	for (int i = 0; i < STALE; i++) {
+		close(peers[i]);
+		close(fds[i][1]);
+		coil_close(fds[i][0]);
+	}
+}
+
 static int spin(void *arg)
 {
 	bool *stop = arg;
@@ -443,6 +473,7 @@ Suite *suite(void)
 	tests = tcase_create("epoll");
 	tcase_add_test(tests, a_steady_exchange_makes_no_epoll_ctl);
 	tcase_add_test(tests, a_stale_number_is_noticed_by_an_idle_loop_on_a_real_clock);
+	tcase_add_test(tests, a_crowd_of_stale_numbers_is_noticed_on_a_real_clock);
 	tcase_add_test(tests, a_stale_number_is_noticed_by_a_busy_loop_on_a_real_clock);
 	tcase_add_test(tests, a_number_that_coil_itself_reused_is_known_at_once);
 	tcase_add_test(tests, events_of_a_closed_number_whose_file_lives_on_do_no_harm);
