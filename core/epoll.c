@@ -406,6 +406,8 @@ static bool epoll_attempt(struct coil_loop *loop, struct op *op)
 {
 	size_t fd = (size_t)op->sqe.fd;
 
+	if (op->sqe.opcode == IORING_OP_READ)
+		return coil__perform_cached(loop, op);
 	if (!is_plain(op) || fd >= loop->fd_count || loop->fds[fd].closer)
 		return false;
 	op->res = try_plainly(&loop->fds[fd], op);

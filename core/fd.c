@@ -33,7 +33,38 @@ struct fd *coil__loop_fd(struct coil_loop *loop, int fd)
 void coil__fd_made(struct coil_loop *loop, int fd)
 {
 	if ((size_t)fd < loop->fd_count)
-		loop->fds[fd].events = 0;
+		loop->fds[fd].events = loop->fds[fd].guess = 0;
+}
+
+/* How often a guess is good: above 0 for yes, below for no. */
+enum { GUESSES = 64, UNCACHED = 16 };
+
+static bool is_cached(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && !(flags & (O_DIRECT | O_PATH)) && coil__file_type(fd) == S_IFREG;
+}
+
+bool coil__fd_cached(struct coil_loop *loop, int fd)
+{
+	struct fd *entry = coil__loop_fd(loop, fd);
+
+	if (unlikely(!entry) || entry->closer)
+		return false;
+	if (unlikely(!entry->guess))
+		entry->guess = is_cached(fd) ? GUESSES : -GUESSES;
+	if (entry->guess < 0) {
+		entry->guess++;
+		return false;
+	}
+	entry->guess--;
+	return true;
+}
+
+void coil__fd_uncached(struct coil_loop *loop, int fd)
+{
+	loop->fds[fd].guess = -UNCACHED;
 }
 
 int coil__file_type(int fd)

@@ -4,10 +4,11 @@
 
 /*
  * What a loop knows of an fd, by its number: what is in flight for it, and what the
- * epoll engine has asked the kernel to watch.  Nothing that the kernel said of its
- * file is kept, as the number may mean another any time.
+ * epoll engine has asked the kernel to watch.  Of its file there is but a guess that
+ * can cost time and nothing else, as the number may mean another any time.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct coil_loop;
@@ -19,6 +20,7 @@ struct fd {
 	struct coil_task *closer;	/* waits until there are none, and closes it */
 	uint32_t events;		/* the epoll engine's */
 	uint32_t flags;
+	int guess;			/* see coil__fd_cached */
 };
 
 /* The entry of an fd, NULL when memory is out.  Moves when another is asked for. */
@@ -31,6 +33,16 @@ struct fd *coil__loop_fd(struct coil_loop *loop, int fd);
  */
 void coil__fd_closed(struct coil_loop *loop, int fd);
 void coil__fd_made(struct coil_loop *loop, int fd);
+
+/*
+ * Whether reads of fd may find their bytes in memory, and wait for no disk if they do
+ * not when told so: a regular file without O_DIRECT.  The kernel is asked by every
+ * 64th of such looks, so the answer may be of the file before.
+ */
+bool coil__fd_cached(struct coil_loop *loop, int fd);
+
+/* It was not so: for some looks it is not to be tried. */
+void coil__fd_uncached(struct coil_loop *loop, int fd);
 
 /* S_IFREG and the like, or a negative errno.  Asks no file server. */
 int coil__file_type(int fd);

@@ -248,8 +248,10 @@ void coil__op_close_end(int number)
 {
 	struct coil_loop *loop = coil__loop;
 
-	if ((size_t)number < loop->fd_count && loop->fds[number].closer == coil__self())
-		loop->fds[number].closer = NULL;
+	if ((size_t)number >= loop->fd_count || loop->fds[number].closer != coil__self())
+		return;
+	loop->fds[number].closer = NULL;
+	loop->fds[number].guess = 0;
 }
 
 const char *coil__op_name(const struct op *op)

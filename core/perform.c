@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/perform.h"
 #include "core/list.h"
+#include "core/loop.h"
 #include "core/uring_abi.h"
 #include <endian.h>
 #include <errno.h>
@@ -17,6 +18,7 @@
 
 enum {
 	AT_ONCE = 1 << 20,	/* bytes of a file to be read while all wait */
+	COPY_A_SWITCH = 1 << 14,	/* bytes copied take as much of the budget as a switch */
 	WINDOW = 64,		/* buffers of a part of an array of them */
 	RETRY_MS = 5,
 };
@@ -270,6 +272,31 @@ static int try_move(struct op *op)
 		return leave_to_pool(op);
 	}
 	return result(n);
+}
+
+/*
+ * A read that comes short met the file's end, or what is not in memory; it is made
+ * anew by those who can tell which.
+ */
+bool coil__perform_cached(struct coil_loop *loop, struct op *op)
+{
+	const struct io_uring_sqe *sqe = &op->sqe;
+	struct iovec iov = { ptr(sqe->addr), sqe->len };
+	ssize_t n;
+
+	if (sqe->opcode != IORING_OP_READ || sqe->off == UINT64_MAX || sqe->rw_flags ||
+	    sqe->len > AT_ONCE || !coil__fd_cached(loop, sqe->fd))
+		return false;
+	n = preadv2(sqe->fd, &iov, 1, (off_t)sqe->off, RWF_NOWAIT);
+	if (n == sqe->len || !n) {
+		op->res = (int)n;
+		loop->budget -= (int)(n / COPY_A_SWITCH);
+		return true;
+	}
+	if (n < 0)
+		coil__fd_uncached(loop, sqe->fd);
+	op->attempted = n > 0 || errno == EAGAIN;
+	return false;
 }
 
 /*

@@ -37,6 +37,12 @@ size_t coil__op_length(const struct op *op);
 /* Does it without blocking: the result, or a negative errno. */
 int coil__perform_try(struct op *op);
 
+/*
+ * Reads from a place in a file what is in memory, if all of it is: true, with its
+ * result in res.  False: nothing was done; if op->attempted, fd has such places.
+ */
+bool coil__perform_cached(struct coil_loop *loop, struct op *op);
+
 /* Its fd cannot be waited for: from now on it is for the pool. */
 void coil__perform_unpollable(struct op *op);
 

@@ -395,7 +395,8 @@ static int look_at_position(struct op *op)
 	off_t position;
 
 	op->from = -1;
-	if (!reads_or_writes(op))
+	/* A file that was just read, at a place, and had not all in memory is no pipe. */
+	if (!reads_or_writes(op) || op->attempted)
 		return 0;
 	position = lseek(op->sqe.fd, 0, SEEK_CUR);
 	if (op->sqe.off != UINT64_MAX)
@@ -510,6 +511,12 @@ static void otherwise(struct uring *uring, struct op *op)
 	if (op->state == IN_RING_REFUSED && res != -EACCES)
 		uring->refused[op->sqe.opcode] = true;
 	coil__op_complete(uring->loop, op, res, 0);
+}
+
+/* Nothing but this is had for less by a call than by the ring. */
+static bool uring_attempt(struct coil_loop *loop, struct op *op)
+{
+	return op->sqe.opcode == IORING_OP_READ && coil__perform_cached(loop, op);
 }
 
 static void uring_submit(struct coil_loop *loop, struct op *op)
@@ -707,6 +714,7 @@ const struct backend coil__uring = {
 	.name = "uring",
 	.open = uring_open,
 	.close = uring_close,
+	.attempt = uring_attempt,
 	.submit = uring_submit,
 	.cancel = uring_cancel,
 	.poll = uring_poll,

@@ -543,6 +543,47 @@ COIL_TEST(a_pipe_under_the_number_of_a_file_has_no_offsets)
 	close(ends[1]);
 }
 
+/* More often than the guess of what a number means is good for. */
+static void reads_of(int from, int fd, ssize_t result, const char *text)
+{
+	ck_assert_int_eq(dup2(from, fd), fd);
+	for (int i = 0; i < 70; i++) {
+		char buf[16] = "";
+
+		ck_assert_int_eq(coil_pread(fd, buf, 8, 1), result);
+		ck_assert(!text || !strcmp(buf, text));
+	}
+}
+
+COIL_TEST(what_a_number_meant_makes_no_difference_to_what_is_read)
+{
+	int one = memfd_create("one", MFD_CLOEXEC), other = memfd_create("other", MFD_CLOEXEC);
+	int fd = fcntl(one, F_DUPFD_CLOEXEC, 0);
+	int proc = open("/proc/self/stat", O_RDONLY | O_CLOEXEC), ends[2], pair[2];
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	ck_assert_int_eq(write(one, "a file", 6), 6);
+	ck_assert_int_eq(write(other, "another file", 12), 12);
+	ck_assert_int_eq(write(ends[1], "a pipe", 6), 6);
+	for (int turn = 0; turn < 3; turn++) {
+		reads_of(one, fd, 5, " file");
+		reads_of(other, fd, 8, "nother f");
+		reads_of(ends[0], fd, -ESPIPE, "");
+		reads_of(one, fd, 5, " file");
+		reads_of(proc, fd, 8, NULL);
+		reads_of(pair[0], fd, -ESPIPE, "");
+	}
+	ck_assert_int_eq(ftruncate(one, 1), 0);
+	reads_of(one, fd, 0, "");
+	close_all(ends, 2);
+	close_all(pair, 2);
+	coil_close(proc);
+	coil_close(fd);
+	coil_close(other);
+	coil_close(one);
+}
+
 COIL_TEST(file_calls_tell_bad_arguments_before_they_begin)
 {
 	struct iovec iov = { received, 1 };
@@ -682,6 +723,7 @@ Suite *suite(void)
 		tests,
 		what_comes_short_at_a_file_in_proc_moves_its_position);
 	tcase_add_test(tests, a_pipe_under_the_number_of_a_file_has_no_offsets);
+	tcase_add_test(tests, what_a_number_meant_makes_no_difference_to_what_is_read);
 	tcase_add_test(tests, file_calls_tell_bad_arguments_before_they_begin);
 	tcase_add_test(tests,
 		       a_request_that_is_pending_refuses_every_file_call);
