@@ -71,9 +71,23 @@ static inline struct transfer context_jump(void *to, void *data)
 #ifdef __x86_64__
 #define CONTEXT_FLAGS 0x3fu
 
-static inline uint32_t context_flags(const void *context)
+/* What the unit is set to: MXCSR, and the control word of the x87. */
+struct context_modes {
+	uint32_t mxcsr;
+	uint16_t x87;
+};
+
+static inline struct context_modes context_modes(void)
 {
-	return *(const uint32_t *)context & CONTEXT_FLAGS;
+	struct context_modes modes = { .mxcsr = __builtin_ia32_stmxcsr() };
+
+	__asm__ volatile("fnstcw %0" : "=m"(modes.x87));
+	return modes;
+}
+
+static inline uint32_t context_mxcsr(const void *context)
+{
+	return *(const uint32_t *)context;
 }
 
 static inline void context_raise(void *context, uint32_t flags)
@@ -86,15 +100,36 @@ static inline void context_raise(void *context, uint32_t flags)
 
 /*
  * A new task begins with the modes of the one that makes it.  Whoever stood on
- * this stack before may have rounded otherwise, and has left its modes there.
+ * this stack before may have rounded otherwise, and has left its modes there.  To
+ * ask for MXCSR takes nearly as long as a jump.  So where the maker's was the usual
+ * one when it last ran again, and the x87's, which fesetround(3) and feenableexcept(3)
+ * change as well, is the usual one now, it is taken to be so still.
  */
-static inline void context_inherit(void *context)
+static inline uint32_t context_inherit(void *context, uint32_t maker,
+				       struct context_modes usual)
 {
-	*(uint32_t *)context = __builtin_ia32_stmxcsr();
-	__asm__ volatile("fnstcw %0" : "=m"(((uint16_t *)context)[2]));
+	uint16_t x87;
+
+	__asm__ volatile("fnstcw %0" : "=m"(x87));
+	if (__builtin_expect(x87 != usual.x87 || (maker ^ usual.mxcsr) & ~CONTEXT_FLAGS, 0))
+		maker = __builtin_ia32_stmxcsr();
+	*(uint32_t *)context = maker;
+	((uint16_t *)context)[2] = x87;
+	return maker;
 }
 #else
-static inline uint32_t context_flags(const void *context)
+#define CONTEXT_FLAGS 0u
+
+struct context_modes {
+	uint32_t mxcsr;
+};
+
+static inline struct context_modes context_modes(void)
+{
+	return (struct context_modes){0};
+}
+
+static inline uint32_t context_mxcsr(const void *context)
 {
 	return 0 * (uintptr_t)context;
 }
@@ -104,9 +139,11 @@ static inline void context_raise(void *context, uint32_t flags)
 	(void)context, (void)flags;
 }
 
-static inline void context_inherit(void *context)
+static inline uint32_t context_inherit(void *context, uint32_t maker,
+				       struct context_modes usual)
 {
-	(void)context;
+	(void)context, (void)usual;
+	return maker;
 }
 #endif
 

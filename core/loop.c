@@ -108,6 +108,8 @@ int coil__loop_open(struct coil_loop **result, const struct coil_options *option
 		size = SANITIZED ? STACK_SANITIZED : STACK_DEFAULT;
 	loop->root.loop = loop;
 	loop->root.pending = -EPERM;
+	loop->modes = context_modes();
+	loop->root.mxcsr = loop->modes.mxcsr;
 	loop->thread = pthread_self();
 	loop->cxx = coil__cxx_globals();
 	sanitize_stack_main(&loop->root.stack.sanitized, &loop->root.stack.bottom,

@@ -7,6 +7,7 @@
  */
 
 #include "core/backend.h"
+#include "core/context.h"
 #include "core/cxx.h"
 #include "core/fd.h"
 #include "core/inbox.h"
@@ -38,6 +39,7 @@ struct coil_loop {
 	int64_t nag;			/* when to name those who keep it from ending */
 	void *cxx;			/* __cxa_get_globals(), in a C++ program */
 
+	struct context_modes modes;	/* of the floating-point unit, when the run began */
 	int64_t now;			/* the time, as of the last look at the clock */
 	int64_t slept;			/* when it last came back from a sleep in the kernel */
 	int64_t gather;			/* so long it does not wake for timers then */

@@ -42,13 +42,16 @@ enum {
 static inline void arrive(struct coil_task *self, struct transfer from)
 {
 	struct coil_task *left = from.data;
+	uint32_t flags;
 
 	sanitize_finish(self->fake, NULL, NULL);
 	left->context = from.context;
-	left->fp_flags = context_flags(from.context);
-	if (unlikely(left->fp_flags != self->fp_flags)) {
-		left->fp_flags = self->fp_flags |= left->fp_flags;
-		context_raise(from.context, self->fp_flags);
+	left->mxcsr = context_mxcsr(from.context);
+	flags = (left->mxcsr ^ self->mxcsr) & CONTEXT_FLAGS;
+	if (unlikely(flags)) {
+		left->mxcsr |= flags;
+		self->mxcsr |= flags;
+		context_raise(from.context, flags);
 	}
 }
 
@@ -359,8 +362,7 @@ struct coil_task *coil__task_new(struct coil_loop *loop, const struct coil_task_
 		sanitize_stack_new(&stack->sanitized, limit, (char *)task);
 		task->context = coil__make_fcontext(task, (size_t)((char *)task - limit), entry);
 	}
-	context_inherit(task->context);
-	task->fp_flags = context_flags(task->context);
+	task->mxcsr = context_inherit(task->context, coil__self()->mxcsr, loop->modes);
 	if (options && name_task(task, options->name)) {
 		task->refs = 0;
 		coil__task_free(task);

@@ -224,6 +224,25 @@ COIL_TEST(a_new_task_rounds_as_the_one_that_made_it)
 	ck_assert(got == one / three);
 }
 
+/* Also one that changed its mind since it last ran again, or began. */
+COIL_TEST(a_new_task_rounds_as_its_maker_does_now)
+{
+	struct coil_task *up, *down, *nearest;
+	double got[3];
+
+	fesetround(FE_UPWARD);
+	up = start(rounding_at_birth, &got[0]);
+	fesetround(FE_DOWNWARD);
+	down = start(rounding_at_birth, &got[1]);
+	coil_yield();
+	fesetround(FE_TONEAREST);
+	nearest = start(rounding_at_birth, &got[2]);
+	ck_assert_int_eq(coil_await(up), FE_UPWARD);
+	ck_assert_int_eq(coil_await(down), FE_DOWNWARD);
+	ck_assert_int_eq(coil_await(nearest), FE_TONEAREST);
+	ck_assert(got[1] < got[0] && got[1] <= got[2] && got[2] <= got[0]);
+}
+
 /*
  * Eager tasks.
  */
@@ -351,6 +370,7 @@ Suite *suite(void)
 	tcase_add_test(tests,
 		       task_021_whoever_wakes_a_task_it_runs_once_for_it);
 	tcase_add_test(tests, each_task_keeps_its_rounding_mode);
+	tcase_add_test(tests, a_new_task_rounds_as_its_maker_does_now);
 	tcase_add_test(tests, a_new_task_rounds_as_the_one_that_made_it);
 	tcase_add_test(tests,
 		       eager_001_one_that_never_parks_is_done_when_it_was_made);
