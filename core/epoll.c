@@ -54,6 +54,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -732,11 +733,12 @@ static int epoll_open(struct coil_loop *loop,
 		      char *reason, size_t size)
 {
 	struct engine *engine = calloc(1, sizeof(*engine));
-	int err;
+	int slack = prctl(PR_GET_TIMERSLACK), err;
 
 	(void)options;
 	if (!engine)
 		return -ENOMEM;
+	loop->slack = slack > 0 ? slack : 0;
 	err = open_fds(engine, reason, size);
 	if (err) {
 		free_engine(engine);

@@ -30,7 +30,7 @@ enum {
  * more often many fell due together, and in a crowd, 20 ns for each of it.
  */
 #define GATHER_LEAST (50 * COIL_MICROSECOND)
-#define GATHER_MOST (150 * COIL_MICROSECOND)
+#define GATHER_MOST (200 * COIL_MICROSECOND)
 #define GATHER_CROWD COIL_MILLISECOND
 #define GATHER_EACH 20
 
@@ -199,13 +199,17 @@ static void fire_timers(struct coil_loop *loop)
 			break;
 		last = when;
 		owner = coil__timer_pop(&loop->timers, &kind);
-		if (kind == TIMER_TASK)
+		if (kind == TIMER_TASK) {
+			__builtin_prefetch(owner, 1);
 			coil__ready_push(loop, owner);
-		else
+		} else {
 			coil__scope_due(loop, owner);
+		}
 	}
-	if (n)
+	if (n) {
+		coil__fetch_first(loop);
 		loop->gather = gather(loop, n);
+	}
 }
 
 /* The mark is root itself, behind all that is ready now. */
@@ -311,9 +315,12 @@ static void nag(struct coil_loop *loop)
 static int64_t next_deadline(const struct coil_loop *loop)
 {
 	int64_t next = coil__timers_next(&loop->timers);
+	int64_t later = loop->slept + loop->gather;
 
-	if (next > loop->now && next < loop->slept + loop->gather && !loop->clock)
-		next = loop->slept + loop->gather;
+	if (next > loop->now && next < later && !loop->clock) {
+		later -= loop->slack;
+		next = next < later ? later : next;
+	}
 	if (loop->ending && loop->jobs && loop->nag < next)
 		next = loop->nag;
 	return next;

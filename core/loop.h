@@ -43,6 +43,7 @@ struct coil_loop {
 	int64_t now;			/* the time, as of the last look at the clock */
 	int64_t slept;			/* when it last came back from a sleep in the kernel */
 	int64_t gather;			/* so long it does not wake for timers then */
+	int64_t slack;			/* by which the kernel may put a wake-up off */
 	const int64_t *clock;		/* a simulated clock; NULL: the real one */
 	const struct backend *backend;
 	void *engine;			/* the backend's own */

@@ -81,23 +81,36 @@ static inline const struct coil_task *ahead(const struct coil_loop *loop, uint32
 	return loop->ready[(loop->ready_head + n) & loop->ready_mask];
 }
 
+static inline void fetch_stack(const struct coil_task *task)
+{
+	const char *stack = task->context;
+
+	__builtin_prefetch(stack, 1);
+	__builtin_prefetch(stack + LINE, 1);
+	__builtin_prefetch(stack + 2 * LINE, 1);
+	__builtin_prefetch(stack + 3 * LINE, 1);
+	__builtin_prefetch(stack + 4 * LINE, 1);
+}
+
 static inline void fetch_ready(const struct coil_loop *loop, uint32_t n)
 {
-	const char *task, *stack;
+	const char *task;
 
 	if (n > FETCH_TASK) {
 		task = (const char *)ahead(loop, FETCH_TASK);
 		__builtin_prefetch(task, 1);
 		__builtin_prefetch(task + LINE, 1);
 	}
-	if (n > FETCH_STACK) {
-		stack = ahead(loop, FETCH_STACK)->context;
-		__builtin_prefetch(stack, 1);
-		__builtin_prefetch(stack + LINE, 1);
-		__builtin_prefetch(stack + 2 * LINE, 1);
-		__builtin_prefetch(stack + 3 * LINE, 1);
-		__builtin_prefetch(stack + 4 * LINE, 1);
-	}
+	if (n > FETCH_STACK)
+		fetch_stack(ahead(loop, FETCH_STACK));
+}
+
+void coil__fetch_first(const struct coil_loop *loop)
+{
+	uint32_t n = coil__ready_count(loop);
+
+	for (uint32_t i = 0; i < n && i < FETCH_STACK; i++)
+		fetch_stack(ahead(loop, i));
 }
 
 static inline struct coil_task *pick(struct coil_loop *loop)

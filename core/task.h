@@ -120,8 +120,12 @@ int coil__refuse(struct coil_task *self);
 /* A request may have become visible, or none is any more. */
 void coil__task_refresh(struct coil_task *task);
 
-/* Runs ready tasks until the list is empty or the budget is spent. */
 struct coil_loop;
+
+/* Of those that run first, what nobody ran before to fetch. */
+void coil__fetch_first(const struct coil_loop *loop);
+
+/* Runs ready tasks until the list is empty or the budget is spent. */
 void coil__run_ready(struct coil_loop *loop);
 
 int coil__task_check_options(const struct coil_task_options *options);
