@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The floors of what needs no kernel.  ARGUMENTS: jump | ring | page [N]: a bare
- * jump_fcontext, an item through a bare ring, a page touched for the first time.
+ * The floors of what needs no network.  ARGUMENTS: jump | ring | page [N] | wake
+ * [PER_MS]: a bare jump_fcontext, an item through a bare ring, a page touched for the
+ * first time, a thread that wakes up from a sleep.
  */
 #include "bench/raw.h"
 #include "bench/resident.h"
+#include <errno.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 /* N pages apart from each other, as stacks are, at 64 KiB: the tables count. */
 static void pages(size_t n)
@@ -25,6 +28,33 @@ static void pages(size_t n)
 	bench_line("page", "cpu", cpu / (double)n, "ns");
 }
 
+/*
+ * If so many sleeps fall due in a millisecond and none may be more than 250 us late,
+ * this is what waking up for them takes of each, and nothing else done.
+ */
+static void wake_ups(double per_ms)
+{
+	enum { EACH_NS = 250000, WAKE_UPS = 4000 };
+	struct timespec at;
+	double cpu;
+
+	prctl(PR_SET_TIMERSLACK, 1);
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	cpu = bench_cpu();
+	for (int i = 0; i < WAKE_UPS; i++) {
+		at.tv_nsec += EACH_NS;
+		if (at.tv_nsec >= 1000000000) {
+			at.tv_sec++;
+			at.tv_nsec -= 1000000000;
+		}
+		while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
+			;
+	}
+	cpu = (bench_cpu() - cpu) / WAKE_UPS;
+	bench_line("wake", "wake_up", cpu, "ns");
+	bench_line("wake", "cpu", cpu / (per_ms * EACH_NS / 1e6), "ns");
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "jump";
@@ -34,6 +64,8 @@ int main(int argc, char **argv)
 		bench_line("jump", "jump", raw_switch(), "ns");
 	else if (what[0] == 'r')
 		bench_line("ring", "ring", raw_ring(), "ns");
+	else if (what[0] == 'w')
+		wake_ups((double)bench_argument(argc, argv, 2, 100));
 	else
 		pages((size_t)bench_argument(argc, argv, 2, 100000));
 	return 0;

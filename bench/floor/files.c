@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reads of a file by hand: over io_uring, 32 in flight, with the file and the
- * buffers registered, waiting for one at a time or (eights) for eight; or by a loop
- * of pread.  ARGUMENTS: uring | eights | pread cached | direct FILE READS.
+ * buffers registered, waiting for one at a time or (eights) for eight, or with neither
+ * registered (plain); or by a loop of pread.
+ * ARGUMENTS: uring | eights | plain | pread cached | direct FILE READS.
  */
 #include "bench/reads.h"
 #include <liburing.h>
@@ -19,6 +20,7 @@ static void by_pread(void)
 }
 
 static struct io_uring ring;
+static bool registered = true;
 
 static bool next(int which)
 {
@@ -28,8 +30,14 @@ static bool next(int which)
 	if (!reads_next(&offset))
 		return false;
 	sqe = io_uring_get_sqe(&ring);
-	io_uring_prep_read_fixed(sqe, 0, reads_buffer(which), BLOCK, (uint64_t)offset, which);
-	sqe->flags |= IOSQE_FIXED_FILE;
+	if (registered) {
+		io_uring_prep_read_fixed(sqe, 0, reads_buffer(which), BLOCK, (uint64_t)offset,
+					 which);
+		sqe->flags |= IOSQE_FIXED_FILE;
+	} else {
+		io_uring_prep_read(sqe, bench_reads.fd, reads_buffer(which), BLOCK,
+				   (uint64_t)offset);
+	}
 	sqe->user_data = (uint64_t)which;
 	return true;
 }
@@ -78,8 +86,9 @@ static void by_uring(int at_a_time)
 int main(int argc, char **argv)
 {
 	bool eights = argc > 1 && argv[1][0] == 'e';
-	bool uring = eights || (argc > 1 && argv[1][0] == 'u');
+	bool uring = argc < 2 || strcmp(argv[1], "pread") != 0;
 
+	registered = argc < 2 || strcmp(argv[1], "plain") != 0;
 	bench_pin();
 	reads_open(argc - 1, argv + 1);
 	if (uring)

@@ -188,7 +188,7 @@ def timer(ctx):
     times = ctx.number(20, 5)
     rows = [ctx.ours("a first-touched page", "floor", "floor/bare", "page", n)]
     rows += sleepers(ctx, "timer", n, python=("timer", n)) + not_in_debian()
-    steady = [ctx.ours("a first-touched page", "limit", "floor/bare", "page", n)]
+    steady = [ctx.ours("a bare wake-up each 250 us", "floor", "floor/bare", "wake", 5000 // 50)]
     steady += sleepers(ctx, "steady", 5000, times) + not_in_debian()
     return [Case("timer", rows, [Table(
                 "cpu", "%d sleeps of 0 to 1000 ms at once: CPU each" % n, "ns", LATE)]),
@@ -343,6 +343,8 @@ def files_work(ctx):
         loop = "floor" if how == "cached" else "limit"
         rows = [ctx.ours("io_uring by hand", "floor", "floor/files", "uring", *words),
                 ctx.ours("io_uring by hand, by eights", "limit", "floor/files", "eights", *words),
+                ctx.ours("io_uring by hand, none registered", "limit", "floor/files", "plain",
+                         *words),
                 ctx.ours("a loop of pread", loop, "floor/files", "pread", *words)]
         rows += ctx.engines("coil", "files", *words)
         rows += [Row("fio, io_uring", "peer", lambda h=how, c=n: files.fio(ctx, h, data, c)),
