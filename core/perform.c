@@ -116,6 +116,14 @@ static bool on_disk(int fd, off_t *size)
 	return S_ISBLK(st.st_mode) || S_ISDIR(st.st_mode);
 }
 
+/* Whether all of fd's file is in memory, though it cannot be asked not to block. */
+static bool in_memory(int fd)
+{
+	struct statfs fs;
+
+	return !fstatfs(fd, &fs) && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
 /*
  * Reading and writing, with and without a position.
  */
@@ -211,8 +219,11 @@ static int try_odd(struct op *op)
 
 	if (coil__perform_nowait(op))
 		return -EOPNOTSUPP;
-	if (on_disk(op->sqe.fd, &size))
-		return leave_to_pool(op);
+	if (on_disk(op->sqe.fd, &size)) {
+		if (coil__op_length(op) > AT_ONCE || !in_memory(op->sqe.fd))
+			return leave_to_pool(op);
+		return result(move(op, (int)op->sqe.rw_flags, OP_MOST));
+	}
 	if (!nonblocking(op->sqe.fd)) {
 		if (!ready(op->sqe.fd, out ? POLLOUT : POLLIN))
 			return -EAGAIN;
@@ -288,6 +299,8 @@ bool coil__perform_cached(struct coil_loop *loop, struct op *op)
 	    sqe->len > AT_ONCE || !coil__fd_cached(loop, sqe->fd))
 		return false;
 	n = preadv2(sqe->fd, &iov, 1, (off_t)sqe->off, RWF_NOWAIT);
+	if (n < 0 && errno == EOPNOTSUPP && in_memory(sqe->fd))
+		n = pread(sqe->fd, iov.iov_base, iov.iov_len, (off_t)sqe->off);
 	if (n == sqe->len || !n) {
 		op->res = (int)n;
 		loop->budget -= (int)(n / COPY_A_SWITCH);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 static void say(int fd, const char *text)
@@ -67,6 +68,26 @@ COIL_TEST(a_file_opened_with_o_direct_is_read_by_a_thread)
 			ck_assert_uint_gt(support_threads(), before);
 	}
 	free(data);
+	coil_close(fd);
+}
+
+/* tmpfs cannot be asked not to wait, and has nothing to wait for. */
+COIL_TEST(a_file_that_is_memory_is_read_and_written_by_no_thread)
+{
+	int fd = memfd_create("file", MFD_CLOEXEC);
+	unsigned long before = support_threads();
+	char buf[16] = "";
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(op_write(fd, "hello", 5), 5);
+	ck_assert_int_eq(run_op(write, fd, "J", 1, 0), 1);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(run_op(read, fd, buf, 16, 0), 5);
+	ck_assert(!memcmp(buf, "Jello", 5));
+	ck_assert_int_eq(run_op(read, fd, buf, 4, 1), 4);
+	ck_assert(!memcmp(buf, "ello", 4));
+	ck_assert_int_eq(run_op(read, fd, buf, 4, 5), 0);
+	ck_assert_uint_eq(support_threads(), before);
 	coil_close(fd);
 }
 
@@ -247,6 +268,7 @@ Suite *suite(void)
 
 	tcase_add_test(tests, a_file_is_written_and_read_where_it_should_be);
 	tcase_add_test(tests, a_file_opened_with_o_direct_is_read_by_a_thread);
+	tcase_add_test(tests, a_file_that_is_memory_is_read_and_written_by_no_thread);
 	tcase_add_test(tests, a_file_that_is_not_in_memory_is_read_whole);
 	tcase_add_test(tests, a_directory_cannot_be_read_and_proc_can);
 	tcase_add_test(tests, paths_are_made_renamed_linked_and_removed);
