@@ -158,10 +158,11 @@ static int request_wants(const struct request *r, const struct stat *file, const
 			 long long *first, long long *last)
 {
 	const char *tags = r->texts[IF_NONE_MATCH], *same = r->texts[IF_RANGE];
+	const char *since = r->texts[IF_MODIFIED_SINCE];
 	struct tm tm = {0};
 
-	if (*tags ? !strcmp(tags, "*") || strstr(tags, etag) :
-	    strptime(r->texts[IF_MODIFIED_SINCE], DATE, &tm) && timegm(&tm) >= file->st_mtime)
+	if (*tags ? !strcmp(tags, "*") || strstr(tags, etag) : *since &&
+	    strptime(since, DATE, &tm) && timegm(&tm) >= file->st_mtime)
 		return 304;
 	if (r->parser.method != HTTP_GET || (*same && strcmp(same, etag) != 0))
 		return 200;
