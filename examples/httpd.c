@@ -23,14 +23,19 @@
 #define RESOLVE_CACHED 0x20
 #endif
 
+/* Of OUT_SIZE a quarter is gathered; the longest head, one with a target, fits behind it. */
 enum { IN_SIZE = 8192, OUT_SIZE = 16384, PART = 1 << 17 };
 
+/* What a small request touches comes first and together: more pages are more misses. */
 struct connection {
 	struct request request;
 	struct coil_stream *stream;
-	char peer[COIL_ADDRESS_SIZE], in[IN_SIZE];
-	size_t used;			/* of out: answers that are sent at once */
-	char out[OUT_SIZE];
+	size_t len, used;	/* of in: what came; then answers, to be sent at once */
+	unsigned cached;	/* RESOLVE_CACHED: -EAGAIN if a disk is to be waited for */
+	struct stat stat;	/* of what is at path */
+	char *list;		/* of a folder */
+	size_t size;
+	char peer[COIL_ADDRESS_SIZE], in[IN_SIZE + OUT_SIZE], path[IN_SIZE + 16];
 };
 
 static int hello, quiet, root;
@@ -50,7 +55,7 @@ static int send_out(struct connection *c, const char *bytes, size_t n)
 	ssize_t sent = 0;
 
 	COIL_TIMEOUT(patience) {
-		sent = coil_stream_write(c->stream, c->out, c->used);
+		sent = coil_stream_write(c->stream, c->in + c->len, c->used);
 		sent = sent < 0 ? sent : coil_stream_write(c->stream, bytes, n);
 		sent = sent < 0 ? sent : coil_stream_flush(c->stream);
 	}
@@ -66,11 +71,12 @@ static COIL_PRINTF(4, 5) int reply(struct connection *c, int status, long long l
 	static time_t then;
 	const struct request *r = &c->request;
 	int err = c->used > OUT_SIZE / 4 ? send_out(c, "", 0) : 0;
-	char *to = c->out + c->used;
+	char *out = c->in + c->len, *to;
 	va_list args;
 
 	if (err)
 		return err;
+	to = out + c->used;
 	if (then != time(NULL))
 		strftime(now, sizeof(now), DATE, gmtime(&(time_t){ then = time(NULL) }));
 	to += snprintf(to, 256, "HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: %s\r\n"
@@ -79,21 +85,12 @@ static COIL_PRINTF(4, 5) int reply(struct connection *c, int status, long long l
 	va_start(args, format);
 	to += vsnprintf(to, OUT_SIZE / 2 + 256, format, args);
 	va_end(args);
-	c->used = (size_t)(to - c->out);
+	c->used = (size_t)(to - out);
 	(void)!coil_stream_printf(log_stream, "%s - - [%s] \"%s %s\" %d %lld\n", c->peer, now,
 				  llhttp_method_name(r->parser.method), r->texts[TARGET],
 				  status, length);
 	return 0;
 }
-
-/* What answers a target. */
-struct found {
-	char path[IN_SIZE + 16];
-	unsigned cached;	/* RESOLVE_CACHED: -EAGAIN if a disk is to be waited for */
-	struct stat stat;
-	char *list;		/* of a folder */
-	size_t size;
-};
 
 /* The kernel sees to it that no path leads out of the root. */
 static int open_beneath(const char *path, unsigned resolve)
@@ -116,11 +113,11 @@ static void put_name(FILE *out, const char *name, bool target)
 	}
 }
 
-static void list_folder(struct found *found, int fd)
+static void list_folder(struct connection *c, int fd)
 {
 	struct dirent **names = NULL;
 	int n = scandirat(fd, ".", &names, NULL, alphasort);
-	FILE *out = n < 0 ? NULL : open_memstream(&found->list, &found->size);
+	FILE *out = n < 0 ? NULL : open_memstream(&c->list, &c->size);
 
 	for (int i = 0; i < n; free(names[i++])) {
 		const char *name = names[i]->d_name, *end = names[i]->d_type == DT_DIR ? "/" : "";
@@ -140,31 +137,31 @@ static void list_folder(struct found *found, int fd)
 
 static int find(void *arg)
 {
-	struct found *found = arg;
-	size_t len = strlen(found->path);
-	bool folder = !len || found->path[len - 1] == '/';
+	struct connection *c = arg;
+	size_t len = strlen(c->path);
+	bool folder = !len || c->path[len - 1] == '/';
 	int fd;
 
-	if (folder && found->cached)
+	if (folder && c->cached)
 		return -EAGAIN;
 	if (folder)
-		memcpy(found->path + len, "index.html", sizeof("index.html"));
-	fd = open_beneath(found->path, found->cached);
+		memcpy(c->path + len, "index.html", sizeof("index.html"));
+	fd = open_beneath(c->path, c->cached);
 	if (folder && fd < 0 && errno == ENOENT) {
-		found->path[len] = '\0';
-		fd = open_beneath(found->path, 0);
+		c->path[len] = '\0';
+		fd = open_beneath(c->path, 0);
 	}
-	if (fd < 0 || fstat(fd, &found->stat))
-		return found->cached ? -EAGAIN : -errno;
-	if (folder && S_ISDIR(found->stat.st_mode))
-		list_folder(found, fd);
+	if (fd < 0 || fstat(fd, &c->stat))
+		return c->cached ? -EAGAIN : -errno;
+	if (folder && S_ISDIR(c->stat.st_mode))
+		list_folder(c, fd);
 	return fd;
 }
 
-static int answer_file(struct connection *c, int fd, const struct found *found)
+static int answer_file(struct connection *c, int fd)
 {
-	const struct stat *file = &found->stat;
-	const char *dot = strrchr(found->path, '.');
+	const struct stat *file = &c->stat;
+	const char *dot = strrchr(c->path, '.');
 	char etag[64], modified[30], range[96] = "";
 	long long size = file->st_size, first = 0, last = size - 1;
 	int to = coil_stream_fd(c->stream), type = 0, status, err;
@@ -188,7 +185,7 @@ static int answer_file(struct connection *c, int fd, const struct found *found)
 		return err;
 	/* The head waits in the socket for the first of the body. */
 	COIL_TIMEOUT(patience)
-		n = coil_send_all(to, c->out, c->used, MSG_MORE, NULL);
+		n = coil_send_all(to, c->in + c->len, c->used, MSG_MORE, NULL);
 	c->used = 0;
 	for (off_t at = first; n > 0 && at <= last;) {
 		n = last - at < PART ? last - at + 1 : PART;
@@ -201,7 +198,6 @@ static int answer_file(struct connection *c, int fd, const struct found *found)
 
 static int answer(struct connection *c)
 {
-	struct found found;
 	bool get = c->request.parser.method == HTTP_GET;
 	const char *raw;
 	int fd, err;
@@ -211,28 +207,28 @@ static int answer(struct connection *c)
 		return reply(c, 200, 6, "\r\n%s", get ? "hello\n" : "");
 	if (!get && c->request.parser.method != HTTP_HEAD)
 		return reply(c, 405, 0, "Allow: GET, HEAD\r\n\r\n");
-	found.list = NULL;
-	found.cached = RESOLVE_CACHED;
-	fd = request_path(&c->request, found.path, &raw) ? -EINVAL : find(&found);
-	found.cached = 0;
+	c->list = NULL;
+	c->cached = RESOLVE_CACHED;
+	fd = request_path(&c->request, c->path, &raw) ? -EINVAL : find(c);
+	c->cached = 0;
 	if (fd == -EAGAIN)
-		fd = coil_to_thread(find, &found);
+		fd = coil_to_thread(find, c);
 	if (fd < 0)
 		return reply(c, fd == -EINVAL ? 400 : fd == -EACCES ? 403 :
 			     fd == -EMFILE || fd == -ENFILE ? 503 : 404, 0, "\r\n");
-	if (S_ISREG(found.stat.st_mode)) {
-		err = answer_file(c, fd, &found);
-	} else if (found.list) {
-		err = reply(c, 200, (long long)found.size,
+	if (S_ISREG(c->stat.st_mode)) {
+		err = answer_file(c, fd);
+	} else if (c->list) {
+		err = reply(c, 200, (long long)c->size,
 			    "Content-Type: text/html; charset=utf-8\r\n\r\n");
-		err = !err && get ? send_out(c, found.list, found.size) : err;
-	} else if (S_ISDIR(found.stat.st_mode)) {
+		err = !err && get ? send_out(c, c->list, c->size) : err;
+	} else if (S_ISDIR(c->stat.st_mode)) {
 		err = reply(c, 301, 0, "Location: /%.*s/%s\r\n\r\n",
 			    (int)strcspn(raw, "?"), raw, raw + strcspn(raw, "?"));
 	} else {
 		err = reply(c, 403, 0, "\r\n");
 	}
-	free(found.list);
+	free(c->list);
 	coil_close(fd);
 	return err;
 }
@@ -241,33 +237,35 @@ static int answer(struct connection *c)
 static int converse(struct connection *c)
 {
 	struct request *r = &c->request;
-	ptrdiff_t n;
-	size_t len = 0;
 	bool keep = true;
+	ptrdiff_t n;
+	size_t at;
 	int err = 0;
 
 	do {
 		/* However slowly a head comes, it has so long in all. */
 		COIL_TIMEOUT(patience) {
-			while (!(n = request_parse(r, c->in, len))) {
-				if (len == IN_SIZE)
+			while (!(n = request_parse(r, c->in, c->len))) {
+				if (c->len == IN_SIZE)
 					return 431;
-				n = coil_stream_read(c->stream, c->in + len, IN_SIZE - len);
+				n = coil_stream_read(c->stream, c->in + c->len, IN_SIZE - c->len);
 				if (n <= 0)
-					return len && n == -ETIMEDOUT ? 408 : (int)n;
-				len += (size_t)n;
+					return c->len && n == -ETIMEDOUT ? 408 : (int)n;
+				c->len += (size_t)n;
 			}
 		}
 		/* What has come is answered, and sent at once, whoever wants us to end. */
 		COIL_SHIELD(COIL_FOREVER) {
+			at = 0;
 			while (n > 0 && !err) {
 				err = answer(c);
-				len -= (size_t)n;
-				memmove(c->in, c->in + n, len);
+				at += (size_t)n;
 				keep = r->keep;
-				n = keep ? request_parse(r, c->in, len) : 0;
+				n = keep ? request_parse(r, c->in + at, c->len - at) : 0;
 			}
 			err = err ? err : send_out(c, "", 0);
+			c->len -= at;
+			memmove(c->in, c->in + at, c->len);
 		}
 	} while (!err && !n && keep);
 	return err ? err : n ? 400 : 0;
@@ -280,7 +278,7 @@ static int serve(struct coil_stream *stream, void *arg)
 
 	request_init(&c.request);
 	c.stream = stream;
-	c.used = 0;
+	c.len = c.used = 0;
 	c.peer[0] = '\0';
 	(void)!coil_peer_address(coil_stream_fd(stream), c.peer, sizeof(c.peer));
 	status = converse(&c);
