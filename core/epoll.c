@@ -94,24 +94,18 @@ enum {
 /* What is asked for together with EPOLLIN. */
 #define BESIDES (EPOLLRDHUP | EPOLLPRI)
 
-struct queue {
-	struct op *first;
-	struct op *last;
-};
-
 struct engine {
 	int epoll_fd;
 	int wake_fd;
 	bool coarse;			/* no epoll_pwait2(2): milliseconds */
-	struct queue *waiters;		/* by fd */
 	int *listed;			/* fds that are to be proved, first to last */
-	size_t capacity;		/* of waiters; listed has twice that */
+	size_t capacity;		/* fds; listed has room for twice as many */
 	size_t listed_count;
 	size_t round;			/* of them, those that are being gone through */
 	size_t proved;			/* ... and so many were */
 	size_t waiting;			/* ops in all queues */
 	struct op *cursor;		/* the next that fire() will look at */
-	struct queue again;
+	struct op_queue again;
 	size_t again_count;
 	int64_t again_at;
 	int64_t checked;		/* when listed was last gone through */
@@ -120,7 +114,7 @@ struct engine {
 	int depth;
 };
 
-static void queue_insert(struct queue *queue, struct op *op, struct op *before)
+static void queue_insert(struct op_queue *queue, struct op *op, struct op *before)
 {
 	op->next = before;
 	op->prev = before ? before->prev : queue->last;
@@ -134,7 +128,7 @@ static void queue_insert(struct queue *queue, struct op *op, struct op *before)
 		queue->last = op;
 }
 
-static void queue_remove(struct queue *queue, struct op *op)
+static void queue_remove(struct op_queue *queue, struct op *op)
 {
 	if (op->prev)
 		op->prev->next = op->next;
@@ -153,6 +147,11 @@ static bool is_plain(const struct op *op)
 		return !op->sqe.msg_flags;
 	return op->sqe.opcode == IORING_OP_SEND && !op->sqe.addr2 &&
 	       !(op->sqe.msg_flags & ~(unsigned)MSG_NOSIGNAL);
+}
+
+static inline int fd_of(const struct op *op)
+{
+	return is_plain(op) ? op->sqe.fd : coil__perform_fd(op);
 }
 
 /* As poll(2) has them; epoll has the same. */
@@ -198,25 +197,15 @@ void coil__fd_closed(struct coil_loop *loop, int fd)
 	loop->fds[fd].events = 0;
 }
 
-static bool grow(struct engine *engine, size_t need)
+/* Room to list every fd of the table twice. */
+static bool grow(struct engine *engine, size_t fds)
 {
-	size_t capacity = engine->capacity ? engine->capacity : 64;
-	struct queue *waiters;
-	int *listed;
+	int *listed = realloc(engine->listed, 2 * fds * sizeof(*listed));
 
-	while (capacity < need)
-		capacity *= 2;
-	waiters = realloc(engine->waiters, capacity * sizeof(*waiters));
-	if (!waiters)
-		return false;
-	engine->waiters = waiters;
-	listed = realloc(engine->listed, 2 * capacity * sizeof(*listed));
 	if (!listed)
 		return false;
 	engine->listed = listed;
-	memset(waiters + engine->capacity, 0,
-	       (capacity - engine->capacity) * sizeof(*waiters));
-	engine->capacity = capacity;
+	engine->capacity = fds;
 	return true;
 }
 
@@ -237,12 +226,12 @@ static void list(struct coil_loop *loop, int fd)
 static int arm(struct coil_loop *loop, int fd, uint32_t events)
 {
 	struct engine *engine = loop->engine;
-	const struct fd *entry = coil__loop_fd(loop, fd);
+	const struct fd *entry;
 
-	if (!entry)
+	if (unlikely((size_t)fd >= loop->fd_count) && !coil__loop_fd(loop, fd))
 		return -ENOMEM;
-	if (unlikely((size_t)fd >= engine->capacity) &&
-	    !grow(engine, (size_t)fd + 1))
+	entry = &loop->fds[fd];
+	if (unlikely((size_t)fd >= engine->capacity) && !grow(engine, loop->fd_count))
 		return -ENOMEM;
 	if (entry->events && !(events & ~entry->events))
 		return 0;
@@ -277,7 +266,7 @@ static void wait_for_event(struct coil_loop *loop, struct op *op, int from)
 {
 	struct engine *engine = loop->engine;
 	uint32_t events = events_of(op);
-	int fd = coil__perform_fd(op);
+	int fd = fd_of(op);
 	int err;
 
 	if (!events && op->sqe.opcode != IORING_OP_POLL_ADD) {
@@ -292,7 +281,7 @@ static void wait_for_event(struct coil_loop *loop, struct op *op, int from)
 		coil__op_complete(loop, op, err, 0);
 	} else {
 		op->state = WAITING;
-		queue_insert(&engine->waiters[fd], op,
+		queue_insert(&loop->fds[fd].waiters, op,
 			     from == fd ? engine->cursor : NULL);
 		engine->waiting++;
 		if (from != fd)
@@ -300,11 +289,13 @@ static void wait_for_event(struct coil_loop *loop, struct op *op, int from)
 	}
 }
 
-static void stop_waiting(struct engine *engine, struct op *op)
+static void stop_waiting(struct coil_loop *loop, struct op *op)
 {
+	struct engine *engine = loop->engine;
+
 	if (engine->cursor == op)
 		engine->cursor = op->next;
-	queue_remove(&engine->waiters[coil__perform_fd(op)], op);
+	queue_remove(&loop->fds[fd_of(op)].waiters, op);
 	engine->waiting--;
 	op->state = TRIED;
 }
@@ -494,7 +485,7 @@ static void epoll_cancel(struct coil_loop *loop, struct op *op)
 		coil__pool_cancel(loop, op);
 		return;
 	case WAITING:
-		stop_waiting(engine, op);
+		stop_waiting(loop, op);
 		break;
 	case AGAIN:
 		stop_trying(engine, op);
@@ -527,7 +518,7 @@ static void fire(struct coil_loop *loop, int fd, uint32_t events)
 {
 	struct engine *engine = loop->engine;
 	uint32_t left = events;
-	struct op *op = engine->waiters[fd].first;
+	struct op *op = loop->fds[fd].waiters.first;
 
 	loop->fds[fd].flags &= ~(unsigned)DRY;
 	if (events & (EPOLLERR | EPOLLHUP | BESIDES))
@@ -544,7 +535,7 @@ static void fire(struct coil_loop *loop, int fd, uint32_t events)
 		engine->cursor = op->next;
 		if (!(wanted & (polls ? events : left)))
 			continue;
-		stop_waiting(engine, op);
+		stop_waiting(loop, op);
 		if (op->hint)
 			coil__op_complete(loop, op, (int)(wanted & events), 0);
 		else if (!proceed(loop, op, fd) && !polls)
@@ -552,11 +543,11 @@ static void fire(struct coil_loop *loop, int fd, uint32_t events)
 	}
 }
 
-static uint32_t wanted_of(const struct engine *engine, int fd)
+static uint32_t wanted_of(const struct coil_loop *loop, int fd)
 {
 	uint32_t events = 0;
 
-	for (const struct op *op = engine->waiters[fd].first; op; op = op->next)
+	for (const struct op *op = loop->fds[fd].waiters.first; op; op = op->next)
 		events |= events_of(op);
 	return events;
 }
@@ -572,8 +563,8 @@ static void prove(struct coil_loop *loop)
 		int fd = engine->listed[engine->proved++];
 
 		loop->fds[fd].flags &= ~LISTED;
-		if (engine->waiters[fd].first &&
-		    control(loop, fd, wanted_of(engine, fd)))
+		if (loop->fds[fd].waiters.first &&
+		    control(loop, fd, wanted_of(loop, fd)))
 			fire(loop, fd, EPOLLERR | EPOLLHUP);
 	}
 	if (engine->proved < engine->round)
@@ -723,7 +714,6 @@ static void free_engine(struct engine *engine)
 		close(engine->epoll_fd);
 	if (engine->wake_fd >= 0)
 		close(engine->wake_fd);
-	free(engine->waiters);
 	free(engine->listed);
 	free(engine);
 }

@@ -16,15 +16,18 @@ struct fd *coil__loop_fd(struct coil_loop *loop, int fd)
 		return &loop->fds[fd];
 	while (count <= (size_t)fd)
 		count *= 2;
-	fds = realloc(loop->fds, count * sizeof(*fds));
+	fds = aligned_alloc(sizeof(*fds), count * sizeof(*fds));
 	if (!fds)
 		return NULL;
+	if (loop->fds)
+		memcpy(fds, loop->fds, loop->fd_count * sizeof(*fds));
 	memset(fds + loop->fd_count, 0, (count - loop->fd_count) * sizeof(*fds));
 	/* The first op of each list points back at its head, which moved. */
 	for (size_t i = 0; i < loop->fd_count; i++) {
 		if (fds[i].ops)
 			fds[i].ops->link = &fds[i].ops;
 	}
+	free(loop->fds);
 	loop->fds = fds;
 	loop->fd_count = count;
 	return &fds[fd];

@@ -14,14 +14,25 @@
 struct coil_loop;
 struct coil_task;
 struct naming;
+struct op;
 
+/* In order, by their next and prev. */
+struct op_queue {
+	struct op *first;
+	struct op *last;
+};
+
+/* A line of the cache: with many connections each look at one is a miss. */
 struct fd {
 	struct naming *ops;		/* that name it */
 	struct coil_task *closer;	/* waits until there are none, and closes it */
-	uint32_t events;		/* the epoll engine's */
-	uint32_t flags;
 	int guess;			/* see coil__fd_cached */
-};
+
+	/* The epoll engine's. */
+	uint32_t events;
+	uint32_t flags;
+	struct op_queue waiters;	/* for its events */
+} __attribute__((aligned(64)));
 
 /* The entry of an fd, NULL when memory is out.  Moves when another is asked for. */
 struct fd *coil__loop_fd(struct coil_loop *loop, int fd);
