@@ -153,8 +153,12 @@ static int find(void *arg)
 		c->path[len] = '\0';
 		fd = open_beneath(c->path, 0);
 	}
-	if (fd < 0 || fstat(fd, &c->stat))
+	if (fd < 0)
 		return c->cached ? -EAGAIN : -errno;
+	if (fstat(fd, &c->stat)) {
+		close(fd);
+		return -EIO;
+	}
 	if (folder && S_ISDIR(c->stat.st_mode))
 		list_folder(c, fd);
 	return fd;
