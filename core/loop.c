@@ -312,7 +312,7 @@ static void nag(struct coil_loop *loop)
  * again so soon, that a wake-up may serve several.  One timer alone is punctual, and
  * what is due already is not put off.
  */
-static int64_t next_deadline(const struct coil_loop *loop)
+static int64_t next_deadline(struct coil_loop *loop)
 {
 	int64_t next = coil__timers_next(&loop->timers);
 	int64_t later = loop->slept + loop->gather;

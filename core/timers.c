@@ -125,19 +125,6 @@ static void open_slice(struct timers *timers)
 	timers->near += SLICE_NS;
 }
 
-/* Whatever has changed: the first of all is on top of the heap, and has an owner. */
-static void settle(struct timers *timers)
-{
-	for (;;) {
-		drop_stale(timers);
-		if (likely(!timers->sliced))
-			return;
-		if (timers->entries && timers->heap[0].when < timers->near)
-			return;
-		open_slice(timers);
-	}
-}
-
 /* The heap has become large: from here on what is not near goes to the slices. */
 static void begin_slices(struct timers *timers)
 {
@@ -177,8 +164,53 @@ static void insert(struct timers *timers, struct timer timer)
 		if (timers->entries >= CROWD)
 			begin_slices(timers);
 	}
-	if (likely(timers->near == INT64_MAX) || !slice_add(timers, timer))
+	if (unlikely(timers->near != INT64_MAX) && slice_add(timers, timer))
+		return;
+	/* One timeout follows another: where that was on top this often belongs there. */
+	if (timers->unsettled && timers->entries && is_stale(timers, &timers->heap[0]))
+		sink(timers, 0, timer);
+	else
 		rise(timers, timers->entries++, timer);
+}
+
+/* Those behind the heap join it.  It never grows beyond the one that joins. */
+static void take_in(struct timers *timers)
+{
+	const struct timer *added = &timers->heap[timers->entries];
+	const struct timer *end = added + timers->added;
+
+	timers->added = 0;
+	for (; added < end; added++) {
+		struct timer timer = *added;
+
+		if (!is_stale(timers, &timer))
+			insert(timers, timer);
+	}
+}
+
+/* Whatever has changed: the first of all is on top of the heap, and has an owner. */
+static inline void settle(struct timers *timers)
+{
+	for (;;) {
+		drop_stale(timers);
+		if (likely(!timers->sliced))
+			return;
+		if (timers->entries && timers->heap[0].when < timers->near)
+			return;
+		open_slice(timers);
+	}
+}
+
+void coil__timers_settle(struct timers *timers)
+{
+	take_in(timers);
+	timers->unsettled = false;
+	settle(timers);
+}
+
+static inline uint32_t all_entries(const struct timers *timers)
+{
+	return timers->entries + timers->added + timers->sliced;
 }
 
 uint32_t coil__timer_add(struct timers *timers, int64_t when, enum timer_kind kind, void *owner)
@@ -186,7 +218,7 @@ uint32_t coil__timer_add(struct timers *timers, int64_t when, enum timer_kind ki
 	struct timer timer = { .when = when, .order = timers->order };
 	struct timer_place *place;
 
-	if (unlikely(timers->entries + timers->sliced == timers->capacity) && !grow(timers))
+	if (unlikely(all_entries(timers) == timers->capacity) && !grow(timers))
 		return 0;
 	timer.place = timers->free;
 	if (!timer.place)
@@ -198,8 +230,14 @@ uint32_t coil__timer_add(struct timers *timers, int64_t when, enum timer_kind ki
 	place->order = timers->order++;
 	place->kind = kind;
 	timers->count++;
-	insert(timers, timer);
-	settle(timers);
+	if (kind == TIMER_TASK && !timers->unsettled) {
+		/* A sleeper is sure to wait: nothing is saved by putting it off. */
+		insert(timers, timer);
+		settle(timers);
+	} else {
+		timers->heap[timers->entries + timers->added++] = timer;
+		timers->unsettled = true;
+	}
 	return timer.place;
 }
 
@@ -216,9 +254,10 @@ static uint32_t keep_live(const struct timers *timers, struct timer *entries, ui
 
 static void sweep(struct timers *timers)
 {
-	uint32_t kept = keep_live(timers, timers->heap, timers->entries);
+	uint32_t kept = keep_live(timers, timers->heap, timers->entries + timers->added);
 
 	timers->entries = kept;
+	timers->added = 0;
 	for (uint32_t i = kept / 4 + 1; i-- > 0;) {
 		if (i < kept)
 			sink(timers, i, timers->heap[i]);
@@ -240,20 +279,30 @@ static void free_place(struct timers *timers, uint32_t place)
 	timers->count--;
 }
 
+static inline const struct timer *last_added(const struct timers *timers)
+{
+	return &timers->heap[timers->entries + timers->added - 1];
+}
+
 void coil__timer_remove(struct timers *timers, uint32_t place)
 {
 	free_place(timers, place);
-	if (timers->entries + timers->sliced > 64 &&
-	    timers->count < (timers->entries + timers->sliced) / 2)
+	while (timers->added && is_stale(timers, last_added(timers)))
+		timers->added--;
+	if (all_entries(timers) > 64 && timers->count < all_entries(timers) / 2)
 		sweep(timers);
-	settle(timers);
+	timers->unsettled = true;
 }
 
 void *coil__timer_pop(struct timers *timers, enum timer_kind *kind)
 {
-	uint32_t place = timers->heap[0].place;
-	void *owner = timers->places[place].owner;
+	uint32_t place;
+	void *owner;
 
+	if (timers->unsettled)
+		coil__timers_settle(timers);
+	place = timers->heap[0].place;
+	owner = timers->places[place].owner;
 	*kind = (enum timer_kind)timers->places[place].kind;
 	free_place(timers, place);
 	drop_top(timers);

@@ -13,12 +13,18 @@
  * heap may have later ones besides: those of before the crowd, and those beyond the
  * last slice.
  *
+ * Many a timeout ends before the loop looks for the first deadline again, as nothing
+ * inside had to park.  So an entry is not put in order when it is added: it waits
+ * behind the heap, in the same array, until somebody asks for the first of all.  One
+ * that is removed before that never moved another.
+ *
  * Nobody knows where an entry is, as keeping track would cost a write
  * to a second place at every move.  A timer that is removed gives up its place in
  * the table of owners, and its entry stays until it comes to the top, or until half
  * of all entries are such, when they are swept out.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -50,6 +56,7 @@ struct timers {
 	struct timer *heap;
 	struct timer_place *places;	/* the first is never used: 0 means none */
 	uint32_t entries;		/* in the heap */
+	uint32_t added;			/* behind it, in the order in which they came */
 	uint32_t sliced;		/* in the slices */
 	uint32_t count;			/* of them all, those that have an owner */
 	struct slice *slices;		/* NULL: there never was a crowd */
@@ -59,6 +66,7 @@ struct timers {
 	uint32_t free;
 	uint32_t fresh;			/* places beyond this were never used */
 	uint32_t order;
+	bool unsettled;			/* the first of all may not be on top of the heap */
 };
 
 void coil__timers_close(struct timers *timers);
@@ -71,15 +79,21 @@ void coil__timer_remove(struct timers *timers, uint32_t place);
 void *coil__timer_pop(struct timers *timers, enum timer_kind *kind);
 
 /* Whether place still is owner's, that is has neither fired nor been removed. */
-static inline int coil__timer_is(const struct timers *timers, uint32_t place, const void *owner)
+static inline bool coil__timer_is(const struct timers *timers, uint32_t place, const void *owner)
 {
 	return timers->places[place].owner == owner;
 }
 
-/* The entry on top always has an owner, if any has. */
-static inline int64_t coil__timers_next(const struct timers *timers)
+/* Puts the first of all on top of the heap. */
+void coil__timers_settle(struct timers *timers);
+
+static inline int64_t coil__timers_next(struct timers *timers)
 {
-	return timers->count ? timers->heap[0].when : INT64_MAX;
+	if (!timers->count)
+		return INT64_MAX;
+	if (timers->unsettled)
+		coil__timers_settle(timers);
+	return timers->heap[0].when;
 }
 
 #endif

@@ -169,6 +169,33 @@ static void count_echo(void)
 	must(coil_close(fds[1]));
 }
 
+static int sleep_long(void *arg)
+{
+	(void)arg;
+	return coil_sleep(3600 * COIL_SECOND);
+}
+
+/* Around what does not park, and nearer than all the other deadlines. */
+static void count_timeout(void)
+{
+	struct coil_task *tasks[SLEEPERS];
+	volatile int inside = 0;
+
+	for (int i = 0; i < SLEEPERS; i++)
+		tasks[i] = coil_create_task(sleep_long, NULL);
+	must(coil_sleep(1));
+	count_begin("timeout", TIMES);
+	for (int i = 0; i < TIMES; i++) {
+		COIL_TIMEOUT(COIL_SECOND)
+			inside++;
+	}
+	count_end();
+	for (int i = 0; i < SLEEPERS; i++) {
+		coil_cancel(tasks[i]);
+		coil_await(tasks[i]);
+	}
+}
+
 static int app(void *arg)
 {
 	(void)arg;
@@ -178,6 +205,7 @@ static int app(void *arg)
 	count_queue("queue-1", 1);
 	count_timer();
 	count_echo();
+	count_timeout();
 	return 0;
 }
 

@@ -75,6 +75,7 @@ suites = \
 	%D%/check_threadsafe \
 	%D%/check_time \
 	%D%/check_timeout \
+	%D%/check_timeout_brief \
 	%D%/check_timers \
 	%D%/check_unix \
 	%D%/check_var \
@@ -225,6 +226,8 @@ tests_check_time_LDADD = $(suite_libs)
 tests_check_time_LDFLAGS = $(suite_ldflags)
 tests_check_timeout_LDADD = $(suite_libs)
 tests_check_timeout_LDFLAGS = $(suite_ldflags)
+tests_check_timeout_brief_LDADD = $(suite_libs)
+tests_check_timeout_brief_LDFLAGS = $(suite_ldflags)
 tests_check_timers_LDADD = $(suite_libs)
 tests_check_timers_LDFLAGS = $(suite_ldflags)
 tests_check_unix_LDADD = $(suite_libs)
@@ -292,6 +295,7 @@ VALGRIND_SUITES = \
 	%D%/check_task \
 	%D%/check_time \
 	%D%/check_timeout \
+	%D%/check_timeout_brief \
 	%D%/check_timers \
 	%D%/check_unix \
 	%D%/check_wait \
