@@ -229,7 +229,7 @@ static int arm(struct coil_loop *loop, int fd, uint32_t events)
 	const struct fd *entry;
 
 	if (unlikely((size_t)fd >= loop->fd_count) && !coil__loop_fd(loop, fd))
-		return -ENOMEM;
+		return -errno;
 	entry = &loop->fds[fd];
 	if (unlikely((size_t)fd >= engine->capacity) && !grow(engine, loop->fd_count))
 		return -ENOMEM;

@@ -14,6 +14,9 @@ struct fd *coil__loop_fd(struct coil_loop *loop, int fd)
 
 	if ((size_t)fd < loop->fd_count)
 		return &loop->fds[fd];
+	/* There is to be no table for two thousand million because somebody erred. */
+	if (fcntl(fd, F_GETFD) < 0)
+		return NULL;
 	while (count <= (size_t)fd)
 		count *= 2;
 	fds = aligned_alloc(sizeof(*fds), count * sizeof(*fds));

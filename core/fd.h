@@ -34,7 +34,10 @@ struct fd {
 	struct op_queue waiters;	/* for its events */
 } __attribute__((aligned(64)));
 
-/* The entry of an fd, NULL when memory is out.  Moves when another is asked for. */
+/*
+ * The entry of an fd; NULL, with errno, when memory is out, or for a number beyond the
+ * table that is none.  Moves when another is asked for.
+ */
 struct fd *coil__loop_fd(struct coil_loop *loop, int fd);
 
 /*

@@ -43,7 +43,7 @@ static inline int check_name(struct coil_loop *loop, int number)
 	if (number < 0)
 		return 0;
 	if (unlikely((size_t)number >= loop->fd_count) && !coil__loop_fd(loop, number))
-		return -ENOMEM;
+		return -errno;
 	return unlikely(loop->fds[number].closer != NULL) ? -EBADF : 0;
 }
 
@@ -225,7 +225,7 @@ int coil__op_close_begin(int number)
 
 	if (loop != &coil__nowhere)
 		fd = coil__loop_fd(loop, number);
-	/* Out of memory there is no op that names it, nor can one be started. */
+	/* Without an entry there is no op that names it, nor can one be started. */
 	if (!fd)
 		return 0;
 	if (fd->closer)

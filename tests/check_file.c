@@ -508,8 +508,8 @@ COIL_TEST(file_calls_on_what_is_no_fd_are_ebadf)
 	ssize_t results[16];
 
 	close(fd);
-	for (int i = 0; i < 2; i++) {
-		int n = all_calls(i ? fd : -1, results);
+	for (int i = 0; i < 3; i++) {
+		int n = all_calls(i ? i == 1 ? fd : INT32_MAX : -1, results);
 
 		for (int j = 0; j < n; j++)
 			ck_assert_msg(results[j] == -EBADF, "call %d: %zd", j,
