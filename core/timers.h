@@ -79,7 +79,7 @@ void coil__timer_remove(struct timers *timers, uint32_t place);
 void *coil__timer_pop(struct timers *timers, enum timer_kind *kind);
 
 /* Whether place still is owner's, that is has neither fired nor been removed. */
-static inline bool coil__timer_is(const struct timers *timers, uint32_t place, const void *owner)
+static inline int coil__timer_is(const struct timers *timers, uint32_t place, const void *owner)
 {
 	return timers->places[place].owner == owner;
 }
