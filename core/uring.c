@@ -292,6 +292,8 @@ static int open_ring(struct uring *uring, unsigned entries, char *reason, size_t
 		io_uring_queue_exit(&uring->ring);
 		return err;
 	}
+	/* Each entry need not look up the fd then.  Where it is refused, they do. */
+	(void)io_uring_register_ring_fd(&uring->ring);
 	/* The child of a fork must not submit to its parent's ring. */
 	io_uring_ring_dontfork(&uring->ring);
 	say_flags(uring, reason, size);
