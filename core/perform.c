@@ -116,12 +116,16 @@ static bool on_disk(int fd, off_t *size)
 	return S_ISBLK(st.st_mode) || S_ISDIR(st.st_mode);
 }
 
-/* Whether all of fd's file is in memory, though it cannot be asked not to block. */
+/*
+ * Whether all of fd's file is in memory, though it cannot be asked not to block.  The
+ * devices of /dev lie in such a file system, too.
+ */
 static bool in_memory(int fd)
 {
 	struct statfs fs;
 
-	return !fstatfs(fd, &fs) && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+	return coil__file_type(fd) == S_IFREG && !fstatfs(fd, &fs) &&
+	       (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 }
 
 /*
@@ -285,9 +289,17 @@ static int try_move(struct op *op)
 	return result(n);
 }
 
+/* Whether that is all there is, and not a file of which the rest is not in memory. */
+static bool ended(const struct io_uring_sqe *sqe, ssize_t n)
+{
+	struct stat st;
+
+	return fstat(sqe->fd, &st) || !S_ISREG(st.st_mode) || (off_t)sqe->off + n >= st.st_size;
+}
+
 /*
- * A read that comes short met the file's end, or what is not in memory; it is made
- * anew by those who can tell which.
+ * A read of a file that comes short of its end met what is not in memory, and is made
+ * anew.  What is no file may have given all that it had: that is the result.
  */
 bool coil__perform_cached(struct coil_loop *loop, struct op *op)
 {
@@ -301,14 +313,13 @@ bool coil__perform_cached(struct coil_loop *loop, struct op *op)
 	n = preadv2(sqe->fd, &iov, 1, (off_t)sqe->off, RWF_NOWAIT);
 	if (n < 0 && errno == EOPNOTSUPP && in_memory(sqe->fd))
 		n = pread(sqe->fd, iov.iov_base, iov.iov_len, (off_t)sqe->off);
-	if (n == sqe->len || !n) {
+	if (n == sqe->len || !n || (n > 0 && ended(sqe, n))) {
 		op->res = (int)n;
 		loop->budget -= (int)(n / COPY_A_SWITCH);
 		return true;
 	}
 	if (n < 0)
 		coil__fd_uncached(loop, sqe->fd);
-	op->attempted = n > 0 || errno == EAGAIN;
 	return false;
 }
 

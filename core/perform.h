@@ -39,7 +39,7 @@ int coil__perform_try(struct op *op);
 
 /*
  * Reads from a place in a file what is in memory, if all of it is: true, with its
- * result in res.  False: nothing was done; if op->attempted, fd has such places.
+ * result in res.  False: nothing was done.
  */
 bool coil__perform_cached(struct coil_loop *loop, struct op *op);
 

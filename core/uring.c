@@ -397,8 +397,7 @@ static int look_at_position(struct op *op)
 	off_t position;
 
 	op->from = -1;
-	/* A file that was just read, at a place, and had not all in memory is no pipe. */
-	if (!reads_or_writes(op) || op->attempted)
+	if (!reads_or_writes(op))
 		return 0;
 	position = lseek(op->sqe.fd, 0, SEEK_CUR);
 	if (op->sqe.off != UINT64_MAX)

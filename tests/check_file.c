@@ -584,6 +584,29 @@ COIL_TEST(what_a_number_meant_makes_no_difference_to_what_is_read)
 	coil_close(one);
 }
 
+/* /dev is a file system in memory, but what lies there need not be. */
+COIL_TEST(a_device_under_the_number_of_a_file_in_memory_stops_nobody)
+{
+	int device = open("/dev/kmsg", O_RDONLY | O_CLOEXEC), file, fd;
+	char buf[16];
+
+	if (device < 0 || lseek(device, 0, SEEK_END) < 0) {
+		printf("skip: no /dev/kmsg\n");
+	} else {
+		file = memfd_create("file", MFD_CLOEXEC);
+		fd = fcntl(file, F_DUPFD_CLOEXEC, 0);
+		ck_assert_int_eq(write(file, "x", 1), 1);
+		ck_assert_int_eq(coil_pread(fd, buf, 1, 0), 1);
+		ck_assert_int_eq(dup2(device, fd), fd);
+		COIL_TIMEOUT(50 * COIL_MILLISECOND)
+			ck_assert_int_ne(coil_pread(fd, buf, 16, 0), 0);
+		coil_close(fd);
+		coil_close(file);
+	}
+	if (device >= 0)
+		close(device);
+}
+
 COIL_TEST(file_calls_tell_bad_arguments_before_they_begin)
 {
 	struct iovec iov = { received, 1 };
@@ -724,6 +747,7 @@ Suite *suite(void)
 		what_comes_short_at_a_file_in_proc_moves_its_position);
 	tcase_add_test(tests, a_pipe_under_the_number_of_a_file_has_no_offsets);
 	tcase_add_test(tests, what_a_number_meant_makes_no_difference_to_what_is_read);
+	tcase_add_test(tests, a_device_under_the_number_of_a_file_in_memory_stops_nobody);
 	tcase_add_test(tests, file_calls_tell_bad_arguments_before_they_begin);
 	tcase_add_test(tests,
 		       a_request_that_is_pending_refuses_every_file_call);
