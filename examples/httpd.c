@@ -181,8 +181,13 @@ static int answer_file(struct connection *c, int fd)
 	end = put_number(stpcpy(end, "-"), (unsigned long long)c->stat.st_mtime, 16);
 	end = put_number(stpcpy(end, "-"), (unsigned long)c->stat.st_mtim.tv_nsec, 16);
 	end = stpcpy(end, "\"");
-	if (!*date || then != c->stat.st_mtime)
-		strftime(date, sizeof(date), DATE, gmtime(&(time_t){ then = c->stat.st_mtime }));
+	if (!*date || then != c->stat.st_mtime) {
+		const struct tm *tm = gmtime(&(time_t){ then = c->stat.st_mtime });
+
+		/* One of a year that nobody can write has no date: 1970 is older than any. */
+		if (!tm || !strftime(date, sizeof(date), DATE, tm))
+			stpcpy(date, "Thu, 01 Jan 1970 00:00:00 GMT");
+	}
 	status = request_wants(&c->request, &c->stat, etag, &first, &last);
 	if (status == 416) {
 		snprintf(rest, sizeof(rest), "Content-Range: bytes */%lld\r\n\r\n", size);
