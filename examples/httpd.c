@@ -24,7 +24,7 @@
 #endif
 
 /* Of OUT_SIZE a quarter is gathered; the longest head, one with a target, fits behind it. */
-enum { IN_SIZE = 8192, OUT_SIZE = 16384, PART = 1 << 17 };
+enum { IN_SIZE = 8192, OUT_SIZE = 20480, PART = 1 << 17 };
 
 /* What a small request touches comes first and together: more pages are more misses. */
 struct connection {
@@ -171,7 +171,7 @@ static int answer_file(struct connection *c, int fd)
 	const char *dot = strrchr(c->path, '.');
 	char rest[384], *etag, *end;
 	long long size = c->stat.st_size, first = 0, last = size - 1;
-	int to = coil_stream_fd(c->stream), type = 0, status;
+	int type = 0, status;
 	ssize_t n = 0;
 
 	while (*types[type][0] && (!dot || strcasecmp(dot, types[type][0]) != 0))
@@ -202,17 +202,22 @@ static int answer_file(struct connection *c, int fd)
 	reply(c, status, last - first + 1, rest);
 	if (status == 304 || c->request.parser.method == HTTP_HEAD || first > last)
 		return 0;
-	/* The head waits in the socket for the first of the body. */
-	COIL_TIMEOUT(patience)
-		n = coil_send_all(to, c->in + c->len, c->used, MSG_MORE, NULL);
-	c->used = 0;
-	for (off_t at = first; n > 0 && at <= last;) {
-		n = last - at < PART ? last - at + 1 : PART;
-		COIL_TIMEOUT(patience)
-			n = coil_sendfile(to, fd, &at, (size_t)n);
+	/* What is small goes out together with its head, and other answers. */
+	if (last - first < (long long)(OUT_SIZE - c->used)) {
+		n = coil_pread(fd, c->in + c->len + c->used, (size_t)(last - first + 1), first);
+		c->used += n > 0 ? (size_t)n : 0;
+		return n == last - first + 1 ? 0 : n < 0 ? (int)n : -EIO;
 	}
-	/* 0: it became shorter meanwhile, and is not what was promised. */
-	return n > 0 ? 0 : n ? (int)n : -EIO;
+	n = send_out(c, "", 0);
+	for (off_t at = first; n >= 0 && at <= last;) {
+		size_t part = last - at < PART ? (size_t)(last - at + 1) : PART;
+
+		COIL_TIMEOUT(patience)
+			n = coil_sendfile(coil_stream_fd(c->stream), fd, &at, part);
+		/* It became shorter meanwhile, and is not what was promised. */
+		n = n ? n : -EIO;
+	}
+	return n < 0 ? (int)n : 0;
 }
 
 static int answer(struct connection *c)
