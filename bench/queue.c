@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What it costs to bring an item from one task to another, through a queue of
- * 1024 slots and through one of a single slot, beside a bare jump_fcontext and a
- * bare ring buffer.  Argument: how many items.
+ * 1024 slots and through one of a single slot, beside a bare jump_fcontext, a bare
+ * ring buffer, and two calls of the library that do nothing but look whether a request
+ * is pending, as a put and a get each do first.  Argument: how many items.
  */
 #include "bench/raw.h"
 #include <coil.h>
@@ -50,9 +51,20 @@ static double items(size_t slots)
 	return start;
 }
 
+static double two_calls(void)
+{
+	double start = bench_cpu();
+
+	for (int i = 0; i < items_of_all; i++) {
+		if (coil_check() || coil_check())
+			abort();
+	}
+	return (bench_cpu() - start) / items_of_all;
+}
+
 static int app(void *arg)
 {
-	double raw[BENCH_ROUNDS], ring[BENCH_ROUNDS], wide[BENCH_ROUNDS], narrow[BENCH_ROUNDS];
+	double calls[BENCH_ROUNDS], raw[BENCH_ROUNDS], ring[BENCH_ROUNDS], wide[BENCH_ROUNDS], narrow[BENCH_ROUNDS];
 	int rounds = bench_rounds();
 	double limit;
 
@@ -60,6 +72,7 @@ static int app(void *arg)
 	for (int i = 0; i < rounds; i++) {
 		raw[i] = bench_lines() ? 0 : raw_switch();
 		ring[i] = bench_lines() ? 0 : raw_ring();
+		calls[i] = bench_lines() ? 0 : two_calls();
 		wide[i] = items(1024);
 		narrow[i] = items(1);
 	}
@@ -72,6 +85,8 @@ static int app(void *arg)
 	bench_print("item, 1024 slots", bench_median(wide, rounds), "ns", "jump_fcontext", limit);
 	bench_print("item, 1024 slots", bench_median(wide, rounds), "ns", "bare ring",
 		    bench_median(ring, rounds));
+	bench_print("item, 1024 slots", bench_median(wide, rounds), "ns", "two calls",
+		    bench_median(calls, rounds));
 	bench_print("item, 1 slot", bench_median(narrow, rounds), "ns", "jump_fcontext", limit);
 	return 0;
 }
