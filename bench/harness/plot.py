@@ -10,7 +10,7 @@ import subprocess
 COLOURS = {"coil": 0x2F6FB3, "peer": 0xA9B2BD, "floor": 0xD8A23A, "limit": 0xE9D3A0}
 ROW, HEAD, FOOT, WIDTH = 19, 34, 34, 820
 LINES = ["#2f6fb3", "#c2603a", "#4c9a5a", "#8a6bb5", "#b59a2f", "#5c6670", "#7fb0dd", "#d98fa8",
-         "#1f1f1f"]
+         "#1f1f1f", "#8a5a2b", "#2aa0a0", "#c7c244"]
 
 
 def quoted(text):
