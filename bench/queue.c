@@ -64,7 +64,8 @@ static double two_calls(void)
 
 static int app(void *arg)
 {
-	double calls[BENCH_ROUNDS], raw[BENCH_ROUNDS], ring[BENCH_ROUNDS], wide[BENCH_ROUNDS], narrow[BENCH_ROUNDS];
+	double calls[BENCH_ROUNDS], raw[BENCH_ROUNDS], ring[BENCH_ROUNDS];
+	double wide[BENCH_ROUNDS], narrow[BENCH_ROUNDS];
 	int rounds = bench_rounds();
 	double limit;
 

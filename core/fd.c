@@ -3,9 +3,11 @@
 #include "core/loop.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 struct fd *coil__loop_fd(struct coil_loop *loop, int fd)
 {
@@ -80,4 +82,12 @@ int coil__file_type(int fd)
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stat))
 		return -errno;
 	return stat.stx_mode & S_IFMT;
+}
+
+bool coil__file_in_memory(int fd)
+{
+	struct statfs fs;
+
+	return coil__file_type(fd) == S_IFREG && !fstatfs(fd, &fs) &&
+	       (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 }

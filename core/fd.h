@@ -61,4 +61,10 @@ void coil__fd_uncached(struct coil_loop *loop, int fd);
 /* S_IFREG and the like, or a negative errno.  Asks no file server. */
 int coil__file_type(int fd);
 
+/*
+ * Whether all of fd's file is in memory, though it cannot be asked not to block.  The
+ * devices of /dev lie in such a file system, too.
+ */
+bool coil__file_in_memory(int fd);
+
 #endif

@@ -117,18 +117,6 @@ static bool on_disk(int fd, off_t *size)
 }
 
 /*
- * Whether all of fd's file is in memory, though it cannot be asked not to block.  The
- * devices of /dev lie in such a file system, too.
- */
-static bool in_memory(int fd)
-{
-	struct statfs fs;
-
-	return coil__file_type(fd) == S_IFREG && !fstatfs(fd, &fs) &&
-	       (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
-}
-
-/*
  * Reading and writing, with and without a position.
  */
 
@@ -224,7 +212,7 @@ static int try_odd(struct op *op)
 	if (coil__perform_nowait(op))
 		return -EOPNOTSUPP;
 	if (on_disk(op->sqe.fd, &size)) {
-		if (coil__op_length(op) > AT_ONCE || !in_memory(op->sqe.fd))
+		if (coil__op_length(op) > AT_ONCE || !coil__file_in_memory(op->sqe.fd))
 			return leave_to_pool(op);
 		return result(move(op, (int)op->sqe.rw_flags, OP_MOST));
 	}
@@ -311,7 +299,7 @@ bool coil__perform_cached(struct coil_loop *loop, struct op *op)
 	    sqe->len > AT_ONCE || !coil__fd_cached(loop, sqe->fd))
 		return false;
 	n = preadv2(sqe->fd, &iov, 1, (off_t)sqe->off, RWF_NOWAIT);
-	if (n < 0 && errno == EOPNOTSUPP && in_memory(sqe->fd))
+	if (n < 0 && errno == EOPNOTSUPP && coil__file_in_memory(sqe->fd))
 		n = pread(sqe->fd, iov.iov_base, iov.iov_len, (off_t)sqe->off);
 	if (n == sqe->len || !n || (n > 0 && ended(sqe, n))) {
 		op->res = (int)n;
