@@ -277,14 +277,6 @@ static int try_move(struct op *op)
 	return result(n);
 }
 
-/* Whether that is all there is, and not a file of which the rest is not in memory. */
-static bool ended(const struct io_uring_sqe *sqe, ssize_t n)
-{
-	struct stat st;
-
-	return fstat(sqe->fd, &st) || !S_ISREG(st.st_mode) || (off_t)sqe->off + n >= st.st_size;
-}
-
 /*
  * A read of a file that comes short of its end met what is not in memory, and is made
  * anew.  What is no file may have given all that it had: that is the result.
@@ -301,7 +293,7 @@ bool coil__perform_cached(struct coil_loop *loop, struct op *op)
 	n = preadv2(sqe->fd, &iov, 1, (off_t)sqe->off, RWF_NOWAIT);
 	if (n < 0 && errno == EOPNOTSUPP && coil__file_in_memory(sqe->fd))
 		n = pread(sqe->fd, iov.iov_base, iov.iov_len, (off_t)sqe->off);
-	if (n == sqe->len || !n || (n > 0 && ended(sqe, n))) {
+	if (!n || (n > 0 && !cut_short(op, n))) {
 		op->res = (int)n;
 		loop->budget -= (int)(n / COPY_A_SWITCH);
 		return true;

@@ -514,12 +514,6 @@ static void otherwise(struct uring *uring, struct op *op)
 	coil__op_complete(uring->loop, op, res, 0);
 }
 
-/* Nothing but this is had for less by a call than by the ring. */
-static bool uring_attempt(struct coil_loop *loop, struct op *op)
-{
-	return op->sqe.opcode == IORING_OP_READ && coil__perform_cached(loop, op);
-}
-
 static void uring_submit(struct coil_loop *loop, struct op *op)
 {
 	struct uring *uring = loop->engine;
@@ -715,7 +709,7 @@ const struct backend coil__uring = {
 	.name = "uring",
 	.open = uring_open,
 	.close = uring_close,
-	.attempt = uring_attempt,
+	.attempt = coil__perform_cached,	/* all that a call has for less than the ring */
 	.submit = uring_submit,
 	.cancel = uring_cancel,
 	.poll = uring_poll,
