@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A channel is a ring of items and two lines of tasks, under a lock.  Receivers
- * wait only while there is no item, senders only while there is no room; whoever
- * changes that does for the first in line what it waits for, takes it out of the
- * line, and only then sees to it that it runs.  So nobody barges in between.
+ * A channel is a ring of items with a lock at either end, and a line of tasks at
+ * each.  While nobody waits a sender needs only the end where items go in and a
+ * receiver only the other, so that two cores seldom meet; all else is done with both
+ * locks held, the sender's first.
+ *
+ * Receivers wait only while there is no item, senders only while there is no room;
+ * whoever changes that does for the first in line what it waits for, takes it out of
+ * the line, and only then sees to it that it runs.  So nobody barges in between.
  *
  * The one in line lies on the stack of its task, which may be another loop's: then
  * it is woken by a struct remote that lies there as well.  From the moment it is
  * out of the line until that has arrived the task does not hear requests.  It has
  * got what it waited for, its wake-up is sure to come, and until then others hold
- * pointers to its stack.  Whether it is still in line is decided under the lock, so
+ * pointers to its stack.  Whether it is still in line is decided under the locks, so
  * that a request and a hand-over cannot both have it.
  *
- * Nothing is sent to a loop under the channel's lock, as that may be a system call;
- * and once that is let go of, the channel may be gone.
+ * Nothing is sent to a loop under a lock, as that may be a system call; and once
+ * they are let go of, the channel may be gone.
  */
 #include <coil/channel.h>
 #include "core/list.h"
@@ -21,19 +25,31 @@
 #include "core/task.h"
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+enum { LINE = 64 };		/* of a cache, in bytes */
+
+/* Two lines of the caches, of which the second is for those that wait. */
+struct end {
+	_Alignas(LINE) pthread_mutex_t lock;
+	_Atomic(size_t) passed;		/* items so far; written with the lock held */
+	size_t other;			/* what the other end's was at the last look */
+	size_t at;			/* where in items the next one lies or goes */
+	struct list line;
+};
+
+/* What both ends read is written with both locks held. */
 struct coil_channel_state {
-	pthread_mutex_t lock;
-	struct list senders;
-	struct list receivers;
 	size_t item_size;
+	size_t bytes;			/* of all slots */
 	size_t capacity;
-	size_t first;			/* the slot of the first item */
-	size_t count;
+	size_t waiting;			/* tasks in either line */
 	bool closed;
-	unsigned char items[];
+	struct end in;
+	struct end out;
+	_Alignas(LINE) unsigned char items[];
 };
 
 /* A task in line, or one that was and is yet to be told. */
@@ -41,22 +57,35 @@ struct waiter {
 	struct link link;
 	struct remote remote;
 	struct coil_channel_state *state;
-	struct list *line;		/* NULL: it is out, and status is set */
+	struct end *end;		/* NULL: it is out of line, and status is set */
 	struct coil_task *task;
 	void *item;
 	int status;
 };
 
-static struct waiter *first_of(const struct list *line)
+static void lock_both(struct coil_channel_state *state)
 {
-	return line->head ? container_of(line->head, struct waiter, link) : NULL;
+	pthread_mutex_lock(&state->in.lock);
+	pthread_mutex_lock(&state->out.lock);
 }
 
-/* With the lock held, as all that lies between two looks at the lines. */
+static void unlock_both(struct coil_channel_state *state)
+{
+	pthread_mutex_unlock(&state->out.lock);
+	pthread_mutex_unlock(&state->in.lock);
+}
+
+static struct waiter *first_of(const struct end *end)
+{
+	return end->line.head ? container_of(end->line.head, struct waiter, link) : NULL;
+}
+
+/* With both locks held, as all that lies between two looks at the lines. */
 static void settle(struct waiter *waiter, int status)
 {
-	list_remove(waiter->line, &waiter->link);
-	waiter->line = NULL;
+	list_remove(&waiter->end->line, &waiter->link);
+	waiter->state->waiting--;
+	waiter->end = NULL;
 	waiter->status = status;
 }
 
@@ -86,11 +115,11 @@ static void interrupt(struct coil_task *task)
 	struct coil_channel_state *state = waiter->state;
 	bool left;
 
-	pthread_mutex_lock(&state->lock);
-	left = waiter->line != NULL;
+	lock_both(state);
+	left = waiter->end != NULL;
 	if (left)
 		settle(waiter, -ECANCELED);
-	pthread_mutex_unlock(&state->lock);
+	unlock_both(state);
 	if (left)
 		coil__ready(task, WAKE_REQUEST);
 }
@@ -98,19 +127,19 @@ static void interrupt(struct coil_task *task)
 static const struct wait sending = { "channel send", interrupt };
 static const struct wait receiving = { "channel recv", interrupt };
 
-/* With the lock held; in line the caller lets go of it and parks. */
-static int stand_in_line(struct coil_channel_state *state, struct list *line,
+/* With both locks held; in line the caller lets go of them and parks. */
+static int stand_in_line(struct coil_channel_state *state, struct end *end,
 			 const struct wait *wait, void *item)
 {
 	struct coil_task *self = coil__self();
 	struct waiter waiter = {
-		.remote.run = arrived, .state = state, .line = line,
-		.task = self, .item = item,
+		.remote.run = arrived, .state = state, .end = end, .task = self, .item = item,
 	};
 	int woken;
 
-	list_push(line, &waiter.link);
-	pthread_mutex_unlock(&state->lock);
+	list_push(&end->line, &waiter.link);
+	state->waiting++;
+	unlock_both(state);
 	/* A loop that another thread may wake is not stuck. */
 	self->loop->watched++;
 	woken = coil__park(self, wait, &waiter);
@@ -119,34 +148,88 @@ static int stand_in_line(struct coil_channel_state *state, struct list *line,
 }
 
 /*
- * The ring, with the lock held.
+ * The ring, with the lock of the end in question held.
  */
 
-static void *slot(struct coil_channel_state *state, size_t nth)
+static size_t passed(const struct end *end)
 {
-	size_t at = state->first + nth;
+	return atomic_load_explicit(&end->passed, memory_order_relaxed);
+}
 
-	if (at >= state->capacity)
-		at -= state->capacity;
-	return state->items + at * state->item_size;
+/* The slot is the other end's as soon as this one has counted it. */
+static void step(struct coil_channel_state *state, struct end *end)
+{
+	end->at += state->item_size;
+	if (end->at == state->bytes)
+		end->at = 0;
+	atomic_store_explicit(&end->passed, passed(end) + 1, memory_order_release);
+}
+
+static size_t look(struct end *end, const struct end *other)
+{
+	return end->other = atomic_load_explicit(&other->passed, memory_order_acquire);
+}
+
+static bool has_room(struct coil_channel_state *state)
+{
+	struct end *in = &state->in;
+
+	return passed(in) - in->other < state->capacity ||
+	       passed(in) - look(in, &state->out) < state->capacity;
+}
+
+static bool has_item(struct coil_channel_state *state)
+{
+	struct end *out = &state->out;
+
+	return out->other != passed(out) || look(out, &state->in) != passed(out);
 }
 
 static void append(struct coil_channel_state *state, const void *item)
 {
-	memcpy(slot(state, state->count++), item, state->item_size);
+	memcpy(state->items + state->in.at, item, state->item_size);
+	step(state, &state->in);
 }
 
 static void take(struct coil_channel_state *state, void *item)
 {
-	memcpy(item, slot(state, 0), state->item_size);
-	state->first = state->first + 1 < state->capacity ? state->first + 1 : 0;
-	state->count--;
+	memcpy(item, state->items + state->out.at, state->item_size);
+	step(state, &state->out);
 }
 
-/* 0, -ESHUTDOWN or -EAGAIN; *woken is who is to be woken, if anybody. */
+/* False: it takes both ends to tell. */
+static bool send_alone(struct coil_channel_state *state, const void *item)
+{
+	bool can;
+
+	pthread_mutex_lock(&state->in.lock);
+	can = !state->waiting && !state->closed && has_room(state);
+	if (can)
+		append(state, item);
+	pthread_mutex_unlock(&state->in.lock);
+	return can;
+}
+
+static bool receive_alone(struct coil_channel_state *state, void *item)
+{
+	bool can;
+
+	pthread_mutex_lock(&state->out.lock);
+	can = !state->waiting && has_item(state);
+	if (can)
+		take(state, item);
+	pthread_mutex_unlock(&state->out.lock);
+	return can;
+}
+
+/*
+ * With both locks held: 0, -ESHUTDOWN or -EAGAIN; *woken is who is to be woken, if
+ * anybody.
+ */
+
 static int send_now(struct coil_channel_state *state, const void *item, struct waiter **woken)
 {
-	struct waiter *receiver = first_of(&state->receivers);
+	struct waiter *receiver = first_of(&state->out);
 
 	if (state->closed)
 		return -ESHUTDOWN;
@@ -156,7 +239,7 @@ static int send_now(struct coil_channel_state *state, const void *item, struct w
 		*woken = receiver;
 		return 0;
 	}
-	if (state->count == state->capacity)
+	if (!has_room(state))
 		return -EAGAIN;
 	append(state, item);
 	return 0;
@@ -164,29 +247,22 @@ static int send_now(struct coil_channel_state *state, const void *item, struct w
 
 static int receive_now(struct coil_channel_state *state, void *item, struct waiter **woken)
 {
-	struct waiter *sender = first_of(&state->senders);
+	struct waiter *sender = first_of(&state->in);
+	bool some = has_item(state);
 
-	if (!state->count && !sender)
+	if (!some && !sender)
 		return state->closed ? -ESHUTDOWN : -EAGAIN;
-	if (state->count)
+	if (some)
 		take(state, item);
 	else
 		memcpy(item, sender->item, state->item_size);
 	if (!sender)
 		return 0;
-	if (state->capacity)
+	if (some)
 		append(state, sender->item);
 	settle(sender, 0);
 	*woken = sender;
 	return 0;
-}
-
-/* Lets go of the lock, and then has run whoever was served. */
-static void let_go(struct coil_channel_state *state, struct waiter *woken)
-{
-	pthread_mutex_unlock(&state->lock);
-	if (woken)
-		wake(woken);
 }
 
 /* NULL when a call makes no sense: of one that is not ready, or for no item. */
@@ -198,25 +274,34 @@ static struct coil_channel_state *state_of(const struct coil_channel *channel, c
 /* What a call does. */
 enum { SEND = 1, RECEIVE = 2, PARK = 4 };
 
+static int pass_by_both(struct coil_channel_state *state, void *item, unsigned what)
+{
+	struct waiter *woken = NULL;
+	int err;
+
+	lock_both(state);
+	err = what & SEND ? send_now(state, item, &woken) : receive_now(state, item, &woken);
+	if (err == -EAGAIN && what & PARK)
+		return what & SEND ? stand_in_line(state, &state->in, &sending, item) :
+				     stand_in_line(state, &state->out, &receiving, item);
+	unlock_both(state);
+	if (woken)
+		wake(woken);
+	return err;
+}
+
 static inline int pass(struct coil_channel *channel, void *item, unsigned what)
 {
 	struct coil_channel_state *state = state_of(channel, item);
 	struct coil_task *self = coil__self();
-	struct waiter *woken = NULL;
-	int err;
 
 	if (what & PARK && self->pending)
 		return coil__refuse(self);
 	if (!state)
 		return -EINVAL;
-	pthread_mutex_lock(&state->lock);
-	err = what & SEND ? send_now(state, item, &woken) : receive_now(state, item, &woken);
-	if (err == -EAGAIN && what & PARK)
-		return what & SEND ?
-		       stand_in_line(state, &state->senders, &sending, item) :
-		       stand_in_line(state, &state->receivers, &receiving, item);
-	let_go(state, woken);
-	return err;
+	if (what & SEND ? send_alone(state, item) : receive_alone(state, item))
+		return 0;
+	return pass_by_both(state, item, what);
 }
 
 /* Who takes an item that is sent only reads it. */
@@ -241,11 +326,11 @@ int coil_channel_recv(struct coil_channel *channel, void *item)
 	return pass(channel, item, RECEIVE | PARK);
 }
 
-static void turn_away(struct list *line, struct list *woken)
+static void turn_away(struct end *end, struct list *woken)
 {
 	struct waiter *waiter;
 
-	while ((waiter = first_of(line))) {
+	while ((waiter = first_of(end))) {
 		settle(waiter, -ESHUTDOWN);
 		list_push(woken, &waiter->link);
 	}
@@ -259,11 +344,11 @@ int coil_channel_close(struct coil_channel *channel)
 
 	if (!state)
 		return -EINVAL;
-	pthread_mutex_lock(&state->lock);
+	lock_both(state);
 	state->closed = true;
-	turn_away(&state->senders, &woken);
-	turn_away(&state->receivers, &woken);
-	pthread_mutex_unlock(&state->lock);
+	turn_away(&state->in, &woken);
+	turn_away(&state->out, &woken);
+	unlock_both(state);
 	while ((link = list_pop(&woken)))
 		wake(container_of(link, struct waiter, link));
 	return 0;
@@ -272,19 +357,22 @@ int coil_channel_close(struct coil_channel *channel)
 int coil_channel_init(struct coil_channel *channel, size_t item_size, size_t capacity)
 {
 	struct coil_channel_state *state;
-	size_t bytes;
+	size_t bytes, all;
 
 	if (!channel)
 		return -EINVAL;
 	channel->state = NULL;
 	if (!item_size || __builtin_mul_overflow(item_size, capacity, &bytes) ||
-	    __builtin_add_overflow(bytes, sizeof(*state), &bytes))
+	    __builtin_add_overflow(bytes, sizeof(*state) + LINE - 1, &all))
 		return -EINVAL;
-	state = malloc(bytes);
+	state = aligned_alloc(LINE, all / LINE * LINE);
 	if (!state)
 		return -ENOMEM;
-	*state = (struct coil_channel_state){ .item_size = item_size, .capacity = capacity };
-	pthread_mutex_init(&state->lock, NULL);
+	*state = (struct coil_channel_state){
+		.item_size = item_size, .bytes = bytes, .capacity = capacity,
+	};
+	pthread_mutex_init(&state->in.lock, NULL);
+	pthread_mutex_init(&state->out.lock, NULL);
 	channel->state = state;
 	return 0;
 }
@@ -295,9 +383,13 @@ void coil_channel_fini(struct coil_channel *channel)
 
 	if (!state)
 		return;
-	if (state->senders.head || state->receivers.head)
+	/* Who passed the last item on may still be about to let go of its end. */
+	lock_both(state);
+	if (state->waiting)
 		coil__die(coil_current_task(), "calls coil_channel_fini while tasks wait");
-	pthread_mutex_destroy(&state->lock);
+	unlock_both(state);
+	pthread_mutex_destroy(&state->in.lock);
+	pthread_mutex_destroy(&state->out.lock);
 	free(state);
 	channel->state = NULL;
 }
