@@ -181,6 +181,24 @@ static int64_t gather(const struct coil_loop *loop, int n)
 }
 
 /*
+ * Sleepers go before a backlog, as they are a quarter of what a pass runs at most and
+ * would be late by the whole of it; but not past a mark, whose deadline was before.
+ */
+static void overtake(struct coil_loop *loop, uint32_t backlog)
+{
+	uint32_t sleepers = coil__ready_count(loop) - backlog;
+
+	if (!backlog || loop->marked || sleepers > AT_ONCE)
+		return;
+	while (sleepers--) {
+		loop->ready_head--;
+		loop->ready_tail--;
+		loop->ready[loop->ready_head & loop->ready_mask] =
+			loop->ready[loop->ready_tail & loop->ready_mask];
+	}
+}
+
+/*
  * No more than a few in a pass, so that what is fetched now is still at hand when its
  * turn comes.  But equal deadlines stay together, as a result must be there before
  * the expiry of that moment is applied.  A sleeper is not so much as looked at: a
@@ -188,6 +206,7 @@ static int64_t gather(const struct coil_loop *loop, int n)
  */
 static void fire_timers(struct coil_loop *loop)
 {
+	uint32_t backlog = coil__ready_count(loop);
 	int64_t when, last = INT64_MIN;
 	enum timer_kind kind;
 	int n;
@@ -207,6 +226,7 @@ static void fire_timers(struct coil_loop *loop)
 		}
 	}
 	if (n) {
+		overtake(loop, backlog);
 		coil__fetch_first(loop);
 		loop->gather = gather(loop, n);
 	}

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <coil/timeout.h>
 #include "tests/tasks.h"
 #include "core/loop.h"
 #include <time.h>
@@ -215,6 +216,110 @@ COIL_TEST(the_loop_does_not_sleep_while_a_timer_is_overdue)
 	ck_assert_int_eq(late, 0);
 }
 
+/* More of them than run in a pass, some of which keep the thread busy for a while. */
+enum { BACKLOG = 1000 };
+
+static struct backlog {
+	struct coil_task *tasks[BACKLOG];
+	int ran;
+	int64_t until[BACKLOG];		/* when the one that runs so late lets go */
+} backlog;
+
+static int be_of_backlog(void *arg)
+{
+	int64_t until = backlog.until[backlog.ran++], now = coil_now();
+
+	(void)arg;
+	if (until > now)
+		burn(until - now);
+	return 0;
+}
+
+static void start_backlog(void)
+{
+	backlog.ran = 0;
+	for (int i = 0; i < BACKLOG; i++)
+		backlog.tasks[i] = start(be_of_backlog, NULL);
+}
+
+static int wake_amid_backlog(void *arg)
+{
+	int err = sound(arg);
+
+	ck_assert_int_gt(backlog.ran, 0);
+	ck_assert_int_lt(backlog.ran, BACKLOG);
+	return err;
+}
+
+COIL_TEST(those_who_slept_run_before_a_backlog_and_in_order)
+{
+	int64_t now = coil_now() + ahead();
+	struct alarm alarms[] = { { now + 2, "b" }, { now + 3, "c" }, { now + 1, "a" } };
+	struct coil_task *tasks[3];
+
+	for (int i = 0; i < 3; i++)
+		tasks[i] = start(wake_amid_backlog, &alarms[i]);
+	settle();
+	memset(backlog.until, 0, sizeof(backlog.until));
+	backlog.until[0] = now + MS;
+	start_backlog();
+	ck_assert_int_eq(coil_gather(tasks, 3, NULL), 0);
+	traced("a b c");
+	ck_assert_int_eq(coil_gather(backlog.tasks, BACKLOG, NULL), 0);
+}
+
+static int nap_until_all_ran(void *arg)
+{
+	int err = 0;
+
+	(void)arg;
+	while (!err && backlog.ran < BACKLOG)
+		err = coil_sleep(1);
+	return err;
+}
+
+COIL_TEST(those_who_sleep_on_and_on_starve_no_backlog)
+{
+	enum { MANY = 500 };
+	struct coil_task *tasks[MANY];
+
+	backlog.ran = 0;
+	memset(backlog.until, 0, sizeof(backlog.until));
+	for (int i = 0; i < MANY; i++)
+		tasks[i] = start(nap_until_all_ran, NULL);
+	settle();
+	start_backlog();
+	ck_assert_int_eq(coil_gather(tasks, MANY, NULL), 0);
+	ck_assert_int_eq(coil_gather(backlog.tasks, BACKLOG, NULL), 0);
+}
+
+static int sleep_past_a_deadline(void *arg)
+{
+	const int64_t *when = arg;
+	struct coil_timeout timeout;
+
+	coil_timeout_begin(&timeout, *when - MS - coil_now());
+	ck_assert_int_eq(coil_sleep_until(*when), 0);
+	ck_assert_int_eq(coil_check(), -ETIMEDOUT);
+	ck_assert_int_eq(coil_yield(), -ETIMEDOUT);
+	return coil_timeout_end(&timeout);
+}
+
+/* Both fall due amid a backlog, in different passes. */
+COIL_TEST(a_sleep_does_not_overtake_a_deadline_that_was_before)
+{
+	int64_t when = coil_now() + ahead() + MS;
+	struct coil_task *task = start(sleep_past_a_deadline, &when);
+
+	settle();
+	memset(backlog.until, 0, sizeof(backlog.until));
+	backlog.until[0] = when - MS / 2;
+	backlog.until[BACKLOG / 2] = when + MS;
+	start_backlog();
+	ck_assert_int_eq(coil_await(task), -ETIMEDOUT);
+	ck_assert_int_eq(coil_gather(backlog.tasks, BACKLOG, NULL), 0);
+}
+
 START_TEST(off_a_loop_the_clock_is_the_monotonic_one_real_clock)
 {
 	struct timespec before, after;
@@ -264,6 +369,9 @@ Suite *suite(void)
 		       ten_hours_pass_in_a_moment_where_time_is_simulated);
 	tcase_add_test(tests, a_thousand_sleepers_wake_in_order);
 	tcase_add_test(tests, the_loop_does_not_sleep_while_a_timer_is_overdue);
+	tcase_add_test(tests, those_who_slept_run_before_a_backlog_and_in_order);
+	tcase_add_test(tests, those_who_sleep_on_and_on_starve_no_backlog);
+	tcase_add_test(tests, a_sleep_does_not_overtake_a_deadline_that_was_before);
 	tcase_add_test(tests,
 		       off_a_loop_the_clock_is_the_monotonic_one_real_clock);
 	tcase_add_test(tests,
