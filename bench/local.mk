@@ -3,6 +3,7 @@
 # the floors are in floor/.  What the peers need is built by bench/run, if it is there.
 
 bench_programs = \
+	%D%/brief \
 	%D%/channel \
 	%D%/echo \
 	%D%/echo_stream \
@@ -23,7 +24,8 @@ bench_programs = \
 	%D%/floor/echo_uring \
 	%D%/floor/files \
 	%D%/floor/http_epoll \
-	%D%/floor/threads
+	%D%/floor/threads \
+	%D%/floor/trials
 
 check_PROGRAMS += $(bench_programs)
 noinst_HEADERS += %D%/bench.h %D%/load.h %D%/raw.h %D%/reads.h \
@@ -50,6 +52,7 @@ bench_receive_LDADD = $(URING_LIBS)
 bench_floor_files_LDADD = $(URING_LIBS)
 bench_floor_http_epoll_LDADD =
 bench_floor_threads_LDADD =
+bench_floor_trials_LDADD = $(URING_LIBS)
 
 # make bench [BENCH="WORK ..."] [ROUNDS=5] [QUICK=1] [ROWS=name,...] [RESULTS=folder]
 BENCH =

@@ -74,6 +74,9 @@ test_programs()
 	prints channel 'item cpu' "$bench/channel" 1000
 	prints wakeup 'trip cpu' "$bench/wakeup" 10
 	prints files 'cpu rate per_cpu_second' "$bench/files" cached file 100
+	prints timeout 'nothing yield' "$bench/brief" timeout 100
+	prints pread 'memfd' "$bench/brief" pread 100
+	prints pread 'file' "$bench/brief" pread 100 file
 	serves echo "$bench/echo"
 	serves accept "$bench/echo"
 	serves echo "$bench/echo_stream"
@@ -85,6 +88,10 @@ engine='by hand'
 prints jump 'jump' "$bench/floor/bare" jump
 prints ring 'ring' "$bench/floor/bare" ring
 prints page 'bytes cpu' "$bench/floor/bare" page 10
+prints modes 'stmxcsr fnstcw' "$bench/floor/trials" modes 1000
+prints clear 'rep_stos stores' "$bench/floor/trials" clear 1000
+prints guards 'each sixteen' "$bench/floor/trials" guards 16
+prints bundle 'each bundle vector' "$bench/floor/trials" bundle 10
 prints channel 'item cpu' "$bench/floor/threads" ring 1000
 prints channel 'item cpu' "$bench/floor/threads" mutex 1000
 prints wakeup 'trip cpu' "$bench/floor/threads" eventfd 10
