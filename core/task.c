@@ -299,21 +299,24 @@ static inline void reset(struct coil_task *task)
 	task->consumer = NULL;
 	task->watches = NULL;
 	task->group = NULL;
+}
+
+/* What nobody changes, or puts right at the end. */
+static void reset_rest(struct coil_task *task)
+{
 	task->scope = (struct coil_scope){
 		.task = task, .deadline = INT64_MAX, .flags = SCOPE_OPEN,
 	};
-	if (SANITIZED)
-		task->fake = NULL;
+	task->fake = NULL;
 }
 
-/* The lines that a birth writes: the first three, and the context's. */
+/* The lines that a birth writes: the first two, and the context's. */
 static inline void fetch_birth(const struct coil_task *task)
 {
 	const char *line = (const char *)task;
 
 	__builtin_prefetch(line, 1);
 	__builtin_prefetch(line + 64, 1);
-	__builtin_prefetch(line + 128, 1);
 	__builtin_prefetch(line - 192, 1);
 }
 
@@ -372,6 +375,7 @@ struct coil_task *coil__task_new(struct coil_loop *loop, const struct coil_task_
 	if (unlikely(!taken.entered)) {
 		char *limit = coil__stack_limit(&loop->stacks, stack);
 
+		reset_rest(task);
 		sanitize_stack_new(&stack->sanitized, limit, (char *)task);
 		task->context = coil__make_fcontext(task, (size_t)((char *)task - limit), entry);
 	}
@@ -450,6 +454,7 @@ void coil__task_free(struct coil_task *task)
 		coil__vars_unref(task->vars);
 		task->vars = NULL;
 		task->refused = 0;
+		task->scope.flags = SCOPE_OPEN;
 	}
 	if (SANITIZED)
 		sanitize_stack_old(&task->stack.sanitized);

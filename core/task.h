@@ -4,7 +4,8 @@
 
 /*
  * A task lies on the top of its own stack.  The first cache line is what a switch
- * touches; birth touches the first three, death the first two and the last.
+ * touches; birth and death touch the first two.  The rest is as it is to be at birth
+ * whenever the stack lies in the pool.
  */
 
 #include "core/list.h"
@@ -59,15 +60,14 @@ struct coil_task {
 	bool told : 1;			/* its result was read: nobody else need hear of it */
 	bool own_stack : 1;		/* not of the pool's size */
 	bool has_waiters : 1;		/* somebody may wait in waiters */
-	bool has_more : 1;		/* name, vars or refused may be other than zero */
+	bool has_more : 1;		/* the rest may have to be cleared at the end */
 	struct watch *consumer;		/* who awaits it, alone */
 	struct watch *watches;		/* who else is told */
 	struct coil_group *group;
-	char *name;			/* NULL: made of the number when asked for */
-
-	struct coil_scope scope;
 	uint64_t number;
 
+	struct coil_scope scope;	/* of it only flags change */
+	char *name;			/* NULL: made of the number when asked for */
 	struct coil_waitq waiters;	/* see coil_task_waiters */
 	unsigned refused;		/* parking calls in a row that a request refused */
 	struct coil_task *sibling_next;
