@@ -226,41 +226,75 @@ static void gather_interrupt(struct coil_task *self)
 
 static const struct wait gathering = { "tasks", gather_interrupt };
 
-/* Makes gather the consumer of all.  A second handle of one task is counted. */
-static void gather_hook(struct gather *gather)
+/* A second handle of one task is counted. */
+static int gather_hook_one(struct gather *gather, struct coil_task *task)
+{
+	int err = check(gather->waiter, task);
+
+	if (err == -EBUSY && task->consumer == &gather->watch) {
+		task->refs++;
+		return 0;
+	}
+	if (err == -ENOMEM)
+		gather_result(gather, err);
+	else if (err)
+		return err;
+	else if (task->done)
+		gather_result(gather, task->result);
+	else
+		gather->left++;
+	if (task)
+		task->consumer = &gather->watch;
+	return 0;
+}
+
+/* The first n are the caller's again. */
+static void gather_unhook(struct gather *gather, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct coil_task *task = gather->tasks[i];
+
+		if (!task)
+			continue;
+		if (task->consumer)
+			task->consumer = NULL;
+		else
+			task->refs--;
+	}
+}
+
+/*
+ * Makes gather the consumer of all, or of none: each is looked at once, as many
+ * tasks are as many misses of the cache.
+ */
+static int gather_hook(struct gather *gather)
 {
 	gather->hooking = true;
 	for (size_t i = 0; i < gather->n; i++) {
-		struct coil_task *task = gather->tasks[i];
+		int err = gather_hook_one(gather, gather->tasks[i]);
 
-		if (!task) {
-			gather_result(gather, -ENOMEM);
-		} else if (task->consumer) {
-			task->refs++;
-		} else {
-			task->consumer = &gather->watch;
-			if (task->done)
-				gather_result(gather, task->result);
-			else
-				gather->left++;
+		if (err) {
+			gather_unhook(gather, i);
+			return err;
 		}
 	}
 	gather->hooking = false;
 	if (gather->error)
 		gather_cancel(gather);
+	return 0;
 }
 
 static void gather_consume(struct gather *gather, int results[])
 {
-	for (size_t i = 0; results && i < gather->n; i++)
-		results[i] = gather->tasks[i] ? gather->tasks[i]->result : -ENOMEM;
 	for (size_t i = 0; i < gather->n; i++) {
 		struct coil_task *task = gather->tasks[i];
+		int result = task ? task->result : -ENOMEM;
 
+		if (results)
+			results[i] = result;
 		if (!task)
 			continue;
-		gather->lost |= gather->collect && gather->cancelled &&
-				task->result == -ECANCELED;
+		gather->lost |= gather->collect && gather->cancelled && result == -ECANCELED;
 		coil__task_unref(task);
 	}
 }
@@ -272,18 +306,15 @@ int coil_gather(struct coil_task *tasks[], size_t n, int results[])
 		.watch.ended = gather_ended, .waiter = self, .tasks = tasks,
 		.n = n, .collect = results != NULL,
 	};
+	int err;
 
 	if (self->pending == -EPERM)
 		return -EPERM;
 	if (n && !tasks)
 		return -EINVAL;
-	for (size_t i = 0; i < n; i++) {
-		int err = check(self, tasks[i]);
-
-		if (err && err != -ENOMEM)
-			return err;
-	}
-	gather_hook(&gather);
+	err = gather_hook(&gather);
+	if (err)
+		return err;
 	if (gather.left && self->pending)
 		gather_cancel(&gather);
 	if (gather.left)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/tasks.h"
+#include "core/task.h"
 #include <coil/timeout.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -194,6 +195,27 @@ COIL_TEST(gather_008_handles_of_two_loops_are_refused_before_anything_is_done)
 	ck_assert_ptr_eq(result, INT(9));
 	/* The other one is still ours to await. */
 	ck_assert_int_eq(coil_await(tasks[0]), 6);
+}
+
+/* Those before the bad one were looked at already: one twice, one that had failed. */
+COIL_TEST(a_gather_that_is_refused_leaves_every_handle_as_it_was)
+{
+	struct coil_task *failed = start(give, INT(-EIO)), *x, *y;
+	struct coil_task *tasks[6];
+	int results[6] = { 1, 1, 1, 1, 1, 1 };
+
+	settle();
+	x = start(run_once, INT(70));
+	y = start(run_once, INT(80));
+	memcpy(tasks, (struct coil_task *[]){ x, failed, x, NULL, y, coil_current_task() },
+	       sizeof(tasks));
+	ck_assert_int_eq(coil_gather(tasks, 6, NULL), -EDEADLK);
+	ck_assert_int_eq(coil_gather(tasks, 6, results), -EDEADLK);
+	ck_assert_int_eq(results[0], 1);
+	ck_assert_uint_eq(x->refs, y->refs);
+	ck_assert_int_eq(coil_await(x), 70);
+	ck_assert_int_eq(coil_await(failed), -EIO);
+	ck_assert_int_eq(coil_await(y), 80);
 }
 
 struct gatherer {
@@ -397,6 +419,7 @@ Suite *suite(void)
 		       gather_007_a_handle_that_stands_there_twice_is_one_task);
 	tcase_add_test(tests,
 		       gather_008_handles_of_two_loops_are_refused_before_anything_is_done);
+	tcase_add_test(tests, a_gather_that_is_refused_leaves_every_handle_as_it_was);
 	tcase_add_test(tests, gather_009_cancelled_it_cancels_them_all);
 	tcase_add_test(tests,
 		       gather_010_cancelled_it_says_so_also_where_results_are_wanted);
