@@ -181,15 +181,20 @@ static int64_t gather(const struct coil_loop *loop, int n)
 }
 
 /*
- * Sleepers go before a backlog, as they are a quarter of what a pass runs at most and
- * would be late by the whole of it; but not past a mark, whose deadline was before.
+ * Sleepers go before a backlog, which they would be late by; but not past a mark,
+ * whose deadline was before, nor past sleepers who were due before, nor again before
+ * as many of the backlog have run.
  */
 static void overtake(struct coil_loop *loop, uint32_t backlog)
 {
 	uint32_t sleepers = coil__ready_count(loop) - backlog;
 
-	if (!backlog || loop->marked || sleepers > AT_ONCE)
+	if (!backlog || loop->marked || sleepers > AT_ONCE ||
+	    (int32_t)(loop->ready_head - loop->overtaken) < 0) {
+		loop->overtaken = loop->ready_tail;
 		return;
+	}
+	loop->overtaken = loop->ready_head + sleepers;
 	while (sleepers--) {
 		loop->ready_head--;
 		loop->ready_tail--;

@@ -28,6 +28,7 @@ struct coil_loop {
 	uint32_t ready_mask;		/* its length less one */
 	uint32_t ready_head;		/* the next to run; both count on and on */
 	uint32_t ready_tail;
+	uint32_t overtaken;		/* so far head has to come before sleepers overtake */
 	int budget;			/* switches until the loop has to look around */
 	bool marked;			/* root is on the ready list: see coil__scope_due */
 	bool ending;			/* main has returned */

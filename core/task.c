@@ -395,7 +395,8 @@ struct coil_task *coil__task_new(struct coil_loop *loop, const struct coil_task_
 
 /*
  * An eager task runs at once.  Its maker goes to the front of the ready list, so
- * that it is the next to run when the child first parks or ends.
+ * that it is the next to run when the child first parks or ends, but for sleepers
+ * that the loop finds due just then.
  */
 void coil__task_start(struct coil_task *task, bool eager)
 {

@@ -268,19 +268,31 @@ COIL_TEST(those_who_slept_run_before_a_backlog_and_in_order)
 	ck_assert_int_eq(coil_gather(backlog.tasks, BACKLOG, NULL), 0);
 }
 
+static int do_nothing(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+/* Each eager child is a switch more that a sleeper takes of a pass. */
 static int nap_until_all_ran(void *arg)
 {
+	static const struct coil_task_options eager = { .eager = true };
 	int err = 0;
 
 	(void)arg;
-	while (!err && backlog.ran < BACKLOG)
+	while (!err && backlog.ran < BACKLOG) {
+		for (int i = 0; i < 4; i++)
+			ck_assert_int_eq(coil_await(coil_create_task_with(&eager, do_nothing,
+									  NULL)), 0);
 		err = coil_sleep(1);
+	}
 	return err;
 }
 
 COIL_TEST(those_who_sleep_on_and_on_starve_no_backlog)
 {
-	enum { MANY = 500 };
+	enum { MANY = 64 };
 	struct coil_task *tasks[MANY];
 
 	backlog.ran = 0;
@@ -291,6 +303,41 @@ COIL_TEST(those_who_sleep_on_and_on_starve_no_backlog)
 	start_backlog();
 	ck_assert_int_eq(coil_gather(tasks, MANY, NULL), 0);
 	ck_assert_int_eq(coil_gather(backlog.tasks, BACKLOG, NULL), 0);
+}
+
+static int woken, woken_late;
+
+static int wake_first(void *arg)
+{
+	int err = coil_sleep_until(*(int64_t *)arg);
+
+	woken++;
+	return err;
+}
+
+static int wake_next(void *arg)
+{
+	int err = coil_sleep_until(*(int64_t *)arg + 1);
+
+	woken_late += woken < BACKLOG;
+	return err;
+}
+
+/* More of equal deadlines than run in a pass are a backlog of their own. */
+COIL_TEST(a_sleeper_overtakes_none_that_was_due_before)
+{
+	int64_t when = coil_now() + ahead();
+	struct coil_task *tasks[BACKLOG + 1];
+
+	woken = woken_late = 0;
+	for (int i = 0; i < BACKLOG; i++)
+		tasks[i] = start(wake_first, &when);
+	tasks[BACKLOG] = start(wake_next, &when);
+	settle();
+	if (support_simulated())
+		burn(ahead() + MS);
+	ck_assert_int_eq(coil_gather(tasks, BACKLOG + 1, NULL), 0);
+	ck_assert_int_eq(woken_late, 0);
 }
 
 static int sleep_past_a_deadline(void *arg)
@@ -371,6 +418,7 @@ Suite *suite(void)
 	tcase_add_test(tests, the_loop_does_not_sleep_while_a_timer_is_overdue);
 	tcase_add_test(tests, those_who_slept_run_before_a_backlog_and_in_order);
 	tcase_add_test(tests, those_who_sleep_on_and_on_starve_no_backlog);
+	tcase_add_test(tests, a_sleeper_overtakes_none_that_was_due_before);
 	tcase_add_test(tests, a_sleep_does_not_overtake_a_deadline_that_was_before);
 	tcase_add_test(tests,
 		       off_a_loop_the_clock_is_the_monotonic_one_real_clock);
