@@ -41,10 +41,21 @@ static inline void bench_line(const char *work, const char *metric, double value
 	fflush(stdout);
 }
 
-/* The number that is argument i, or what is usual. */
+/* The number that is argument i, or what is usual; what is no number ends the program. */
 static inline long bench_argument(int argc, char **argv, int i, long usual)
 {
-	return argc > i ? strtol(argv[i], NULL, 10) : usual;
+	char *end;
+	long n;
+
+	if (argc <= i)
+		return usual;
+	n = strtol(argv[i], &end, 10);
+	if (end == argv[i] || *end || n < 0) {
+		fprintf(stderr, "%s: %s is no number; see the head of its source\n", argv[0],
+			argv[i]);
+		exit(2);
+	}
+	return n;
 }
 
 /* One core of those allowed, counted from the last: the first is where interrupts go. */

@@ -69,16 +69,22 @@ static int reads(void *arg)
 	begun = bench_cpu();
 	for (long i = 0; i < times && n == 1; i++)
 		n = coil_pread(fd, &byte, 1, 0);
-	bench_line("pread", file ? "file" : "memfd", (bench_cpu() - begun) / (double)times, "ns");
+	if (n == 1)
+		bench_line("pread", file ? "file" : "memfd",
+			   (bench_cpu() - begun) / (double)times, "ns");
 	coil_close(fd);
 	return n == 1 ? 0 : n < 0 ? (int)n : -EIO;
 }
 
 int main(int argc, char **argv)
 {
-	bool reading = argc > 1 && argv[1][0] == 'p';
+	bool reading = argc > 1 && !strcmp(argv[1], "pread");
 	int err;
 
+	if (!reading && (argc < 2 || strcmp(argv[1], "timeout") != 0)) {
+		fprintf(stderr, "Usage: brief timeout [TIMES] | pread [TIMES [FILE]]\n");
+		return 2;
+	}
 	times = bench_argument(argc, argv, 2, 1000000);
 	file = argc > 3 ? argv[3] : NULL;
 	bench_pin();

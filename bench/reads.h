@@ -32,8 +32,12 @@ static inline void reads_open(int argc, char **argv)
 	bool direct = argc > 1 && !strcmp(argv[1], "direct");
 	struct stat info;
 
+	if (argc < 3) {
+		fprintf(stderr, "The arguments end in: cached | direct, FILE [READS]\n");
+		exit(2);
+	}
 	r->wanted = bench_argument(argc, argv, 3, 100000);
-	r->fd = argc > 2 ? open(argv[2], O_RDONLY | O_CLOEXEC | (direct ? O_DIRECT : 0)) : -1;
+	r->fd = open(argv[2], O_RDONLY | O_CLOEXEC | (direct ? O_DIRECT : 0));
 	if (r->fd < 0 || fstat(r->fd, &info)) {
 		perror("open");
 		exit(direct ? 77 : 1);

@@ -43,6 +43,10 @@ static inline void sleeps_begin(int argc, char **argv)
 	size_t bytes;
 
 	s->work = argc > 1 ? argv[1] : "timer";
+	if (strcmp(s->work, "timer") != 0 && strcmp(s->work, "steady") != 0) {
+		fprintf(stderr, "Usage: %s timer [N] | steady [TASKS [TIMES]]\n", argv[0]);
+		exit(2);
+	}
 	s->times = !strcmp(s->work, "steady") ? (size_t)bench_argument(argc, argv, 3, 20) : 1;
 	s->sleepers = (size_t)bench_argument(argc, argv, 2, s->times > 1 ? 5000 : 100000);
 	s->longest_us = s->times > 1 ? 100000 : 1000000;

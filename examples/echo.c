@@ -16,6 +16,7 @@
  * asyncio: asyncio.start_server(), StreamReader and StreamWriter.
  */
 #include <coil.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,7 +32,8 @@ static int echo(struct coil_stream *stream, void *arg)
 		if (n < 0)
 			break;
 	}
-	return (int)n;
+	/* Who went away without a word is not worth one. */
+	return n == -ECONNRESET || n == -EPIPE ? 0 : (int)n;
 }
 
 /* A name may have several addresses, and port 0 is known by now. */
