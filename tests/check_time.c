@@ -235,9 +235,11 @@ static int be_of_backlog(void *arg)
 	return 0;
 }
 
-static void start_backlog(void)
+/* The first of them keeps the thread until then. */
+static void start_backlog(int64_t until)
 {
-	backlog.ran = 0;
+	memset(&backlog, 0, sizeof(backlog));
+	backlog.until[0] = until;
 	for (int i = 0; i < BACKLOG; i++)
 		backlog.tasks[i] = start(be_of_backlog, NULL);
 }
@@ -259,18 +261,10 @@ COIL_TEST(those_who_slept_run_before_a_backlog_and_in_order)
 	for (int i = 0; i < 3; i++)
 		tasks[i] = start(wake_amid_backlog, &alarms[i]);
 	settle();
-	memset(backlog.until, 0, sizeof(backlog.until));
-	backlog.until[0] = now + MS;
-	start_backlog();
+	start_backlog(now + MS);
 	ck_assert_int_eq(coil_gather(tasks, 3, NULL), 0);
 	traced("a b c");
 	ck_assert_int_eq(coil_gather(backlog.tasks, BACKLOG, NULL), 0);
-}
-
-static int do_nothing(void *arg)
-{
-	(void)arg;
-	return 0;
 }
 
 /* Each eager child is a switch more that a sleeper takes of a pass. */
@@ -282,8 +276,8 @@ static int nap_until_all_ran(void *arg)
 	(void)arg;
 	while (!err && backlog.ran < BACKLOG) {
 		for (int i = 0; i < 4; i++)
-			ck_assert_int_eq(coil_await(coil_create_task_with(&eager, do_nothing,
-									  NULL)), 0);
+			ck_assert_int_eq(coil_await(coil_create_task_with(&eager, give, INT(0))),
+					 0);
 		err = coil_sleep(1);
 	}
 	return err;
@@ -295,11 +289,10 @@ COIL_TEST(those_who_sleep_on_and_on_starve_no_backlog)
 	struct coil_task *tasks[MANY];
 
 	backlog.ran = 0;
-	memset(backlog.until, 0, sizeof(backlog.until));
 	for (int i = 0; i < MANY; i++)
 		tasks[i] = start(nap_until_all_ran, NULL);
 	settle();
-	start_backlog();
+	start_backlog(0);
 	ck_assert_int_eq(coil_gather(tasks, MANY, NULL), 0);
 	ck_assert_int_eq(coil_gather(backlog.tasks, BACKLOG, NULL), 0);
 }
@@ -359,8 +352,7 @@ COIL_TEST(a_sleep_does_not_overtake_a_deadline_that_was_before)
 {
 	struct coil_task *task = start(sleep_past_a_deadline, NULL);
 
-	memset(backlog.until, 0, sizeof(backlog.until));
-	start_backlog();
+	start_backlog(0);
 	ck_assert_int_eq(coil_await(task), -ETIMEDOUT);
 	ck_assert_int_eq(coil_gather(backlog.tasks, BACKLOG, NULL), 0);
 }
