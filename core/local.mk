@@ -28,6 +28,7 @@ libcoil_all_la_SOURCES += \
 	%D%/timeout.c \
 	%D%/timers.c \
 	%D%/uring.c \
+	%D%/uring_setup.c \
 	%D%/var.c \
 	%D%/waitq.c \
 	%D%/workers.c \
@@ -50,6 +51,7 @@ libcoil_all_la_SOURCES += \
 	%D%/stop.h \
 	%D%/task.h \
 	%D%/timers.h \
+	%D%/uring.h \
 	%D%/uring_abi.h \
 	%D%/var.h \
 	%D%/waitq.h

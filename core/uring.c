@@ -31,12 +31,10 @@
 #include "core/loop.h"
 #include "core/perform.h"
 #include "core/pool.h"
-#include "core/uring_abi.h"
+#include "core/uring.h"
 #include <coil/time.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -45,10 +43,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { ENTRIES = 256, CQ_FACTOR = 16, CQ_MOST = 65536 };
-
-enum tag { TAG_IGNORE, TAG_TIMEOUT, TAG_MOVE, TAG_WAKE, TAG_TEST, TAG_LAST };
-
 enum state {
 	IN_RING,
 	IN_RING_REFUSED,	/* was in it, and came back with -EACCES */
@@ -56,210 +50,6 @@ enum state {
 	IN_POOL,		/* ... or a thread does it */
 	IN_BACKLOG,		/* the ring was full: not submitted yet */
 };
-
-struct uring {
-	struct io_uring ring;
-	struct coil_loop *loop;
-	unsigned flags;				/* of the set-up that was had */
-	int wake_fd;
-	bool wake_armed;
-	uint64_t wake_value;
-	int64_t armed;				/* the deadline in the ring */
-	struct __kernel_timespec deadline;
-	struct list backlog;			/* ops that wait for room in the ring */
-	bool refused[256];			/* opcodes to perform otherwise */
-};
-
-/*
- * Set-up: what the fast path wants, less what this kernel does not know.
- */
-
-static const struct { unsigned flag; const char *name; } wanted[] = {
-	{ IORING_SETUP_DEFER_TASKRUN, "DEFER_TASKRUN" },
-	{ IORING_SETUP_SINGLE_ISSUER, "SINGLE_ISSUER" },
-	{ IORING_SETUP_COOP_TASKRUN, "COOP_TASKRUN" },
-	{ IORING_SETUP_TASKRUN_FLAG, "TASKRUN_FLAG" },
-	{ IORING_SETUP_SUBMIT_ALL, "SUBMIT_ALL" },
-	{ IORING_SETUP_CLAMP, "CLAMP" },
-	{ IORING_SETUP_CQSIZE, "CQSIZE" },
-};
-
-enum { WANTED = sizeof(wanted) / sizeof(*wanted) };
-
-/* Some flags make no sense, or are refused, without others. */
-static unsigned consistent(unsigned flags)
-{
-	if (!(flags & IORING_SETUP_SINGLE_ISSUER))
-		flags &= ~IORING_SETUP_DEFER_TASKRUN;
-	if (flags & IORING_SETUP_DEFER_TASKRUN)
-		flags &= ~IORING_SETUP_COOP_TASKRUN;
-	/* Without the flag to look at, completions of COOP_TASKRUN go unseen. */
-	if (!(flags & IORING_SETUP_TASKRUN_FLAG))
-		flags &= ~(IORING_SETUP_COOP_TASKRUN | IORING_SETUP_DEFER_TASKRUN);
-	if (!(flags & (IORING_SETUP_COOP_TASKRUN | IORING_SETUP_DEFER_TASKRUN)))
-		flags &= ~IORING_SETUP_TASKRUN_FLAG;
-	return flags;
-}
-
-static int try_flags(struct uring *uring, unsigned entries, unsigned flags)
-{
-	struct io_uring_params params = { .flags = consistent(flags) };
-
-	params.cq_entries = entries * CQ_FACTOR;
-	if (params.cq_entries > CQ_MOST)
-		params.cq_entries = CQ_MOST;
-	uring->flags = params.flags;
-	return io_uring_queue_init_params(entries, &uring->ring, &params);
-}
-
-/* All of them; all but one; then fewer and fewer. */
-static int set_up(struct uring *uring, unsigned entries)
-{
-	unsigned all = 0;
-	int err;
-
-	for (int i = 0; i < WANTED; i++)
-		all |= wanted[i].flag;
-	err = try_flags(uring, entries, all);
-	for (int i = 0; i < WANTED && err == -EINVAL; i++)
-		err = try_flags(uring, entries, all & ~wanted[i].flag);
-	for (int i = 0; i < WANTED && err == -EINVAL; i++) {
-		all &= ~wanted[i].flag;
-		err = try_flags(uring, entries, all);
-	}
-	return err;
-}
-
-/* COOP_TASKRUN is not missed where DEFER_TASKRUN is had. */
-static void say_flags(const struct uring *uring, char *reason, size_t size)
-{
-	unsigned flags = uring->flags;
-	size_t used = 0;
-
-	if (flags & IORING_SETUP_DEFER_TASKRUN)
-		flags |= IORING_SETUP_COOP_TASKRUN;
-	for (int i = 0; i < WANTED && used < size; i++) {
-		if (flags & wanted[i].flag)
-			continue;
-		used += (size_t)snprintf(reason + used, size - used, "%s%s",
-					 used ? ", " : "io_uring without ", wanted[i].name);
-	}
-}
-
-static void say_refusal(int err, char *reason, size_t size)
-{
-	FILE *file = err == -EPERM ? fopen("/proc/sys/kernel/io_uring_disabled", "re") : NULL;
-	int disabled = 0;
-
-	if (file && fscanf(file, "%d", &disabled) != 1)
-		disabled = 0;
-	if (file)
-		fclose(file);
-	if (disabled)
-		snprintf(reason, size, "io_uring_setup: EPERM (kernel.io_uring_disabled=%d)",
-			 disabled);
-	else
-		snprintf(reason, size, "io_uring_setup: %s", strerrorname_np(-err));
-}
-
-/* Which opcodes there are.  Never by the kernel's version: those are patched. */
-static int probe(struct uring *uring, char *reason, size_t size)
-{
-	static const unsigned char needed[] = {
-		IORING_OP_READ, IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE,
-		IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL,
-	};
-	struct io_uring_probe *probe = io_uring_get_probe_ring(&uring->ring);
-
-	if (!probe && uring->ring.features & IORING_FEAT_FAST_POLL) {
-		snprintf(reason, size, "io_uring could not be asked what it can do");
-		return -ENOMEM;
-	}
-	if (!probe || !(uring->ring.features & IORING_FEAT_FAST_POLL)) {
-		snprintf(reason, size, "io_uring is too old here");
-		io_uring_free_probe(probe);
-		return -ENOSYS;
-	}
-	for (int i = 0; i < 256; i++)
-		uring->refused[i] = !io_uring_opcode_supported(probe, i);
-	io_uring_free_probe(probe);
-	for (size_t i = 0; i < sizeof(needed); i++) {
-		if (!uring->refused[needed[i]])
-			continue;
-		snprintf(reason, size, "io_uring lacks opcode %d", needed[i]);
-		return -ENOSYS;
-	}
-	return 0;
-}
-
-static struct io_uring_sqe *own_sqe(struct uring *uring, enum tag tag)
-{
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
-
-	if (!sqe) {
-		io_uring_submit(&uring->ring);
-		sqe = io_uring_get_sqe(&uring->ring);
-	}
-	if (sqe) {
-		memset(sqe, 0, sizeof(*sqe));
-		sqe->user_data = tag;
-	}
-	return sqe;
-}
-
-static void tag_sqe(struct io_uring_sqe *sqe, enum tag tag)
-{
-	sqe->user_data = tag;
-}
-
-/*
- * A filter may refuse an opcode on its completion only.  Without these five
- * there is no loop, so each is tried: a poll, a read and a timeout that do not
- * end, a move of the timeout, and a cancel of all three.
- */
-static int try_essentials(struct uring *uring, char *reason, size_t size)
-{
-	static const enum tag endless[] = { TAG_TEST, TAG_WAKE, TAG_TIMEOUT };
-	struct __kernel_timespec far = { .tv_sec = 1 << 30 };
-	struct io_uring_cqe *cqe;
-	struct io_uring_sqe *sqe;
-	int err;
-
-	sqe = own_sqe(uring, TAG_TEST);
-	io_uring_prep_poll_add(sqe, uring->wake_fd, POLLIN);
-	tag_sqe(sqe, TAG_TEST);
-	sqe = own_sqe(uring, TAG_WAKE);
-	io_uring_prep_read(sqe, uring->wake_fd, &uring->wake_value, sizeof(uring->wake_value), 0);
-	tag_sqe(sqe, TAG_WAKE);
-	sqe = own_sqe(uring, TAG_TIMEOUT);
-	io_uring_prep_timeout(sqe, &far, 0, 0);
-	tag_sqe(sqe, TAG_TIMEOUT);
-	sqe = own_sqe(uring, TAG_MOVE);
-	io_uring_prep_timeout_update(sqe, &far, TAG_TIMEOUT, 0);
-	tag_sqe(sqe, TAG_MOVE);
-	for (size_t i = 0; i < sizeof(endless) / sizeof(*endless); i++) {
-		sqe = own_sqe(uring, TAG_IGNORE);
-		io_uring_prep_cancel64(sqe, endless[i], 0);
-		tag_sqe(sqe, TAG_IGNORE);
-	}
-	/* One at a time: if the cancels are refused the others never come. */
-	err = io_uring_submit(&uring->ring);
-	for (int i = 0; i < 7 && err >= 0; i++) {
-		int res;
-
-		err = io_uring_wait_cqe(&uring->ring, &cqe);
-		if (err)
-			break;
-		res = cqe->res;
-		if (res < 0 && res != -ECANCELED) {
-			snprintf(reason, size, "io_uring refuses what it is needed for: %s",
-				 strerrorname_np(-res));
-			err = res;
-		}
-		io_uring_cqe_seen(&uring->ring, cqe);
-	}
-	return err < 0 ? err : 0;
-}
 
 static void arm_wake(struct uring *uring)
 {
@@ -273,31 +63,6 @@ static void arm_wake(struct uring *uring)
 	io_uring_prep_read(sqe, uring->wake_fd, &uring->wake_value, sizeof(uring->wake_value), 0);
 	tag_sqe(sqe, TAG_WAKE);
 	uring->wake_armed = true;
-}
-
-static int open_ring(struct uring *uring, unsigned entries, char *reason, size_t size)
-{
-	int err = set_up(uring, entries ? entries : ENTRIES);
-
-	if (err) {
-		say_refusal(err, reason, size);
-		return err;
-	}
-	sanitize_mapping();
-	err = probe(uring, reason, size);
-	if (!err)
-		err = try_essentials(uring, reason, size);
-	if (err) {
-		sanitize_mapping();
-		io_uring_queue_exit(&uring->ring);
-		return err;
-	}
-	/* Each entry need not look up the fd then.  Where it is refused, they do. */
-	(void)io_uring_register_ring_fd(&uring->ring);
-	/* The child of a fork must not submit to its parent's ring. */
-	io_uring_ring_dontfork(&uring->ring);
-	say_flags(uring, reason, size);
-	return 0;
 }
 
 static int uring_open(struct coil_loop *loop, const struct coil_options *options,
@@ -316,7 +81,7 @@ static int uring_open(struct coil_loop *loop, const struct coil_options *options
 		free(uring);
 		return err;
 	}
-	err = open_ring(uring, options->entries, reason, size);
+	err = coil__uring_set_up(uring, options->entries, reason, size);
 	if (err) {
 		close(uring->wake_fd);
 		free(uring);

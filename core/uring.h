@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COIL_CORE_URING_H
+#define COIL_CORE_URING_H
+
+/*
+ * What uring.c and uring_setup.c share.
+ */
+
+#include "core/list.h"
+#include "core/uring_abi.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct coil_loop;
+
+/* The user_data of the loop's own operations; all others are addresses of ops. */
+enum tag { TAG_IGNORE, TAG_TIMEOUT, TAG_MOVE, TAG_WAKE, TAG_TEST, TAG_LAST };
+
+struct uring {
+	struct io_uring ring;
+	struct coil_loop *loop;
+	unsigned flags;				/* of the set-up that was had */
+	int wake_fd;
+	bool wake_armed;
+	uint64_t wake_value;
+	int64_t armed;				/* the deadline in the ring */
+	struct __kernel_timespec deadline;
+	struct list backlog;			/* ops that wait for room in the ring */
+	bool refused[256];			/* opcodes to perform otherwise */
+};
+
+static inline struct io_uring_sqe *own_sqe(struct uring *uring, enum tag tag)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
+
+	if (!sqe) {
+		io_uring_submit(&uring->ring);
+		sqe = io_uring_get_sqe(&uring->ring);
+	}
+	if (sqe) {
+		memset(sqe, 0, sizeof(*sqe));
+		sqe->user_data = tag;
+	}
+	return sqe;
+}
+
+static inline void tag_sqe(struct io_uring_sqe *sqe, enum tag tag)
+{
+	sqe->user_data = tag;
+}
+
+/*
+ * Sets the ring up with a submission queue of that many entries (0: 256) and tries
+ * what there is no loop without.  Returns 0 or a negative errno, and writes why, or
+ * what the ring has to do without, to reason.
+ */
+int coil__uring_set_up(struct uring *uring, unsigned entries, char *reason, size_t size);
+
+#endif
