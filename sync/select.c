@@ -38,7 +38,7 @@ enum { FEW = 8 };
 
 static bool is_shared(const struct coil_case *one)
 {
-	return one->kind == COIL_CASE_IS_EVENT && one->event->shared;
+	return one->kind == COIL_SELECT_KIND_EVENT && one->event->shared;
 }
 
 static int check_task(struct coil_task *task)
@@ -51,15 +51,15 @@ static int check_task(struct coil_task *task)
 static int check(const struct coil_case *one)
 {
 	switch (one->kind) {
-	case COIL_CASE_NEVER:
+	case COIL_SELECT_KIND_NEVER:
 		return 0;
-	case COIL_CASE_IS_GET:
+	case COIL_SELECT_KIND_GET:
 		return one->queue && one->queue->item_size && one->get ? 0 : -EINVAL;
-	case COIL_CASE_IS_PUT:
+	case COIL_SELECT_KIND_PUT:
 		return one->queue && one->queue->item_size && one->put ? 0 : -EINVAL;
-	case COIL_CASE_IS_EVENT:
+	case COIL_SELECT_KIND_EVENT:
 		return one->event ? 0 : -EINVAL;
-	case COIL_CASE_IS_TASK:
+	case COIL_SELECT_KIND_TASK:
 		return check_task(one->task);
 	}
 	return -EINVAL;
@@ -79,13 +79,13 @@ static int check_all(const struct coil_case cases[], size_t n)
 static bool is_ready(const struct coil_case *one, const struct place *place)
 {
 	switch (one->kind) {
-	case COIL_CASE_IS_GET:
+	case COIL_SELECT_KIND_GET:
 		return one->queue->shut || !coil_queue_empty(one->queue);
-	case COIL_CASE_IS_PUT:
+	case COIL_SELECT_KIND_PUT:
 		return one->queue->shut || !coil_queue_full(one->queue);
-	case COIL_CASE_IS_EVENT:
+	case COIL_SELECT_KIND_EVENT:
 		return coil_event_is_set(one->event) || (place && place->set);
-	case COIL_CASE_IS_TASK:
+	case COIL_SELECT_KIND_TASK:
 		return coil_done(one->task);
 	default:
 		return false;
@@ -97,13 +97,13 @@ static int perform(struct coil_case *one)
 {
 	int err = 0;
 
-	if (one->kind == COIL_CASE_IS_GET)
+	if (one->kind == COIL_SELECT_KIND_GET)
 		err = coil_queue_get_nowait(one->queue, one->get);
-	else if (one->kind == COIL_CASE_IS_PUT)
+	else if (one->kind == COIL_SELECT_KIND_PUT)
 		err = coil_queue_put_nowait(one->queue, one->put);
 	if (err && err != -ESHUTDOWN)
 		return err;
-	one->result = one->kind == COIL_CASE_IS_TASK ? coil_result(one->task) : err;
+	one->result = one->kind == COIL_SELECT_KIND_TASK ? coil_result(one->task) : err;
 	return 0;
 }
 
@@ -194,16 +194,16 @@ static struct coil_waitq *place_of(struct coil_case *one, struct place *place, v
 {
 	*data = &place->visitor;
 	switch (one->kind) {
-	case COIL_CASE_IS_GET:
+	case COIL_SELECT_KIND_GET:
 		place->visitor.item = one->get;
 		return coil__queue_getters(one->queue);
-	case COIL_CASE_IS_PUT:
+	case COIL_SELECT_KIND_PUT:
 		/* Who takes it only reads it. */
 		place->visitor.item = (void *)one->put;
 		return coil__queue_putters(one->queue);
-	case COIL_CASE_IS_EVENT:
+	case COIL_SELECT_KIND_EVENT:
 		return is_shared(one) ? &place->fired : &one->event->waiters;
-	case COIL_CASE_IS_TASK:
+	case COIL_SELECT_KIND_TASK:
 		return coil_task_waiters(one->task);
 	default:
 		return &place->fired;
@@ -220,7 +220,7 @@ static int park(struct coil_case cases[], struct places *places, size_t n)
 	which = coil_waitq_park_any(places->waitqs, places->data, n, "select");
 	if (which < 0)
 		return which;
-	if (cases[which].kind == COIL_CASE_IS_TASK)
+	if (cases[which].kind == COIL_SELECT_KIND_TASK)
 		cases[which].result = coil_result(cases[which].task);
 	else
 		cases[which].result = places->each[which].visitor.status;

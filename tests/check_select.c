@@ -10,7 +10,7 @@ COIL_TEST(a_get_that_can_be_is_done_at_once)
 {
 	struct coil_queue queue;
 	int item = 0;
-	struct coil_case cases[] = { COIL_CASE_GET(&queue, &item) };
+	struct coil_case cases[] = { COIL_SELECT_GET(&queue, &item) };
 
 	make(&queue, FIFO, 2);
 	ck_assert_int_eq(put(&queue, 7), 0);
@@ -26,7 +26,7 @@ COIL_TEST(a_put_that_can_be_is_done_at_once)
 {
 	struct coil_queue queue;
 	const int item = 8;
-	struct coil_case cases[] = { COIL_CASE_PUT(&queue, &item) };
+	struct coil_case cases[] = { COIL_SELECT_PUT(&queue, &item) };
 
 	make(&queue, FIFO, 1);
 	ck_assert_int_eq(coil_select(cases, 1, 0), 0);
@@ -39,7 +39,7 @@ COIL_TEST(a_put_that_can_be_is_done_at_once)
 COIL_TEST(an_event_that_is_set_is_ready_and_stays_set)
 {
 	struct coil_event plain = {0}, shared = {0};
-	struct coil_case cases[] = { COIL_CASE_EVENT(&plain) };
+	struct coil_case cases[] = { COIL_SELECT_EVENT(&plain) };
 
 	ck_assert_int_eq(coil_event_open(&shared), 0);
 	for (int i = 0; i < 2; i++) {
@@ -57,7 +57,7 @@ COIL_TEST(an_event_that_is_set_is_ready_and_stays_set)
 COIL_TEST(a_task_that_has_ended_is_ready_and_its_handle_stays)
 {
 	struct coil_task *task = start(give, INT(-EIO));
-	struct coil_case cases[] = { COIL_CASE_TASK(task) };
+	struct coil_case cases[] = { COIL_SELECT_TASK(task) };
 
 	settle();
 	for (int i = 0; i < 3; i++) {
@@ -73,7 +73,7 @@ COIL_TEST(a_queue_that_is_shut_is_ready_and_says_so)
 	struct coil_queue queue;
 	int in = 5, out = 0;
 	struct coil_case cases[] = {
-		COIL_CASE_GET(&queue, &out), COIL_CASE_PUT(&queue, &in),
+		COIL_SELECT_GET(&queue, &out), COIL_SELECT_PUT(&queue, &in),
 	};
 
 	make(&queue, FIFO, 2);
@@ -164,7 +164,7 @@ COIL_TEST(it_waits_in_line_with_the_others)
 {
 	struct coil_queue queue;
 	int item = 0;
-	struct coil_case cases[] = { COIL_CASE_GET(&queue, &item), {0} };
+	struct coil_case cases[] = { COIL_SELECT_GET(&queue, &item), {0} };
 	struct selection selection = SELECTION(cases);
 	struct visit before = VISIT(&queue, "before", 0), after = VISIT(&queue, "after", 0);
 	struct coil_task *tasks[3];
@@ -191,7 +191,7 @@ COIL_TEST(many_cases_need_memory_and_are_waited_for_as_few_are)
 	struct selection selection = SELECTION(cases);
 
 	for (int i = 0; i < MANY; i++)
-		cases[i] = (struct coil_case)COIL_CASE_EVENT(&events[i]);
+		cases[i] = (struct coil_case)COIL_SELECT_EVENT(&events[i]);
 	for (int i = 0; i < MANY; i++) {
 		struct coil_task *task;
 
@@ -215,7 +215,8 @@ COIL_TEST(one_queue_may_stand_there_twice)
 	struct coil_queue queue;
 	int a = 0, b = 0, in = 3;
 	struct coil_case cases[] = {
-		COIL_CASE_GET(&queue, &a), COIL_CASE_GET(&queue, &b), COIL_CASE_PUT(&queue, &in),
+		COIL_SELECT_GET(&queue, &a), COIL_SELECT_GET(&queue, &b),
+		COIL_SELECT_PUT(&queue, &in),
 	};
 	struct selection selection = SELECTION(cases);
 	struct coil_task *task;
@@ -257,7 +258,7 @@ COIL_TEST(of_those_that_are_ready_each_is_taken_in_turn)
 	int counts[CASES] = {0};
 
 	for (int i = 0; i < CASES; i++) {
-		cases[i] = (struct coil_case)COIL_CASE_EVENT(&events[i]);
+		cases[i] = (struct coil_case)COIL_SELECT_EVENT(&events[i]);
 		ck_assert_int_eq(coil_event_set(&events[i]), 0);
 	}
 	for (int i = 0; i < ROUNDS; i++)
@@ -272,7 +273,7 @@ COIL_TEST(a_gap_before_one_does_not_make_it_likelier)
 	struct coil_case cases[CASES] = {0};
 	int counts[2] = {0};
 
-	cases[0] = cases[9] = (struct coil_case)COIL_CASE_EVENT(&set);
+	cases[0] = cases[9] = (struct coil_case)COIL_SELECT_EVENT(&set);
 	for (int i = 0; i < ROUNDS; i++)
 		counts[coil_select(cases, CASES, 0) / 9]++;
 	ck_even(counts, 2, ROUNDS);
@@ -287,7 +288,7 @@ static int select_evenly(void *arg)
 {
 	struct even *own = arg;
 	struct coil_case cases[] = {
-		COIL_CASE_EVENT(&own->events[0]), COIL_CASE_EVENT(&own->events[1]),
+		COIL_SELECT_EVENT(&own->events[0]), COIL_SELECT_EVENT(&own->events[1]),
 	};
 
 	for (int i = 0; i < 1000; i++) {
@@ -328,10 +329,10 @@ COIL_TEST(what_makes_no_sense_is_einval)
 	struct coil_queue queue, zeroed = {0};
 	int item = 0;
 	struct coil_case cases[] = {
-		COIL_CASE_GET(NULL, &item), COIL_CASE_GET(&queue, NULL),
-		COIL_CASE_PUT(NULL, &item), COIL_CASE_PUT(&queue, NULL),
-		COIL_CASE_GET(&zeroed, &item), COIL_CASE_PUT(&zeroed, &item),
-		COIL_CASE_EVENT(NULL), { .kind = COIL_CASE_IS_TASK + 1 },
+		COIL_SELECT_GET(NULL, &item), COIL_SELECT_GET(&queue, NULL),
+		COIL_SELECT_PUT(NULL, &item), COIL_SELECT_PUT(&queue, NULL),
+		COIL_SELECT_GET(&zeroed, &item), COIL_SELECT_PUT(&zeroed, &item),
+		COIL_SELECT_EVENT(NULL), { .kind = COIL_SELECT_KIND_TASK + 1 },
 		{ .kind = (enum coil_case_kind)-1 },
 	};
 
@@ -352,8 +353,8 @@ COIL_TEST(what_makes_no_sense_is_einval)
 
 COIL_TEST(a_task_that_could_not_be_made_and_oneself_are_told)
 {
-	const struct coil_case none = COIL_CASE_TASK(NULL);
-	const struct coil_case self = COIL_CASE_TASK(coil_current_task());
+	const struct coil_case none = COIL_SELECT_TASK(NULL);
+	const struct coil_case self = COIL_SELECT_TASK(coil_current_task());
 
 	ck_assert_int_eq(select_one(&none), -ENOMEM);
 	ck_assert_int_eq(select_one(&self), -EDEADLK);
@@ -362,7 +363,7 @@ COIL_TEST(a_task_that_could_not_be_made_and_oneself_are_told)
 START_TEST(off_a_task_it_is_eperm)
 {
 	struct coil_event event = { .set = true };
-	struct coil_case cases[] = { COIL_CASE_EVENT(&event) };
+	struct coil_case cases[] = { COIL_SELECT_EVENT(&event) };
 
 	ck_assert_int_eq(coil_select(cases, 1, 0), -EPERM);
 	ck_assert_int_eq(coil_select(cases, 1, COIL_FOREVER), -EPERM);
@@ -443,7 +444,7 @@ COIL_TEST(a_put_that_finds_no_memory_is_enomem)
 {
 	struct coil_queue queue;
 	int item = 1;
-	struct coil_case cases[] = { COIL_CASE_PUT(&queue, &item) };
+	struct coil_case cases[] = { COIL_SELECT_PUT(&queue, &item) };
 
 	make(&queue, FIFO, 0);
 	support_fail_allocation(1);

@@ -184,10 +184,10 @@ static int run_sweep(void *arg)
 	struct coil_case cases[12] = {0};
 	int item;
 
-	cases[0] = (struct coil_case)COIL_CASE_GET(&own.in, &item);
-	cases[1] = (struct coil_case)COIL_CASE_PUT(&own.out, &own.sent);
-	cases[2] = (struct coil_case)COIL_CASE_EVENT(&own.plain);
-	cases[3] = (struct coil_case)COIL_CASE_EVENT(&own.shared);
+	cases[0] = (struct coil_case)COIL_SELECT_GET(&own.in, &item);
+	cases[1] = (struct coil_case)COIL_SELECT_PUT(&own.out, &own.sent);
+	cases[2] = (struct coil_case)COIL_SELECT_EVENT(&own.plain);
+	cases[3] = (struct coil_case)COIL_SELECT_EVENT(&own.shared);
 	for (int i = 0; i < 6; i++) {
 		int which = coil_select(cases, i % 2 ? 12 : 4, 1000 * COIL_SECOND);
 
@@ -284,7 +284,7 @@ COIL_TEST(a_thread_sets_a_shared_event_and_a_select_hears_it)
 		return;
 	for (int i = 0; i < 10; i++) {
 		ck_assert_int_eq(coil_event_open(&events[i]), 0);
-		cases[i] = (struct coil_case)COIL_CASE_EVENT(&events[i]);
+		cases[i] = (struct coil_case)COIL_SELECT_EVENT(&events[i]);
 	}
 	for (int i = 0; i < 10; i++) {
 		struct coil_task *task;

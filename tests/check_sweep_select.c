@@ -200,8 +200,8 @@ static int get_from_either(void)
 {
 	int items[] = { -1, -1 }, which;
 	struct coil_case cases[] = {
-		COIL_CASE_GET(&own.queues[0], &items[0]),
-		COIL_CASE_GET(&own.queues[1], &items[1]),
+		COIL_SELECT_GET(&own.queues[0], &items[0]),
+		COIL_SELECT_GET(&own.queues[1], &items[1]),
 	};
 
 	which = coil_select(cases, 2, COIL_FOREVER);
@@ -273,8 +273,8 @@ COIL_TEST(two_who_get_from_the_same_two_queues)
 static int put_into_either(void)
 {
 	struct coil_case cases[] = {
-		COIL_CASE_PUT(&own.queues[0], &own.put),
-		COIL_CASE_PUT(&own.queues[1], &own.put),
+		COIL_SELECT_PUT(&own.queues[0], &own.put),
+		COIL_SELECT_PUT(&own.queues[1], &own.put),
 	};
 	int which = coil_select(cases, 2, COIL_FOREVER);
 
@@ -292,8 +292,8 @@ static int keep_putting(void *arg)
 
 	while (!err) {
 		struct coil_case cases[] = {
-			COIL_CASE_PUT(&own.queues[1], &mine),
-			COIL_CASE_PUT(&own.queues[0], &mine),
+			COIL_SELECT_PUT(&own.queues[1], &mine),
+			COIL_SELECT_PUT(&own.queues[0], &mine),
 		};
 
 		mine--;
@@ -377,8 +377,8 @@ static int run_shutdown(void *arg)
 {
 	int got = -1, item = 9, which;
 	struct coil_case cases[] = {
-		COIL_CASE_GET(&own.queues[0], &got),
-		COIL_CASE_PUT(&own.queues[1], &item),
+		COIL_SELECT_GET(&own.queues[0], &got),
+		COIL_SELECT_PUT(&own.queues[1], &item),
 	};
 
 	which = coil_select(cases, 2, COIL_FOREVER);

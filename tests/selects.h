@@ -62,9 +62,9 @@ enum { GET, PUT, EVENT, SHARED, TASK, NEVER, KINDS };
 static UNUSED void make_all(struct all *all)
 {
 	const struct coil_case cases[] = {
-		COIL_CASE_GET(&all->empty, &all->out), COIL_CASE_PUT(&all->full, &all->in),
-		COIL_CASE_EVENT(&all->plain), COIL_CASE_EVENT(&all->shared),
-		COIL_CASE_TASK(NULL), {0},
+		COIL_SELECT_GET(&all->empty, &all->out), COIL_SELECT_PUT(&all->full, &all->in),
+		COIL_SELECT_EVENT(&all->plain), COIL_SELECT_EVENT(&all->shared),
+		COIL_SELECT_TASK(NULL), COIL_SELECT_NEVER,
 	};
 
 	*all = (struct all){ .in = 41, .out = 1 };

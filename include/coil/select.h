@@ -6,8 +6,8 @@
  * Waits for the first of several things, and does it:
  *
  *	struct coil_case cases[] = {
- *		COIL_CASE_GET(&jobs, &job),
- *		COIL_CASE_EVENT(&stop),
+ *		COIL_SELECT_GET(&jobs, &job),
+ *		COIL_SELECT_EVENT(&stop),
  *	};
  *
  *	switch (coil_select(cases, 2, COIL_SECOND)) {
@@ -26,14 +26,14 @@ extern "C" {
 #endif
 
 enum coil_case_kind {
-	COIL_CASE_NEVER,	/* = {0}: one to be passed over */
-	COIL_CASE_IS_GET,
-	COIL_CASE_IS_PUT,
-	COIL_CASE_IS_EVENT,
-	COIL_CASE_IS_TASK
+	COIL_SELECT_KIND_NEVER,	/* zero */
+	COIL_SELECT_KIND_GET,
+	COIL_SELECT_KIND_PUT,
+	COIL_SELECT_KIND_EVENT,
+	COIL_SELECT_KIND_TASK
 };
 
-/* Made by one of the macros. */
+/* Made by one of the macros, which are initialisers. */
 struct coil_case {
 	enum coil_case_kind kind;
 	int result;			/* of the case that was performed */
@@ -44,21 +44,24 @@ struct coil_case {
 	const void *put;		/* ... and comes from */
 };
 
+/* Never comes; the same as {0}. */
+#define COIL_SELECT_NEVER { COIL_SELECT_KIND_NEVER, 0, NULL, NULL, NULL, NULL, NULL }
+
 /*
  * An item is taken from the queue, or put into it.  result is 0, or -ESHUTDOWN if
  * the queue is shut down (and, for a get, empty): then there was no item.
  */
-#define COIL_CASE_GET(queue, item) { COIL_CASE_IS_GET, 0, (queue), NULL, NULL, (item), NULL }
-#define COIL_CASE_PUT(queue, item) { COIL_CASE_IS_PUT, 0, (queue), NULL, NULL, NULL, (item) }
+#define COIL_SELECT_GET(queue, item) { COIL_SELECT_KIND_GET, 0, (queue), NULL, NULL, (item), NULL }
+#define COIL_SELECT_PUT(queue, item) { COIL_SELECT_KIND_PUT, 0, (queue), NULL, NULL, NULL, (item) }
 
 /* The event, plain or shared, is set, or was while we waited.  result is 0. */
-#define COIL_CASE_EVENT(event) { COIL_CASE_IS_EVENT, 0, NULL, (event), NULL, NULL, NULL }
+#define COIL_SELECT_EVENT(event) { COIL_SELECT_KIND_EVENT, 0, NULL, (event), NULL, NULL, NULL }
 
 /*
  * The task has ended; result is what it returned.  The handle is not consumed, and
  * must stay good until the call returns.
  */
-#define COIL_CASE_TASK(task) { COIL_CASE_IS_TASK, 0, NULL, NULL, (task), NULL, NULL }
+#define COIL_SELECT_TASK(task) { COIL_SELECT_KIND_TASK, 0, NULL, NULL, (task), NULL, NULL }
 
 /*
  * Performs one of n cases, parking until one can be: returns which.  Of several
