@@ -35,6 +35,7 @@
 #include <coil/time.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -48,22 +49,9 @@ enum state {
 	IN_RING_REFUSED,	/* was in it, and came back with -EACCES */
 	IN_RING_POLL,		/* performed otherwise: the ring waits for readiness */
 	IN_POOL,		/* ... or a thread does it */
-	IN_BACKLOG,		/* the ring was full: not submitted yet */
+	IN_BACKLOG,		/* waits for room in the ring */
+	IN_BACKLOG_POLL,	/* its poll waits for room in the ring */
 };
-
-static void arm_wake(struct uring *uring)
-{
-	struct io_uring_sqe *sqe;
-
-	if (uring->wake_armed)
-		return;
-	sqe = own_sqe(uring, TAG_WAKE);
-	if (!sqe)
-		return;
-	io_uring_prep_read(sqe, uring->wake_fd, &uring->wake_value, sizeof(uring->wake_value), 0);
-	tag_sqe(sqe, TAG_WAKE);
-	uring->wake_armed = true;
-}
 
 static int uring_open(struct coil_loop *loop, const struct coil_options *options,
 		      char *reason, size_t size)
@@ -90,7 +78,6 @@ static int uring_open(struct coil_loop *loop, const struct coil_options *options
 	loop->engine = uring;
 	loop->engine_fds[0] = uring->ring.ring_fd;
 	loop->engine_fds[1] = uring->wake_fd;
-	arm_wake(uring);
 	return 0;
 }
 
@@ -113,10 +100,13 @@ static void uring_close(struct coil_loop *loop)
 }
 
 /*
- * Submitting.
+ * Submitting.  The kernel may refuse to take anything for a moment (-EAGAIN, -EBUSY,
+ * -ENOMEM, -EINTR).  What finds no room in the ring then waits for it in this order:
+ * the backlog, with ops, cancels and polls; the read of the eventfd; the timeout.
+ * uring_poll() does not sleep before all of it is in the ring.
  */
 
-static struct io_uring_sqe *get_sqe(struct uring *uring)
+static struct io_uring_sqe *room(struct uring *uring)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
 
@@ -125,6 +115,12 @@ static struct io_uring_sqe *get_sqe(struct uring *uring)
 		sqe = io_uring_get_sqe(&uring->ring);
 	}
 	return sqe;
+}
+
+/* NULL: the backlog has what comes before, or there is no room. */
+static struct io_uring_sqe *get_sqe(struct uring *uring)
+{
+	return likely(!uring->backlog.head) ? room(uring) : NULL;
 }
 
 static struct link *op_link(struct op *op)
@@ -191,15 +187,8 @@ static void settle_position(const struct op *op, int n)
 		lseek(fd, op->from + n, SEEK_SET);
 }
 
-static void submit_ring(struct uring *uring, struct op *op)
+static void put_op(struct io_uring_sqe *sqe, struct op *op)
 {
-	struct io_uring_sqe *sqe = get_sqe(uring);
-
-	if (unlikely(!sqe)) {
-		op->state = IN_BACKLOG;
-		push_backlog(uring, op);
-		return;
-	}
 	op->state = IN_RING;
 	*sqe = op->sqe;
 	sqe->user_data = (uintptr_t)op;
@@ -212,16 +201,80 @@ static void submit_ring(struct uring *uring, struct op *op)
 		sqe->msg_flags |= MSG_DONTWAIT;
 }
 
+static void submit_ring(struct uring *uring, struct op *op)
+{
+	struct io_uring_sqe *sqe = get_sqe(uring);
+
+	if (likely(sqe)) {
+		put_op(sqe, op);
+	} else {
+		op->state = IN_BACKLOG;
+		push_backlog(uring, op);
+	}
+}
+
+static void put_cancel(struct io_uring_sqe *sqe, struct op *op)
+{
+	io_uring_prep_cancel64(sqe, (uintptr_t)op, 0);
+	sqe->user_data = TAG_IGNORE;
+}
+
 static void submit_cancel(struct uring *uring, struct op *op)
 {
 	struct io_uring_sqe *sqe = get_sqe(uring);
 
-	if (unlikely(!sqe)) {
+	if (likely(sqe))
+		put_cancel(sqe, op);
+	else
 		push_backlog(uring, op);
-		return;
+}
+
+/* Waits for readiness in the ring; where none will tell, for a moment. */
+static void put_poll(struct io_uring_sqe *sqe, struct op *op)
+{
+	static struct __kernel_timespec moment = { .tv_nsec = 2 * COIL_MILLISECOND };
+	short events = coil__perform_events(op);
+
+	if (events)
+		io_uring_prep_poll_add(sqe, coil__perform_fd(op), (unsigned)events);
+	else
+		io_uring_prep_timeout(sqe, &moment, 0, IORING_TIMEOUT_ETIME_SUCCESS);
+	sqe->user_data = (uintptr_t)op;
+	op->state = IN_RING_POLL;
+}
+
+static void submit_poll(struct uring *uring, struct op *op)
+{
+	struct io_uring_sqe *sqe = get_sqe(uring);
+
+	if (likely(sqe)) {
+		put_poll(sqe, op);
+	} else {
+		op->state = IN_BACKLOG_POLL;
+		push_backlog(uring, op);
 	}
-	io_uring_prep_cancel64(sqe, (uintptr_t)op, 0);
-	tag_sqe(sqe, TAG_IGNORE);
+}
+
+/* Whether all of the backlog is in the ring. */
+static bool drain_backlog(struct uring *uring)
+{
+	struct link *link;
+
+	while (unlikely((link = uring->backlog.head))) {
+		struct op *op = container_of(link, struct op, next);
+		struct io_uring_sqe *sqe = room(uring);
+
+		if (!sqe)
+			return false;
+		pull_backlog(uring, op);
+		if (op->state == IN_BACKLOG)
+			put_op(sqe, op);
+		else if (op->state == IN_BACKLOG_POLL)
+			put_poll(sqe, op);
+		else
+			put_cancel(sqe, op);
+	}
+	return true;
 }
 
 /*
@@ -238,25 +291,6 @@ static void to_pool(struct uring *uring, struct op *op)
 		coil__op_complete(uring->loop, op, err, 0);
 }
 
-/* Waits for readiness in the ring; where none will tell, for a moment. */
-static void poll_for(struct uring *uring, struct op *op)
-{
-	static struct __kernel_timespec moment = { .tv_nsec = 2 * COIL_MILLISECOND };
-	short events = coil__perform_events(op);
-	struct io_uring_sqe *sqe = get_sqe(uring);
-
-	if (!sqe) {
-		to_pool(uring, op);
-		return;
-	}
-	if (events)
-		io_uring_prep_poll_add(sqe, coil__perform_fd(op), (unsigned)events);
-	else
-		io_uring_prep_timeout(sqe, &moment, 0, IORING_TIMEOUT_ETIME_SUCCESS);
-	sqe->user_data = (uintptr_t)op;
-	op->state = IN_RING_POLL;
-}
-
 static void otherwise(struct uring *uring, struct op *op)
 {
 	int res;
@@ -270,7 +304,7 @@ static void otherwise(struct uring *uring, struct op *op)
 		if (coil__perform_class(op) == PERFORM_POOL)
 			to_pool(uring, op);
 		else
-			poll_for(uring, op);
+			submit_poll(uring, op);
 		return;
 	}
 	/* It was the ring that refused, not the kernel behind it. */
@@ -310,8 +344,9 @@ static void uring_cancel(struct coil_loop *loop, struct op *op)
 		coil__pool_cancel(loop, op);
 		break;
 	case IN_BACKLOG:
+	case IN_BACKLOG_POLL:
 		pull_backlog(uring, op);
-		coil__op_complete(loop, op, -ECANCELED, 0);
+		coil__op_complete(loop, op, coil__perform_cancelled(op), 0);
 		break;
 	}
 }
@@ -362,8 +397,8 @@ static void own_completion(struct uring *uring, uint64_t tag, int res)
 		uring->armed = COIL_FOREVER;
 		break;
 	case TAG_MOVE:
-		/* It fired before it could be moved. */
-		if (res == -ENOENT)
+		/* It fired before it could be moved, or the move failed. */
+		if (res < 0)
 			uring->armed = COIL_FOREVER;
 		break;
 	case TAG_WAKE:
@@ -394,33 +429,32 @@ static unsigned reap(struct uring *uring)
 	return n;
 }
 
-static void drain_backlog(struct uring *uring)
+/* Whether the read of the eventfd is in the ring; and whether the timeout is. */
+static bool arm_wake(struct uring *uring)
 {
-	struct link *link;
+	struct io_uring_sqe *sqe;
 
-	while ((link = uring->backlog.head)) {
-		struct op *op = container_of(link, struct op, next);
-
-		if (!io_uring_sq_space_left(&uring->ring))
-			return;
-		pull_backlog(uring, op);
-		if (op->state == IN_BACKLOG)
-			submit_ring(uring, op);
-		else
-			submit_cancel(uring, op);
-	}
+	if (likely(uring->wake_armed))
+		return true;
+	sqe = room(uring);
+	if (!sqe)
+		return false;
+	io_uring_prep_read(sqe, uring->wake_fd, &uring->wake_value, sizeof(uring->wake_value), 0);
+	sqe->user_data = TAG_WAKE;
+	uring->wake_armed = true;
+	return true;
 }
 
-static void arm(struct uring *uring, int64_t deadline)
+static bool arm(struct uring *uring, int64_t deadline)
 {
 	bool move = uring->armed != COIL_FOREVER;
 	struct io_uring_sqe *sqe;
 
 	if (deadline >= uring->armed)
-		return;
-	sqe = own_sqe(uring, TAG_TIMEOUT);
+		return true;
+	sqe = room(uring);
 	if (!sqe)
-		return;
+		return false;
 	uring->deadline.tv_sec = deadline / COIL_SECOND;
 	uring->deadline.tv_nsec = deadline % COIL_SECOND;
 	if (move)
@@ -428,8 +462,9 @@ static void arm(struct uring *uring, int64_t deadline)
 					     IORING_TIMEOUT_ABS);
 	else
 		io_uring_prep_timeout(sqe, &uring->deadline, 0, IORING_TIMEOUT_ABS);
-	tag_sqe(sqe, move ? TAG_MOVE : TAG_TIMEOUT);
+	sqe->user_data = move ? TAG_MOVE : TAG_TIMEOUT;
 	uring->armed = deadline;
+	return true;
 }
 
 static bool worth_entering(const struct uring *uring)
@@ -440,20 +475,32 @@ static bool worth_entering(const struct uring *uring)
 	       flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
 }
 
+/*
+ * The kernel took nothing.  It may yet have completions, which give back what it is
+ * short of; if not, a loop that has nothing else to do waits before it tries again.
+ */
+static void give_time(struct uring *uring, bool wait)
+{
+	struct pollfd pollfd = { .fd = uring->ring.ring_fd, .events = POLLIN };
+
+	io_uring_get_events(&uring->ring);
+	if (wait && !io_uring_cq_ready(&uring->ring))
+		(void)poll(&pollfd, 1, 1);
+}
+
 static void uring_poll(struct coil_loop *loop, int64_t deadline)
 {
 	struct uring *uring = loop->engine;
 	bool wait = deadline > loop->now && !io_uring_cq_ready(&uring->ring);
+	bool all = drain_backlog(uring) && arm_wake(uring) && (!wait || arm(uring, deadline));
+	int err = 0;
 
-	if (unlikely(uring->backlog.head))
-		drain_backlog(uring);
-	arm_wake(uring);
-	if (wait && deadline != COIL_FOREVER)
-		arm(uring, deadline);
-	if (wait && !uring->backlog.head)
-		io_uring_submit_and_wait(&uring->ring, 1);
+	if (wait && all)
+		err = io_uring_submit_and_wait(&uring->ring, 1);
 	else if (worth_entering(uring))
-		io_uring_submit_and_get_events(&uring->ring);
+		err = io_uring_submit_and_get_events(&uring->ring);
+	if (unlikely(err < 0 && err != -EINTR))
+		give_time(uring, wait);
 	reap(uring);
 }
 

@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 struct coil_loop;
 
@@ -30,26 +29,6 @@ struct uring {
 	struct list backlog;			/* ops that wait for room in the ring */
 	bool refused[256];			/* opcodes to perform otherwise */
 };
-
-static inline struct io_uring_sqe *own_sqe(struct uring *uring, enum tag tag)
-{
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
-
-	if (!sqe) {
-		io_uring_submit(&uring->ring);
-		sqe = io_uring_get_sqe(&uring->ring);
-	}
-	if (sqe) {
-		memset(sqe, 0, sizeof(*sqe));
-		sqe->user_data = tag;
-	}
-	return sqe;
-}
-
-static inline void tag_sqe(struct io_uring_sqe *sqe, enum tag tag)
-{
-	sqe->user_data = tag;
-}
 
 /*
  * Sets the ring up with a submission queue of that many entries (0: 256) and tries

@@ -11,6 +11,7 @@
 #include <string.h>
 
 enum { ENTRIES = 256, CQ_FACTOR = 16, CQ_MOST = 65536 };
+enum { TRIES = 50 };		/* a millisecond apart */
 
 /* What the fast path wants, less what this kernel does not know. */
 static const struct { unsigned flag; const char *name; } wanted[] = {
@@ -131,6 +132,53 @@ static int probe(struct uring *uring, char *reason, size_t size)
 	return 0;
 }
 
+/* Errors of io_uring_enter(2) for want of memory or because of a signal: try again. */
+static bool passes(int err)
+{
+	return err == -EAGAIN || err == -EBUSY || err == -EINTR || err == -ENOMEM;
+}
+
+/* Submits what is in the ring, and waits for that many completions. */
+static int submit(struct uring *uring, unsigned completions)
+{
+	int err = io_uring_submit_and_wait(&uring->ring, completions);
+
+	for (int i = 0; i < TRIES && passes(err); i++) {
+		(void)poll(NULL, 0, 1);
+		err = io_uring_submit_and_wait(&uring->ring, completions);
+	}
+	return err < 0 ? err : 0;
+}
+
+static int put(struct uring *uring, const struct io_uring_sqe *sqe)
+{
+	struct io_uring_sqe *to = io_uring_get_sqe(&uring->ring);
+	int err = 0;
+
+	while (!to && !err) {
+		err = submit(uring, 0);
+		to = io_uring_get_sqe(&uring->ring);
+	}
+	if (to)
+		*to = *sqe;
+	return to ? 0 : err;
+}
+
+static int next_result(struct uring *uring, int *res)
+{
+	struct io_uring_cqe *cqe;
+
+	while (io_uring_peek_cqe(&uring->ring, &cqe)) {
+		int err = submit(uring, 1);
+
+		if (err)
+			return err;
+	}
+	*res = cqe->res;
+	io_uring_cqe_seen(&uring->ring, cqe);
+	return 0;
+}
+
 /*
  * A filter may refuse an opcode on its completion only.  Without these five
  * there is no loop, so each is tried: a poll, a read and a timeout that do not
@@ -140,44 +188,35 @@ static int try_essentials(struct uring *uring, char *reason, size_t size)
 {
 	static const enum tag endless[] = { TAG_TEST, TAG_WAKE, TAG_TIMEOUT };
 	struct __kernel_timespec far = { .tv_sec = 1 << 30 };
-	struct io_uring_cqe *cqe;
-	struct io_uring_sqe *sqe;
-	int err;
+	struct io_uring_sqe sqes[7];
+	int err = 0, res = 0;
 
-	sqe = own_sqe(uring, TAG_TEST);
-	io_uring_prep_poll_add(sqe, uring->wake_fd, POLLIN);
-	tag_sqe(sqe, TAG_TEST);
-	sqe = own_sqe(uring, TAG_WAKE);
-	io_uring_prep_read(sqe, uring->wake_fd, &uring->wake_value, sizeof(uring->wake_value), 0);
-	tag_sqe(sqe, TAG_WAKE);
-	sqe = own_sqe(uring, TAG_TIMEOUT);
-	io_uring_prep_timeout(sqe, &far, 0, 0);
-	tag_sqe(sqe, TAG_TIMEOUT);
-	sqe = own_sqe(uring, TAG_MOVE);
-	io_uring_prep_timeout_update(sqe, &far, TAG_TIMEOUT, 0);
-	tag_sqe(sqe, TAG_MOVE);
-	for (size_t i = 0; i < sizeof(endless) / sizeof(*endless); i++) {
-		sqe = own_sqe(uring, TAG_IGNORE);
-		io_uring_prep_cancel64(sqe, endless[i], 0);
-		tag_sqe(sqe, TAG_IGNORE);
+	memset(sqes, 0, sizeof(sqes));
+	io_uring_prep_poll_add(&sqes[0], uring->wake_fd, POLLIN);
+	io_uring_prep_read(&sqes[1], uring->wake_fd, &uring->wake_value,
+			   sizeof(uring->wake_value), 0);
+	io_uring_prep_timeout(&sqes[2], &far, 0, 0);
+	io_uring_prep_timeout_update(&sqes[3], &far, TAG_TIMEOUT, 0);
+	sqes[3].user_data = TAG_MOVE;
+	for (int i = 0; i < 3; i++) {
+		sqes[i].user_data = endless[i];
+		io_uring_prep_cancel64(&sqes[4 + i], endless[i], 0);
+		sqes[4 + i].user_data = TAG_IGNORE;
 	}
+	for (int i = 0; i < 7 && !err; i++)
+		err = put(uring, &sqes[i]);
 	/* One at a time: if the cancels are refused the others never come. */
-	err = io_uring_submit(&uring->ring);
-	for (int i = 0; i < 7 && err >= 0; i++) {
-		int res;
-
-		err = io_uring_wait_cqe(&uring->ring, &cqe);
-		if (err)
-			break;
-		res = cqe->res;
-		if (res < 0 && res != -ECANCELED) {
+	for (int i = 0; i < 7 && !err; i++) {
+		err = next_result(uring, &res);
+		if (!err && res < 0 && res != -ECANCELED) {
 			snprintf(reason, size, "io_uring refuses what it is needed for: %s",
 				 strerrorname_np(-res));
-			err = res;
+			return res;
 		}
-		io_uring_cqe_seen(&uring->ring, cqe);
 	}
-	return err < 0 ? err : 0;
+	if (err)
+		snprintf(reason, size, "io_uring_enter: %s", strerrorname_np(-err));
+	return err;
 }
 
 int coil__uring_set_up(struct uring *uring, unsigned entries, char *reason, size_t size)

@@ -38,6 +38,7 @@ suites = \
 	%D%/check_process_storm \
 	%D%/check_queue \
 	%D%/check_queue_storm \
+	%D%/check_ring \
 	%D%/check_run \
 	%D%/check_rwlock \
 	%D%/check_select \
@@ -152,6 +153,8 @@ tests_check_queue_LDADD = $(suite_libs)
 tests_check_queue_LDFLAGS = $(suite_ldflags)
 tests_check_queue_storm_LDADD = $(suite_libs)
 tests_check_queue_storm_LDFLAGS = $(suite_ldflags)
+tests_check_ring_LDADD = $(suite_libs)
+tests_check_ring_LDFLAGS = $(suite_ldflags)
 tests_check_run_LDADD = $(suite_libs)
 tests_check_run_LDFLAGS = $(suite_ldflags)
 tests_check_rwlock_LDADD = $(suite_libs)
