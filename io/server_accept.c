@@ -3,6 +3,7 @@
 #include "io/server.h"
 #include "core/loop.h"
 #include "core/task.h"
+#include "io/close.h"
 #include <coil/socket.h>
 #include <coil/time.h>
 #include <errno.h>
@@ -42,7 +43,7 @@ static void push(struct coil_server *server, int fd)
 	coil__fd_made(server->loop, fd);
 	if (server->count == server->capacity && !grow(server)) {
 		server->lost = -ENOMEM;
-		close(fd);
+		coil__close_accepted(fd);
 		return;
 	}
 	server->fds[(server->head + server->count++) % server->capacity] = fd;
@@ -373,6 +374,6 @@ void coil__server_unlisten(struct coil_server *server)
 void coil__server_send_away(struct coil_server *server)
 {
 	while (coil__server_waiting(server))
-		close(server->fds[(server->head + --server->count) %
-				  server->capacity]);
+		coil__close_accepted(server->fds[(server->head + --server->count) %
+						 server->capacity]);
 }

@@ -5,8 +5,6 @@
 #include "io/wait.h"
 #include <coil/task.h>
 #include <errno.h>
-#include <stdbool.h>
-#include <unistd.h>
 
 /* An address to be filled in: its size is the caller's to say. */
 static int check_room(const struct sockaddr *addr, const socklen_t *addrlen)
@@ -269,45 +267,4 @@ ssize_t coil_recv_all(int fd, void *buf, size_t len, int flags, size_t *done)
 int coil_shutdown(int fd, int how)
 {
 	return shutdown(fd, how) ? -errno : 0;
-}
-
-/* close(2) waits for the peer of such a socket, O_NONBLOCK or not. */
-static bool lingers(int fd)
-{
-	struct linger linger;
-	socklen_t len = sizeof(linger);
-
-	return !getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) &&
-	       linger.l_onoff && linger.l_linger;
-}
-
-/* Whatever it says, the fd is gone. */
-static int close_now(int fd)
-{
-	return close(fd) && errno != EINTR ? -errno : 0;
-}
-
-static int close_later(void *arg)
-{
-	return close_now(*(int *)arg);
-}
-
-int coil_close(int fd)
-{
-	int err;
-
-	if (fd < 0)
-		return -EBADF;
-	err = coil__op_close_begin(fd);
-	if (err)
-		return err;
-	coil__steps_closed(fd);
-	coil__fd_closed(coil__loop, fd);
-	err = -EAGAIN;
-	if (coil_current_task() && lingers(fd))
-		err = coil__run_in_pool(close_later, &fd, "close");
-	if (err == -ENOMEM || err == -EAGAIN)
-		err = close_now(fd);
-	coil__op_close_end(fd);
-	return err;
 }

@@ -6,6 +6,7 @@
 #include "tests/support.h"
 #include <coil/file.h>
 #include <coil/timeout.h>
+#include <sys/resource.h>
 
 static ssize_t take_read(int fd)
 {
@@ -335,18 +336,79 @@ COIL_TEST(a_socket_that_lingers_is_closed_by_another_thread)
 	coil_close(fds[1]);
 }
 
-COIL_TEST(without_a_thread_it_is_closed_all_the_same)
+static void to_linger(int fds[2])
 {
-	struct linger linger = { .l_onoff = 1, .l_linger = 1 };
-	int fds[2];
+	const struct linger linger = { .l_onoff = 1, .l_linger = 600 };
 
 	tcp_pair(fds);
 	ck_assert_int_eq(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &linger,
 				    sizeof(linger)), 0);
+	fill(fds[0], '.');
+}
+
+COIL_TEST(the_number_of_a_socket_that_lingers_is_the_next_files_at_once)
+{
+	struct call call = { .fn = close_it };
+	struct coil_task *closer, *reader;
+	int fds[2], again[2];
+
+	to_linger(fds);
+	call.fd = fds[0];
+	closer = coil_create_task(make_call, &call);
+	ck_assert_ptr_nonnull(closer);
+	while (fcntl(fds[0], F_GETFD) >= 0)
+		ck_assert_int_eq(coil_yield(), 0);
+	ck_assert(!coil_done(closer));
+	unix_pair(again, SOCK_STREAM | SOCK_NONBLOCK);
+	if (again[1] == fds[0]) {
+		again[1] = again[0];
+		again[0] = fds[0];
+	} else if (again[0] != fds[0]) {
+		ck_assert_int_eq(dup3(again[0], fds[0], O_CLOEXEC), fds[0]);
+		close(again[0]);
+		again[0] = fds[0];
+	}
+	ck_assert_int_eq(send(again[1], "x", 1, 0), 1);
+	ck_assert_int_eq(coil_recv(again[0], taken, 1, 0), 1);
+	ck_assert_int_eq(coil_close(again[0]), 0);
+	ck_assert_int_eq(fcntl(again[0], F_GETFD), -1);
+	coil_close(again[1]);
+	ck_assert(!coil_done(closer));
+	reader = coil_create_task(drain_meanwhile, &fds[1]);
+	ck_assert_int_eq(coil_await(reader), 0);
+	coil_await(closer);
+	ck_assert_int_eq(call.result, 0);
+	coil_close(fds[1]);
+}
+
+/* Its peer takes nothing, so a close(2) in the loop's thread lasts ten minutes. */
+COIL_TEST(without_a_thread_the_loop_does_not_linger)
+{
+	int fds[2];
+
+	to_linger(fds);
 	support_fail_threads(true);
 	ck_assert_int_eq(coil_close(fds[0]), 0);
 	support_fail_threads(false);
 	ck_assert_int_eq(fcntl(fds[0], F_GETFD), -1);
+	coil_close(fds[1]);
+}
+
+COIL_TEST(without_another_fd_the_loop_does_not_linger)
+{
+	struct rlimit before, none;
+	int fds[2], low;
+
+	to_linger(fds);
+	low = fcntl(fds[1], F_DUPFD_CLOEXEC, 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = (rlim_t)low + 1;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ck_assert_int_eq(coil_close(fds[0]), 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	ck_assert_int_eq(fcntl(fds[0], F_GETFD), -1);
+	coil_close(low);
 	coil_close(fds[1]);
 }
 
@@ -382,7 +444,9 @@ Suite *suite(void)
 		the_peer_sees_the_end_when_a_socket_is_closed_amid_a_call);
 	tcase_add_test(tests,
 		       a_socket_that_lingers_is_closed_by_another_thread);
-	tcase_add_test(tests, without_a_thread_it_is_closed_all_the_same);
+	tcase_add_test(tests, the_number_of_a_socket_that_lingers_is_the_next_files_at_once);
+	tcase_add_test(tests, without_a_thread_the_loop_does_not_linger);
+	tcase_add_test(tests, without_another_fd_the_loop_does_not_linger);
 	tcase_add_test(tests, pipes_and_files_are_closed_too);
 	suite_add_tcase(close, tests);
 	return close;

@@ -110,12 +110,16 @@ int coil_shutdown(int fd, int how);
 
 /*
  * Closes any fd.  Calls of this loop's tasks that are under way on it return
- * -ECANCELED, and only when the last of them is over is the fd closed: its
- * number never receives a stranger's operation.  No peer is waited for; a
- * socket with SO_LINGER, which makes close(2) wait, is closed by another
- * thread, for which the task waits.  No request ends or refuses it.  0, -EBADF,
- * or a negative errno (-EIO, -ENOSPC, -EDQUOT: data of a file was lost), and
- * then too the fd is closed.  Off a loop it is close(2).
+ * -ECANCELED, and the fd is closed when the last of them is over: its number
+ * never receives a stranger's operation.  Returns 0, -EBADF, or a negative errno
+ * (-EIO, -ENOSPC, -EDQUOT: data of a file was lost), and then too the fd is
+ * closed.
+ *
+ * Parks until those calls are over.  Does not wait for a peer, except for a
+ * socket with SO_LINGER: the number is free at once, and the task waits until a
+ * thread has closed the socket.  Where there is no thread or no fd for that, and
+ * on a loop outside a task, the call does not linger; the kernel still sends what
+ * is left.  No cancel ends or refuses the call.  Off a loop it is close(2).
  */
 int coil_close(int fd);
 
