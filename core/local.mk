@@ -13,6 +13,7 @@ libcoil_all_la_SOURCES += \
 	%D%/inbox.c \
 	%D%/loop.c \
 	%D%/op.c \
+	%D%/move.c \
 	%D%/overflow.c \
 	%D%/perform.c \
 	%D%/pool.c \
@@ -40,6 +41,7 @@ libcoil_all_la_SOURCES += \
 	%D%/inbox.h \
 	%D%/list.h \
 	%D%/loop.h \
+	%D%/move.h \
 	%D%/op.h \
 	%D%/overflow.h \
 	%D%/perform.h \

@@ -1,78 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/perform.h"
-#include "core/list.h"
-#include "core/loop.h"
+#include "core/move.h"
 #include "core/uring_abi.h"
 #include <endian.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
-enum {
-	AT_ONCE = 1 << 20,	/* bytes of a file to be read while all wait */
-	COPY_A_SWITCH = 1 << 14,	/* bytes copied take as much of the budget as a switch */
-	WINDOW = 64,		/* buffers of a part of an array of them */
-	RETRY_MS = 5,
-};
-
-/* In sqe.user_data, above the bytes that were moved so far. */
-#define STARTED (UINT64_C(1) << 32)	/* connect: so; accept: O_NONBLOCK is */
-#define BLOCKS (UINT64_C(1) << 33)	/* a file that is not in memory */
-#define BLIND (UINT64_C(1) << 34)	/* no readiness will tell */
-#define INPUT (UINT64_C(1) << 35)	/* a splice waits for its input */
-
-#define RETRY(call)							\
-	({								\
-		__typeof__(call) ret_;					\
-									\
-		do							\
-			ret_ = (call);					\
-		while (ret_ < 0 && errno == EINTR);			\
-		ret_;							\
-	})
-
-static void *ptr(uint64_t address)
-{
-	return (void *)(uintptr_t)address;
-}
-
-static int result(ssize_t ret)
-{
-	return ret < 0 ? -errno : (int)ret;
-}
-
-static size_t so_far(const struct op *op)
-{
-	return op->sqe.user_data & UINT32_MAX;
-}
-
-static void remember(struct op *op, uint64_t bits)
-{
-	op->sqe.user_data |= bits;
-}
-
-static bool remembers(const struct op *op, uint64_t bits)
-{
-	return op->sqe.user_data & bits;
-}
-
-/* An error after some bytes is not their error: it will come again. */
-static int moved(const struct op *op, ssize_t ret)
-{
-	size_t done = so_far(op);
-
-	if (!done)
-		return result(ret);
-	return (int)(ret < 0 ? done : done + (size_t)ret);
-}
+enum { RETRY_MS = 5 };
 
 int coil__perform_cancelled(const struct op *op)
 {
@@ -82,225 +21,6 @@ int coil__perform_cancelled(const struct op *op)
 void coil__perform_unpollable(struct op *op)
 {
 	remember(op, BLOCKS);
-}
-
-static bool ready(int fd, short events)
-{
-	struct pollfd pollfd = { .fd = fd, .events = events };
-
-	return RETRY(poll(&pollfd, 1, 0)) != 0;
-}
-
-static bool nonblocking(int fd)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	return flags < 0 || flags & O_NONBLOCK;
-}
-
-/*
- * Whether fd is read from a disk, however long that takes; then its size, too.
- * What lies in /proc is a regular file, but is made up as it is read, and some
- * of it can be waited for.
- */
-static bool on_disk(int fd, off_t *size)
-{
-	struct statfs fs;
-	struct stat st;
-
-	if (fstat(fd, &st))
-		return false;
-	*size = S_ISREG(st.st_mode) ? st.st_size : INT64_MAX;
-	if (S_ISREG(st.st_mode))
-		return fstatfs(fd, &fs) || fs.f_type != PROC_SUPER_MAGIC;
-	return S_ISBLK(st.st_mode) || S_ISDIR(st.st_mode);
-}
-
-/*
- * Reading and writing, with and without a position.
- */
-
-static bool is_write(const struct op *op)
-{
-	return op->sqe.opcode == IORING_OP_WRITE ||
-	       op->sqe.opcode == IORING_OP_WRITEV;
-}
-
-static bool is_vector(const struct op *op)
-{
-	return op->sqe.opcode == IORING_OP_READV ||
-	       op->sqe.opcode == IORING_OP_WRITEV;
-}
-
-/* Of buffers, cut. */
-static size_t sum(const struct iovec *iov, size_t count)
-{
-	size_t len = 0;
-
-	for (size_t i = 0; i < count && len < OP_MOST; i++)
-		len += op_cut(iov[i].iov_len);
-	return op_cut(len);
-}
-
-size_t coil__op_length(const struct op *op)
-{
-	if (is_vector(op))
-		return sum(ptr(op->sqe.addr), op->sqe.len);
-	return op_cut(op->sqe.len);
-}
-
-/* What comes after the first skip bytes of iov, at most that many bytes. */
-static int window(struct iovec *to, const struct iovec *iov, size_t count,
-		  size_t skip, size_t most)
-{
-	int n = 0;
-
-	for (size_t i = 0; i < count && n < WINDOW && most; i++) {
-		size_t len = iov[i].iov_len;
-
-		if (skip >= len) {
-			skip -= len;
-			continue;
-		}
-		len -= skip;
-		if (len > most)
-			len = most;
-		to[n].iov_base = (char *)iov[i].iov_base + skip;
-		to[n++].iov_len = len;
-		most -= len;
-		skip = 0;
-	}
-	return n;
-}
-
-/* One system call for the rest of op, at most that many bytes of it. */
-static ssize_t move(const struct op *op, int flags, size_t most)
-{
-	const struct io_uring_sqe *sqe = &op->sqe;
-	struct iovec one = { ptr(sqe->addr), op_cut(sqe->len) }, some[WINDOW];
-	const struct iovec *iov = ptr(sqe->addr);
-	int count = (int)sqe->len;
-	size_t done = so_far(op);
-	off_t at = sqe->off == UINT64_MAX ? -1 : (off_t)(sqe->off + done);
-
-	if (!is_vector(op)) {
-		iov = &one;
-		count = 1;
-	}
-	if (done || most < OP_MOST) {
-		count = window(some, iov, (size_t)count, done, most);
-		iov = some;
-	}
-	if (is_write(op))
-		return RETRY(pwritev2(sqe->fd, iov, count, at, flags));
-	return RETRY(preadv2(sqe->fd, iov, count, at, flags));
-}
-
-static int leave_to_pool(struct op *op)
-{
-	remember(op, BLOCKS);
-	return -EAGAIN;
-}
-
-/* Files that cannot be asked not to block: poll first, then take little. */
-static int try_odd(struct op *op)
-{
-	bool out = is_write(op);
-	size_t most = OP_MOST;
-	off_t size;
-
-	if (coil__perform_nowait(op))
-		return -EOPNOTSUPP;
-	if (on_disk(op->sqe.fd, &size)) {
-		if (coil__op_length(op) > AT_ONCE || !coil__file_in_memory(op->sqe.fd))
-			return leave_to_pool(op);
-		return result(move(op, (int)op->sqe.rw_flags, OP_MOST));
-	}
-	if (!nonblocking(op->sqe.fd)) {
-		if (!ready(op->sqe.fd, out ? POLLOUT : POLLIN))
-			return -EAGAIN;
-		/* A pipe that is ready has room for so much, perhaps no more. */
-		if (out)
-			most = 4096;
-	}
-	return result(move(op, (int)op->sqe.rw_flags, most));
-}
-
-/* Whether a read, or a write, of a file came short of what it could do. */
-static bool cut_short(const struct op *op, ssize_t n)
-{
-	off_t size, at = (off_t)op->sqe.off + n;
-
-	if ((size_t)n >= coil__op_length(op) || !on_disk(op->sqe.fd, &size))
-		return false;
-	if (op->sqe.off == UINT64_MAX)
-		at = lseek(op->sqe.fd, 0, SEEK_CUR);
-	return is_write(op) || at < size;
-}
-
-/*
- * Past the cache RWF_NOWAIT waits for the disk all the same.  Such a file takes
- * nothing that is not aligned, so of most others nothing has to be asked.
- */
-static bool is_direct(const struct op *op)
-{
-	uint64_t first = op->sqe.addr;
-	int flags;
-
-	if (is_vector(op) && op->sqe.len)
-		first = (uintptr_t)((const struct iovec *)ptr(op->sqe.addr))->iov_base;
-	if ((first | coil__op_length(op)) % 512)
-		return false;
-	flags = fcntl(op->sqe.fd, F_GETFL);
-	return flags >= 0 && flags & O_DIRECT;
-}
-
-static int try_move(struct op *op)
-{
-	bool nowait = coil__perform_nowait(op);
-	off_t size;
-	ssize_t n;
-
-	/* What is in memory is had at once, if it is not too much. */
-	if (!nowait && (coil__op_length(op) > AT_ONCE || is_direct(op)) &&
-	    on_disk(op->sqe.fd, &size))
-		return leave_to_pool(op);
-	n = move(op, (int)op->sqe.rw_flags | RWF_NOWAIT, OP_MOST);
-	if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
-		return try_odd(op);
-	if (n < 0 && errno == EAGAIN && !nowait && on_disk(op->sqe.fd, &size))
-		return leave_to_pool(op);
-	if (n > 0 && !nowait && cut_short(op, n)) {
-		remember(op, (uint64_t)n);
-		return leave_to_pool(op);
-	}
-	return result(n);
-}
-
-/*
- * A read of a file that comes short of its end met what is not in memory, and is made
- * anew.  What is no file may have given all that it had: that is the result.
- */
-bool coil__perform_cached(struct coil_loop *loop, struct op *op)
-{
-	const struct io_uring_sqe *sqe = &op->sqe;
-	struct iovec iov = { ptr(sqe->addr), sqe->len };
-	ssize_t n;
-
-	if (sqe->opcode != IORING_OP_READ || sqe->off == UINT64_MAX || sqe->rw_flags ||
-	    sqe->len > AT_ONCE || !coil__fd_cached(loop, sqe->fd))
-		return false;
-	n = preadv2(sqe->fd, &iov, 1, (off_t)sqe->off, RWF_NOWAIT);
-	if (n < 0 && errno == EOPNOTSUPP && coil__file_in_memory(sqe->fd))
-		n = pread(sqe->fd, iov.iov_base, iov.iov_len, (off_t)sqe->off);
-	if (!n || (n > 0 && !cut_short(op, n))) {
-		op->res = (int)n;
-		loop->budget -= (int)(n / COPY_A_SWITCH);
-		return true;
-	}
-	if (n < 0)
-		coil__fd_uncached(loop, sqe->fd);
-	return false;
 }
 
 /*
@@ -330,7 +50,7 @@ static struct msghdr *rest_of(struct msghdr *msg, size_t done,
 		return msg;
 	memset(rest, 0, sizeof(*rest));
 	rest->msg_iov = some;
-	rest->msg_iovlen = (size_t)window(some, msg->msg_iov, msg->msg_iovlen,
+	rest->msg_iovlen = (size_t)coil__window(some, msg->msg_iov, msg->msg_iovlen,
 					  done, OP_MOST);
 	return rest;
 }
@@ -365,7 +85,7 @@ static size_t transfer_length(const struct op *op)
 	const struct msghdr *msg = ptr(op->sqe.addr);
 
 	if (is_message(op))
-		return sum(msg->msg_iov, msg->msg_iovlen);
+		return coil__sum(msg->msg_iov, msg->msg_iovlen);
 	return op_cut(op->sqe.len);
 }
 
@@ -392,7 +112,7 @@ static int try_transfer(struct op *op)
 		ssize_t n = transfer(op, so_far(op));
 
 		if (n < 0 && errno == EAGAIN && !coil__perform_nowait(op)) {
-			if (sends_to_a_name(op) && ready(sqe->fd, POLLOUT))
+			if (sends_to_a_name(op) && coil__is_ready(sqe->fd, POLLOUT))
 				remember(op, BLIND);
 			return -EAGAIN;
 		}
@@ -431,7 +151,7 @@ static int try_accept(struct op *op)
 			remember(op, STARTED);
 		else if (err != -EBUSY)
 			return err;
-		else if (!ready(sqe->fd, POLLIN))
+		else if (!coil__is_ready(sqe->fd, POLLIN))
 			return -EAGAIN;
 	}
 	return result(RETRY(accept4(sqe->fd, ptr(sqe->addr), ptr(sqe->addr2),
@@ -532,15 +252,15 @@ static int try_splice(struct op *op)
 	ssize_t n;
 
 	op->sqe.user_data &= ~INPUT;
-	if (!ready(sqe->splice_fd_in, POLLIN)) {
+	if (!coil__is_ready(sqe->splice_fd_in, POLLIN)) {
 		remember(op, INPUT);
 		return -EAGAIN;
 	}
-	if (!ready(sqe->fd, POLLOUT))
+	if (!coil__is_ready(sqe->fd, POLLOUT))
 		return -EAGAIN;
-	if (on_disk(sqe->splice_fd_in, &size) || on_disk(sqe->fd, &size))
+	if (coil__on_disk(sqe->splice_fd_in, &size) || coil__on_disk(sqe->fd, &size))
 		return leave_to_pool(op);
-	if (len > 4096 && !nonblocking(sqe->fd))
+	if (len > 4096 && !coil__is_nonblocking(sqe->fd))
 		len = 4096;
 	n = RETRY(splice_ends(op, len));
 	if (n < 0 && errno == EAGAIN)
@@ -617,7 +337,7 @@ static bool close_blocks(int fd)
 
 	if (!getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len))
 		return linger.l_onoff && linger.l_linger;
-	return on_disk(fd, &size);
+	return coil__on_disk(fd, &size);
 }
 
 enum perform_class coil__perform_class(const struct op *op)
@@ -718,7 +438,7 @@ int coil__perform_try(struct op *op)
 	case IORING_OP_READV:
 	case IORING_OP_WRITE:
 	case IORING_OP_WRITEV:
-		return try_move(op);
+		return coil__move_try(op);
 	case IORING_OP_RECV:
 	case IORING_OP_SEND:
 	case IORING_OP_RECVMSG:
@@ -755,7 +475,7 @@ static int block(struct op *op)
 	case IORING_OP_READV:
 	case IORING_OP_WRITE:
 	case IORING_OP_WRITEV:
-		return moved(op, move(op, (int)op->sqe.rw_flags, OP_MOST));
+		return coil__move_block(op);
 	case IORING_OP_CONNECT:
 		return result(call_connect(op));
 	case IORING_OP_SPLICE:

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/move.h"
+#include "core/loop.h"
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+enum {
+	AT_ONCE = 1 << 20,	/* bytes of a file to be read while all wait */
+	COPY_A_SWITCH = 1 << 14,	/* bytes copied take as much of the budget as a switch */
+};
+
+bool coil__is_ready(int fd, short events)
+{
+	struct pollfd pollfd = { .fd = fd, .events = events };
+
+	return RETRY(poll(&pollfd, 1, 0)) != 0;
+}
+
+bool coil__is_nonblocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags < 0 || flags & O_NONBLOCK;
+}
+
+/*
+ * Whether fd is read from a disk, however long that takes; then its size, too.
+ * What lies in /proc is a regular file, but is made up as it is read, and some
+ * of it can be waited for.
+ */
+bool coil__on_disk(int fd, off_t *size)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return false;
+	*size = S_ISREG(st.st_mode) ? st.st_size : INT64_MAX;
+	if (S_ISREG(st.st_mode))
+		return fstatfs(fd, &fs) || fs.f_type != PROC_SUPER_MAGIC;
+	return S_ISBLK(st.st_mode) || S_ISDIR(st.st_mode);
+}
+
+static bool is_write(const struct op *op)
+{
+	return op->sqe.opcode == IORING_OP_WRITE ||
+	       op->sqe.opcode == IORING_OP_WRITEV;
+}
+
+static bool is_vector(const struct op *op)
+{
+	return op->sqe.opcode == IORING_OP_READV ||
+	       op->sqe.opcode == IORING_OP_WRITEV;
+}
+
+/* Of buffers, cut. */
+size_t coil__sum(const struct iovec *iov, size_t count)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < count && len < OP_MOST; i++)
+		len += op_cut(iov[i].iov_len);
+	return op_cut(len);
+}
+
+size_t coil__op_length(const struct op *op)
+{
+	if (is_vector(op))
+		return coil__sum(ptr(op->sqe.addr), op->sqe.len);
+	return op_cut(op->sqe.len);
+}
+
+/* What comes after the first skip bytes of iov, at most that many bytes. */
+int coil__window(struct iovec *to, const struct iovec *iov, size_t count, size_t skip,
+		 size_t max)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < count && n < WINDOW && max; i++) {
+		size_t len = iov[i].iov_len;
+
+		if (skip >= len) {
+			skip -= len;
+			continue;
+		}
+		len -= skip;
+		if (len > max)
+			len = max;
+		to[n].iov_base = (char *)iov[i].iov_base + skip;
+		to[n++].iov_len = len;
+		max -= len;
+		skip = 0;
+	}
+	return n;
+}
+
+/* One system call for the rest of op, at most that many bytes of it. */
+static ssize_t move(const struct op *op, int flags, size_t most)
+{
+	const struct io_uring_sqe *sqe = &op->sqe;
+	struct iovec one = { ptr(sqe->addr), op_cut(sqe->len) }, some[WINDOW];
+	const struct iovec *iov = ptr(sqe->addr);
+	int count = (int)sqe->len;
+	size_t done = so_far(op);
+	off_t at = sqe->off == UINT64_MAX ? -1 : (off_t)(sqe->off + done);
+
+	if (!is_vector(op)) {
+		iov = &one;
+		count = 1;
+	}
+	if (done || most < OP_MOST) {
+		count = coil__window(some, iov, (size_t)count, done, most);
+		iov = some;
+	}
+	if (is_write(op))
+		return RETRY(pwritev2(sqe->fd, iov, count, at, flags));
+	return RETRY(preadv2(sqe->fd, iov, count, at, flags));
+}
+
+/* Files that cannot be asked not to block: poll first, then take little. */
+static int try_odd(struct op *op)
+{
+	bool out = is_write(op);
+	size_t most = OP_MOST;
+	off_t size;
+
+	if (coil__perform_nowait(op))
+		return -EOPNOTSUPP;
+	if (coil__on_disk(op->sqe.fd, &size)) {
+		if (coil__op_length(op) > AT_ONCE || !coil__file_in_memory(op->sqe.fd))
+			return leave_to_pool(op);
+		return result(move(op, (int)op->sqe.rw_flags, OP_MOST));
+	}
+	if (!coil__is_nonblocking(op->sqe.fd)) {
+		if (!coil__is_ready(op->sqe.fd, out ? POLLOUT : POLLIN))
+			return -EAGAIN;
+		/* A pipe that is ready has room for so much, perhaps no more. */
+		if (out)
+			most = 4096;
+	}
+	return result(move(op, (int)op->sqe.rw_flags, most));
+}
+
+/* Whether a read, or a write, of a file came short of what it could do. */
+static bool cut_short(const struct op *op, ssize_t n)
+{
+	off_t size, at = (off_t)op->sqe.off + n;
+
+	if ((size_t)n >= coil__op_length(op) || !coil__on_disk(op->sqe.fd, &size))
+		return false;
+	if (op->sqe.off == UINT64_MAX)
+		at = lseek(op->sqe.fd, 0, SEEK_CUR);
+	return is_write(op) || at < size;
+}
+
+/*
+ * Past the cache RWF_NOWAIT waits for the disk all the same.  Such a file takes
+ * nothing that is not aligned, so of most others nothing has to be asked.
+ */
+static bool is_direct(const struct op *op)
+{
+	uint64_t first = op->sqe.addr;
+	int flags;
+
+	if (is_vector(op) && op->sqe.len)
+		first = (uintptr_t)((const struct iovec *)ptr(op->sqe.addr))->iov_base;
+	if ((first | coil__op_length(op)) % 512)
+		return false;
+	flags = fcntl(op->sqe.fd, F_GETFL);
+	return flags >= 0 && flags & O_DIRECT;
+}
+
+int coil__move_try(struct op *op)
+{
+	bool nowait = coil__perform_nowait(op);
+	off_t size;
+	ssize_t n;
+
+	/* What is in memory is had at once, if it is not too much. */
+	if (!nowait && (coil__op_length(op) > AT_ONCE || is_direct(op)) &&
+	    coil__on_disk(op->sqe.fd, &size))
+		return leave_to_pool(op);
+	n = move(op, (int)op->sqe.rw_flags | RWF_NOWAIT, OP_MOST);
+	if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
+		return try_odd(op);
+	if (n < 0 && errno == EAGAIN && !nowait && coil__on_disk(op->sqe.fd, &size))
+		return leave_to_pool(op);
+	if (n > 0 && !nowait && cut_short(op, n)) {
+		remember(op, (uint64_t)n);
+		return leave_to_pool(op);
+	}
+	return result(n);
+}
+
+int coil__move_block(struct op *op)
+{
+	return moved(op, move(op, (int)op->sqe.rw_flags, OP_MOST));
+}
+
+/*
+ * A read of a file that comes short of its end met what is not in memory, and is made
+ * anew.  What is no file may have given all that it had: that is the result.
+ */
+bool coil__perform_cached(struct coil_loop *loop, struct op *op)
+{
+	const struct io_uring_sqe *sqe = &op->sqe;
+	struct iovec iov = { ptr(sqe->addr), sqe->len };
+	ssize_t n;
+
+	if (sqe->opcode != IORING_OP_READ || sqe->off == UINT64_MAX || sqe->rw_flags ||
+	    sqe->len > AT_ONCE || !coil__fd_cached(loop, sqe->fd))
+		return false;
+	n = preadv2(sqe->fd, &iov, 1, (off_t)sqe->off, RWF_NOWAIT);
+	if (n < 0 && errno == EOPNOTSUPP && coil__file_in_memory(sqe->fd))
+		n = pread(sqe->fd, iov.iov_base, iov.iov_len, (off_t)sqe->off);
+	if (!n || (n > 0 && !cut_short(op, n))) {
+		op->res = (int)n;
+		loop->budget -= (int)(n / COPY_A_SWITCH);
+		return true;
+	}
+	if (n < 0)
+		coil__fd_uncached(loop, sqe->fd);
+	return false;
+}
