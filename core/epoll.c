@@ -218,7 +218,7 @@ static void list(struct coil_loop *loop, int fd)
 		return;
 	loop->fds[fd].flags |= LISTED;
 	if (!engine->listed_count)
-		engine->checked = loop->now;
+		engine->checked = loop->pass_start;
 	engine->listed[engine->listed_count++] = fd;
 }
 
@@ -270,7 +270,7 @@ static void wait_for_event(struct coil_loop *loop, struct op *op, int from)
 	int err;
 
 	if (!events && op->sqe.opcode != IORING_OP_POLL_ADD) {
-		try_again(engine, op, loop->now + AGAIN_NS);
+		try_again(engine, op, loop->pass_start + AGAIN_NS);
 		return;
 	}
 	err = arm(loop, fd, events);
@@ -573,7 +573,7 @@ static void prove(struct coil_loop *loop)
 	memmove(engine->listed, engine->listed + engine->round,
 		engine->listed_count * sizeof(*engine->listed));
 	engine->round = engine->proved = 0;
-	engine->checked = loop->now;
+	engine->checked = loop->pass_start;
 }
 
 static void try_those_without_events(struct coil_loop *loop)
@@ -638,7 +638,7 @@ static bool worth_a_look(struct coil_loop *loop)
 
 	if (!engine->waiting && !engine->again.first)
 		return false;
-	return loop->now - engine->looked >= LOOK_NS ||
+	return loop->pass_start - engine->looked >= LOOK_NS ||
 	       ++engine->skipped >= SKIPS;
 }
 
@@ -656,7 +656,7 @@ static void epoll_poll(struct coil_loop *loop, int64_t deadline)
 	n = wait_for_events(engine, events, ns);
 	if (unlikely(n < 0 && errno != EINTR))
 		coil__die(loop->main, "cannot go on: the loop's epoll fd was closed");
-	engine->looked = loop->now;
+	engine->looked = loop->pass_start;
 	engine->skipped = 0;
 	for (int i = 0; i < n; i++) {
 		if (events[i].data.fd != engine->wake_fd)
@@ -666,7 +666,7 @@ static void epoll_poll(struct coil_loop *loop, int64_t deadline)
 	    ((!n && ns) || coil__clock(loop) >= engine->again_at))
 		try_those_without_events(loop);
 	if (engine->listed_count &&
-	    (engine->round || (!n && ns >= IDLE_NS) || loop->now - engine->checked >= CHECK_NS))
+	    (engine->round || (!n && ns >= IDLE_NS) || loop->pass_start - engine->checked >= CHECK_NS))
 		prove(loop);
 }
 

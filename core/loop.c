@@ -124,7 +124,7 @@ int coil__loop_open(struct coil_loop **result, const struct coil_options *option
 		free(loop);
 		return err;
 	}
-	loop->now = coil__clock(loop);
+	loop->pass_start = coil__clock(loop);
 	loop->gather = GATHER_LEAST;
 	*result = loop;
 	return 0;
@@ -216,7 +216,7 @@ static void fire_timers(struct coil_loop *loop)
 	enum timer_kind kind;
 	int n;
 
-	for (n = 0; (when = coil__timers_next(&loop->timers)) <= loop->now; n++) {
+	for (n = 0; (when = coil__timers_next(&loop->timers)) <= loop->pass_start; n++) {
 		void *owner;
 
 		if (n >= AT_ONCE && when != last)
@@ -275,7 +275,7 @@ static void report_stuck(struct coil_loop *loop)
 		if (task->done || ++listed > STUCK_LISTED)
 			continue;
 		coil__warn("  task %s waits for %s since %.3f s", coil_task_name(task),
-			   coil__task_waits_for(task), (double)(loop->now - task->since) / 1e9);
+			   coil__task_waits_for(task), (double)(loop->pass_start - task->since) / 1e9);
 	}
 	if (listed > STUCK_LISTED)
 		coil__warn("  and %zu more", listed - STUCK_LISTED);
@@ -319,9 +319,9 @@ static void nag(struct coil_loop *loop)
 	struct coil_task *task;
 	size_t listed = 0;
 
-	if (likely(!loop->ending) || !loop->jobs || loop->now < loop->nag)
+	if (likely(!loop->ending) || !loop->jobs || loop->pass_start < loop->nag)
 		return;
-	loop->nag = loop->now + NAG;
+	loop->nag = loop->pass_start + NAG;
 	while ((task = coil__tasks_each(&loop->stacks, &cursor))) {
 		if (!waits_for_thread(task) || ++listed > NAG_LISTED)
 			continue;
@@ -342,7 +342,7 @@ static int64_t next_deadline(struct coil_loop *loop)
 	int64_t next = coil__timers_next(&loop->timers);
 	int64_t later = loop->slept + loop->gather;
 
-	if (next > loop->now && next < later && !loop->clock) {
+	if (next > loop->pass_start && next < later && !loop->clock) {
 		later -= loop->slack;
 		next = next < later ? later : next;
 	}
@@ -357,7 +357,7 @@ static void look_around(struct coil_loop *loop)
 
 	if (!coil__ready_count(loop)) {
 		deadline = next_deadline(loop);
-		trim = coil__stacks_trim(&loop->stacks, loop->now);
+		trim = coil__stacks_trim(&loop->stacks, loop->pass_start);
 		if (trim < deadline)
 			deadline = trim;
 	}
@@ -366,9 +366,9 @@ static void look_around(struct coil_loop *loop)
 		deadline = 0;
 	loop->backend->poll(loop, deadline);
 	coil__inbox_run(loop, AT_ONCE);
-	loop->now = coil__clock(loop);
+	loop->pass_start = coil__clock(loop);
 	if (deadline)
-		loop->slept = loop->now;
+		loop->slept = loop->pass_start;
 }
 
 static void pass(struct coil_loop *loop)

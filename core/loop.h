@@ -41,7 +41,7 @@ struct coil_loop {
 	void *cxx;			/* __cxa_get_globals(), in a C++ program */
 
 	struct context_modes modes;	/* of the floating-point unit, when the run began */
-	int64_t now;			/* the time, as of the last look at the clock */
+	int64_t pass_start;		/* by the clock; in poll() still that of the last pass */
 	int64_t slept;			/* when it last came back from a sleep in the kernel */
 	int64_t gather;			/* so long it does not wake for timers then */
 	int64_t slack;			/* by which the kernel may put a wake-up off */

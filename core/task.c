@@ -152,7 +152,7 @@ int coil__park(struct coil_task *self, const struct wait *wait, void *object)
 		coil__scope_check_frame(self);
 	self->wait = wait;
 	self->object = object;
-	self->since = loop->now;
+	self->since = loop->pass_start;
 	switch_to(loop, self, pick(loop), false);
 	return self->wake;
 }

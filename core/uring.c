@@ -491,7 +491,7 @@ static void give_time(struct uring *uring, bool wait)
 static void uring_poll(struct coil_loop *loop, int64_t deadline)
 {
 	struct uring *uring = loop->engine;
-	bool wait = deadline > loop->now && !io_uring_cq_ready(&uring->ring);
+	bool wait = deadline > loop->pass_start && !io_uring_cq_ready(&uring->ring);
 	bool all = drain_backlog(uring) && arm_wake(uring) && (!wait || arm(uring, deadline));
 	int err = 0;
 

@@ -190,7 +190,7 @@ static int late;
 
 static void spy_on_poll(struct coil_loop *loop, int64_t deadline)
 {
-	late += deadline > loop->now && coil__timers_next(&loop->timers) <= loop->now;
+	late += deadline > loop->pass_start && coil__timers_next(&loop->timers) <= loop->pass_start;
 	real->poll(loop, deadline);
 }
 
