@@ -49,7 +49,8 @@ struct backend {
 	/*
 	 * Report completions.  If there are none sleep until there is one, a wake()
 	 * or the deadline, an instant on coil_now()'s clock (0: do not sleep;
-	 * COIL_FOREVER: there is none).
+	 * COIL_FOREVER: there is none).  loop->more says whether there may be more of
+	 * them by now.
 	 */
 	void (*poll)(struct coil_loop *loop, int64_t deadline);
 

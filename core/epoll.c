@@ -628,6 +628,12 @@ static int wait_for_events(struct engine *engine, struct epoll_event *events,
 	return epoll_wait(engine->epoll_fd, events, EVENTS, (int)ms);
 }
 
+/* A deadline is due: what came before it is to be found before it is applied. */
+static bool before_expiry(const struct coil_loop *loop)
+{
+	return loop->due && !loop->marked;
+}
+
 /*
  * While tasks are ready the kernel is not asked every time: that costs as much
  * as some ten switches between tasks.
@@ -638,7 +644,7 @@ static bool worth_a_look(struct coil_loop *loop)
 
 	if (!engine->waiting && !engine->again.first)
 		return false;
-	return loop->pass_start - engine->looked >= LOOK_NS ||
+	return before_expiry(loop) || loop->pass_start - engine->looked >= LOOK_NS ||
 	       ++engine->skipped >= SKIPS;
 }
 
@@ -649,6 +655,7 @@ static void epoll_poll(struct coil_loop *loop, int64_t deadline)
 	int64_t ns = 0;
 	int n;
 
+	loop->more = false;
 	if (!deadline && !worth_a_look(loop))
 		return;
 	if (deadline)
@@ -656,6 +663,7 @@ static void epoll_poll(struct coil_loop *loop, int64_t deadline)
 	n = wait_for_events(engine, events, ns);
 	if (unlikely(n < 0 && errno != EINTR))
 		coil__die(loop->main, "cannot go on: the loop's epoll fd was closed");
+	loop->more = n == EVENTS;
 	engine->looked = loop->pass_start;
 	engine->skipped = 0;
 	for (int i = 0; i < n; i++) {
@@ -663,7 +671,7 @@ static void epoll_poll(struct coil_loop *loop, int64_t deadline)
 			fire(loop, events[i].data.fd, events[i].events);
 	}
 	if (engine->again.first &&
-	    ((!n && ns) || coil__clock(loop) >= engine->again_at))
+	    ((!n && ns) || before_expiry(loop) || coil__clock(loop) >= engine->again_at))
 		try_those_without_events(loop);
 	if (engine->listed_count &&
 	    (engine->round || (!n && ns >= IDLE_NS) || loop->pass_start - engine->checked >= CHECK_NS))

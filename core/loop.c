@@ -18,6 +18,7 @@
 enum {
 	BUDGET = 256,		/* switches between two looks around */
 	AT_ONCE = 64,		/* timers, and calls of other threads, in a pass */
+	LOOK_LEAST = 16,	/* results that a full look finds: io_uring's enter has 20 */
 	MANY = 4,		/* timers that are worth a longer wait */
 	STUCK_LISTED = 100,	/* tasks; a daemon's log is not to be flooded */
 	NAG_LISTED = 10,
@@ -237,11 +238,24 @@ static void fire_timers(struct coil_loop *loop)
 	}
 }
 
-/* The mark is root itself, behind all that is ready now. */
+/*
+ * The mark is root itself, behind all that is ready now.  What came before a deadline
+ * has to be ready before the mark, but the look at the start of this pass may have
+ * been left out, or was before the deadline, or found more than is taken at a time.
+ * So the backend looks again, and as long as there is more the mark waits for the
+ * next pass; but for no more passes than what is awaited now can fill.
+ */
 static void mark(struct coil_loop *loop)
 {
 	if (!loop->due || loop->marked)
 		return;
+	if (!loop->looks)
+		loop->looks = 1 + (loop->task_count + loop->ops + loop->jobs) / LOOK_LEAST;
+	loop->backend->poll(loop, 0);
+	coil__inbox_run(loop, AT_ONCE);
+	if ((loop->more || coil__inbox_called(&loop->inbox)) && --loop->looks)
+		return;
+	loop->looks = 0;
 	loop->marked = true;
 	coil__ready_push(loop, &loop->root);
 }
@@ -364,11 +378,13 @@ static void look_around(struct coil_loop *loop)
 	if (loop->due || coil__inbox_called(&loop->inbox) ||
 	    (deadline && !coil__inbox_sleep(&loop->inbox)))
 		deadline = 0;
+	/* A pass that does not sleep begins before the look, which goes by its start. */
+	if (!deadline)
+		loop->pass_start = coil__clock(loop);
 	loop->backend->poll(loop, deadline);
 	coil__inbox_run(loop, AT_ONCE);
-	loop->pass_start = coil__clock(loop);
 	if (deadline)
-		loop->slept = loop->pass_start;
+		loop->slept = loop->pass_start = coil__clock(loop);
 }
 
 static void pass(struct coil_loop *loop)
@@ -429,6 +445,11 @@ void coil__loop_run(struct coil_loop *loop)
 		}
 		pass(loop);
 	}
+}
+
+int64_t coil_loop_now(void)
+{
+	return coil__loop == &coil__nowhere ? -EPERM : coil__loop->pass_start;
 }
 
 const char *coil_backend_name(void)

@@ -31,6 +31,8 @@ struct coil_loop {
 	uint32_t overtaken;		/* so far head has to come before sleepers overtake */
 	int budget;			/* switches until the loop has to look around */
 	bool marked;			/* root is on the ready list: see coil__scope_due */
+	bool more;			/* poll() found more than it took */
+	size_t looks;			/* for which the mark may yet wait; 0: it does not */
 	bool ending;			/* main has returned */
 	bool ended;			/* no task may be made any more */
 	bool stuck;			/* nothing could go on, once */
@@ -41,7 +43,7 @@ struct coil_loop {
 	void *cxx;			/* __cxa_get_globals(), in a C++ program */
 
 	struct context_modes modes;	/* of the floating-point unit, when the run began */
-	int64_t pass_start;		/* by the clock; in poll() still that of the last pass */
+	int64_t pass_start;		/* by the clock; the last pass's in poll() if that sleeps */
 	int64_t slept;			/* when it last came back from a sleep in the kernel */
 	int64_t gather;			/* so long it does not wake for timers then */
 	int64_t slack;			/* by which the kernel may put a wake-up off */

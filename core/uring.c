@@ -467,12 +467,12 @@ static bool arm(struct uring *uring, int64_t deadline)
 	return true;
 }
 
-static bool worth_entering(const struct uring *uring)
+/* Completions that the kernel will only give to one who enters it. */
+static bool holds_more(const struct uring *uring)
 {
 	unsigned flags = IO_URING_READ_ONCE(*uring->ring.sq.kflags);
 
-	return io_uring_sq_ready(&uring->ring) ||
-	       flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+	return flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
 }
 
 /*
@@ -497,11 +497,12 @@ static void uring_poll(struct coil_loop *loop, int64_t deadline)
 
 	if (wait && all)
 		err = io_uring_submit_and_wait(&uring->ring, 1);
-	else if (worth_entering(uring))
+	else if (io_uring_sq_ready(&uring->ring) || holds_more(uring))
 		err = io_uring_submit_and_get_events(&uring->ring);
 	if (unlikely(err < 0 && err != -EINTR))
 		give_time(uring, wait);
 	reap(uring);
+	loop->more = !all || holds_more(uring);
 }
 
 static void uring_wake(struct coil_loop *loop)

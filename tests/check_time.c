@@ -185,6 +185,28 @@ COIL_TEST(a_thousand_sleepers_wake_in_order)
 	ck_assert_uint_eq(coil__loop->timers.count, 0);
 }
 
+COIL_TEST(the_loop_s_time_is_that_at_which_its_pass_began)
+{
+	int64_t before = coil_now(), began;
+
+	ck_assert_int_eq(coil_sleep(MS), 0);
+	began = coil_loop_now();
+	ck_assert_int_ge(began, before + MS);
+	ck_assert_int_le(began, coil_now());
+	/* However long a task computes, the pass began when it began. */
+	burn(2 * MS);
+	ck_assert_int_eq(coil_loop_now(), began);
+	ck_assert_int_eq(coil_sleep(1), 0);
+	ck_assert_int_ge(coil_loop_now(), began + 2 * MS);
+	ck_assert_int_le(coil_loop_now(), coil_now());
+}
+
+START_TEST(off_a_loop_there_is_no_loop_s_time)
+{
+	ck_assert_int_eq(coil_loop_now(), -EPERM);
+}
+END_TEST
+
 static const struct backend *real;
 static int late;
 
@@ -405,6 +427,8 @@ Suite *suite(void)
 	tcase_add_test(tests,
 		       ten_hours_pass_in_a_moment_where_time_is_simulated);
 	tcase_add_test(tests, a_thousand_sleepers_wake_in_order);
+	tcase_add_test(tests, the_loop_s_time_is_that_at_which_its_pass_began);
+	tcase_add_test(tests, off_a_loop_there_is_no_loop_s_time);
 	tcase_add_test(tests, the_loop_does_not_sleep_while_a_timer_is_overdue);
 	tcase_add_test(tests, those_who_slept_run_before_a_backlog_and_in_order);
 	tcase_add_test(tests, those_who_sleep_on_and_on_starve_no_backlog);

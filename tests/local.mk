@@ -16,6 +16,7 @@ suites = \
 	%D%/check_datagram \
 	%D%/check_dial \
 	%D%/check_dry \
+	%D%/check_due \
 	%D%/check_ending \
 	%D%/check_epoll \
 	%D%/check_event \
@@ -105,6 +106,8 @@ tests_check_datagram_LDADD = $(suite_libs)
 tests_check_datagram_LDFLAGS = $(suite_ldflags) -Wl,--wrap=getsockopt
 tests_check_dial_LDADD = $(suite_libs)
 tests_check_dial_LDFLAGS = $(suite_ldflags)
+tests_check_due_LDADD = $(suite_libs)
+tests_check_due_LDFLAGS = $(suite_ldflags)
 tests_check_ending_LDADD = $(suite_libs)
 tests_check_ending_LDFLAGS = $(suite_ldflags)
 tests_check_dry_LDADD = $(suite_libs)
@@ -255,6 +258,7 @@ TSAN_SUITES = \
 	%D%/check_close \
 	%D%/check_condition \
 	%D%/check_dial \
+	%D%/check_due \
 	%D%/check_ending \
 	%D%/check_event \
 	%D%/check_file \

@@ -52,6 +52,14 @@ const char *coil_backend_name(void);
 const char *coil_backend_reason(void);
 
 /*
+ * Returns the time at which this pass of the loop began, in nanoseconds on the clock
+ * of coil_now(); -EPERM off a loop.  Reads no clock.  All tasks that run in a pass
+ * see the same time.  It is behind coil_now() by what has run since: for log lines
+ * and rates, not for measuring what one task does.  Never parks.
+ */
+int64_t coil_loop_now(void);
+
+/*
  * The calling thread's loop, NULL if it has none.  A reference keeps the handle
  * good, also when the loop has ended, for use by other threads; as long as there is
  * one a loop does not take itself for stuck.  Both accept NULL and work everywhere.
