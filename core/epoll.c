@@ -674,7 +674,8 @@ static void epoll_poll(struct coil_loop *loop, int64_t deadline)
 	    ((!n && ns) || before_expiry(loop) || coil__clock(loop) >= engine->again_at))
 		try_those_without_events(loop);
 	if (engine->listed_count &&
-	    (engine->round || (!n && ns >= IDLE_NS) || loop->pass_start - engine->checked >= CHECK_NS))
+	    (engine->round || (!n && ns >= IDLE_NS) ||
+	     loop->pass_start - engine->checked >= CHECK_NS))
 		prove(loop);
 }
 

@@ -289,7 +289,8 @@ static void report_stuck(struct coil_loop *loop)
 		if (task->done || ++listed > STUCK_LISTED)
 			continue;
 		coil__warn("  task %s waits for %s since %.3f s", coil_task_name(task),
-			   coil__task_waits_for(task), (double)(loop->pass_start - task->since) / 1e9);
+			   coil__task_waits_for(task),
+			   (double)(loop->pass_start - task->since) / 1e9);
 	}
 	if (listed > STUCK_LISTED)
 		coil__warn("  and %zu more", listed - STUCK_LISTED);

@@ -43,7 +43,7 @@ struct coil_loop {
 	void *cxx;			/* __cxa_get_globals(), in a C++ program */
 
 	struct context_modes modes;	/* of the floating-point unit, when the run began */
-	int64_t pass_start;		/* by the clock; the last pass's in poll() if that sleeps */
+	int64_t pass_start;		/* by the clock; in a poll() that sleeps the last pass's */
 	int64_t slept;			/* when it last came back from a sleep in the kernel */
 	int64_t gather;			/* so long it does not wake for timers then */
 	int64_t slack;			/* by which the kernel may put a wake-up off */

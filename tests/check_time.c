@@ -212,7 +212,9 @@ static int late;
 
 static void spy_on_poll(struct coil_loop *loop, int64_t deadline)
 {
-	late += deadline > loop->pass_start && coil__timers_next(&loop->timers) <= loop->pass_start;
+	int64_t now = loop->pass_start;
+
+	late += deadline > now && coil__timers_next(&loop->timers) <= now;
 	real->poll(loop, deadline);
 }
 
