@@ -174,6 +174,8 @@ int coil_group_wait(struct coil_group *group)
 	if (group->scope.task) {
 		if (group->scope.task != self)
 			return -EPERM;
+		if (group->scope.inner && coil__scope_holds_block(&group->scope))
+			return -EBUSY;
 		/* One that the body made while a request was held back by a shield of its. */
 		if (coil__scope_pending(&group->scope))
 			coil__scope_spread(&group->scope);
@@ -187,4 +189,15 @@ int coil_group_wait(struct coil_group *group)
 	if (error)
 		return error;
 	return self->pending ? coil__refuse(self) : 0;
+}
+
+void coil_group_leave(struct coil_group *group)
+{
+	if (!group->scope.task && !group->error)
+		return;
+	coil_group_cancel(group);
+	(void)coil_group_wait(group);
+	if (group->scope.task)
+		coil__die(coil__self(), "leaves a group's block with a scope open in it: "
+			  "end that first");
 }

@@ -7,10 +7,11 @@
  * is left.  The task itself is the outermost scope; timeouts, groups and shields
  * lie inside it, in a doubly linked list from task->innermost outwards.
  *
- * A request shows to the task if it was made to a scope that is not outside the
- * innermost shield.  What shows is kept in task->pending, which every parking
- * call looks at first, and is worked out again whenever a request is made or a
- * scope goes.  A cancel outranks an expiry.
+ * A cancel or an expiry shows to the task if it was made to a scope that is not
+ * outside the innermost shield.  Each scope keeps in its flags what shows in it, its
+ * own and what shows in the next scope outwards, so that neither the begin nor the end
+ * of a scope walks over the others.  What shows in the innermost one is kept in
+ * task->pending, which every parking call looks at first.  A cancel outranks an expiry.
  *
  * A group's children are not in the list: they are tasks, with lists of their
  * own.  So a request that reaches a group is passed on to its children as a
@@ -32,39 +33,50 @@
 #include <coil/task.h>
 #include <errno.h>
 
+enum {
+	OWN = SCOPE_CANCELLED | SCOPE_DUE,
+	SEES = SCOPE_SEES_CANCEL | SCOPE_SEES_DUE,
+};
+
+/* What shows in scope by its own flags and those of the next one outwards. */
+static unsigned seen_in(const struct coil_scope *scope)
+{
+	unsigned own = (scope->flags & OWN) * (SCOPE_SEES_CANCEL / SCOPE_CANCELLED);
+
+	if (!scope->outer || scope->flags & SCOPE_SHIELD)
+		return own;
+	return own | (scope->outer->flags & SEES);
+}
+
 void coil__scope_push(struct coil_scope *scope, struct coil_task *task)
 {
 	scope->task = task;
 	scope->outer = task->innermost;
 	scope->inner = NULL;
-	scope->due = NULL;
 	scope->deadline = INT64_MAX;
 	scope->timer = 0;
-	scope->flags |= SCOPE_OPEN;
-	if (scope->outer)
-		scope->outer->inner = scope;
+	scope->outer->inner = scope;
+	scope->flags |= SCOPE_OPEN | seen_in(scope);
 	task->innermost = scope;
 	if (scope->flags & SCOPE_SHIELD)
 		coil__task_refresh(task);
 }
 
-static void unlink_due(struct coil_scope **first, struct coil_scope **last,
-		       struct coil_scope *scope)
+static void unlink_due(struct coil_loop *loop, struct coil_scope *scope)
 {
-	struct coil_scope *before = NULL;
-
-	for (struct coil_scope *s = *first; s; before = s, s = s->due) {
-		if (s != scope)
-			continue;
-		if (before)
-			before->due = s->due;
-		else
-			*first = s->due;
-		if (*last == s)
-			*last = before;
-		s->due = NULL;
-		return;
-	}
+	if (scope->due_before)
+		scope->due_before->due = scope->due;
+	else if (loop->due == scope)
+		loop->due = scope->due;
+	else
+		loop->due_next = scope->due;
+	if (scope->due)
+		scope->due->due_before = scope->due_before;
+	else if (loop->due_last == scope)
+		loop->due_last = scope->due_before;
+	else
+		loop->due_next_last = scope->due_before;
+	scope->flags &= ~(unsigned)SCOPE_LISTED;
 }
 
 static void disarm(struct coil_scope *scope)
@@ -74,11 +86,43 @@ static void disarm(struct coil_scope *scope)
 	if (scope->timer)
 		coil__timer_remove(&loop->timers, scope->timer);
 	scope->timer = 0;
-	if (!(scope->flags & SCOPE_LISTED))
-		return;
-	scope->flags &= ~(unsigned)SCOPE_LISTED;
-	unlink_due(&loop->due, &loop->due_last, scope);
-	unlink_due(&loop->due_next, &loop->due_next_last, scope);
+	if (scope->flags & SCOPE_LISTED)
+		unlink_due(loop, scope);
+}
+
+static void cancel_children(struct coil_scope *scope)
+{
+	struct coil_group *group = container_of(scope, struct coil_group, scope);
+	struct coil_task *next;
+
+	for (struct coil_task *task = group->children; task; task = next) {
+		next = task->sibling_next;
+		coil_cancel(task);
+	}
+}
+
+bool coil__scope_holds_block(const struct coil_scope *scope)
+{
+	for (const struct coil_scope *s = scope->inner; s; s = s->inner) {
+		if (!(s->flags & SCOPE_GROUP))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The scope around inner, and of the groups in it, has gone: what it had asked for does
+ * not show in them any more, and what it had held back, if it was a shield, does.
+ */
+static void outer_gone(struct coil_scope *inner)
+{
+	for (struct coil_scope *s = inner; s && !(s->flags & SCOPE_SHIELD); s = s->inner) {
+		unsigned seen = seen_in(s), news = seen & ~s->flags;
+
+		s->flags = (s->flags & ~(unsigned)SEES) | seen;
+		if (news && s->flags & SCOPE_GROUP)
+			cancel_children(s);
+	}
 }
 
 void coil__scope_remove(struct coil_scope *scope)
@@ -87,21 +131,17 @@ void coil__scope_remove(struct coil_scope *scope)
 	struct coil_scope *inner = scope->inner;
 
 	disarm(scope);
-	if (scope->inner)
-		scope->inner->outer = scope->outer;
+	scope->outer->inner = inner;
+	if (inner)
+		inner->outer = scope->outer;
 	else
 		task->innermost = scope->outer;
-	if (scope->outer)
-		scope->outer->inner = scope->inner;
 	scope->outer = scope->inner = NULL;
 	scope->task = NULL;
-	scope->flags &= ~(unsigned)SCOPE_OPEN;
-	/* A group that was begun in a shield and outlives it hears what that held back. */
-	if (scope->flags & SCOPE_SHIELD && inner && !(inner->flags & SCOPE_SHIELD) &&
-	    coil__scope_pending(inner))
-		coil__scope_spread(inner);
-	else
-		coil__task_refresh(task);
+	scope->flags &= ~(unsigned)(SCOPE_OPEN | SEES);
+	if (unlikely(inner))
+		outer_gone(inner);
+	coil__task_refresh(task);
 }
 
 int coil__scope_arm(struct coil_scope *scope, int64_t when)
@@ -120,37 +160,16 @@ int coil__scope_arm(struct coil_scope *scope, int64_t when)
 	return 0;
 }
 
-int coil__scope_pending(const struct coil_scope *scope)
-{
-	int pending = 0;
-
-	for (; scope; scope = scope->outer) {
-		if (scope->flags & SCOPE_CANCELLED)
-			return -ECANCELED;
-		if (scope->flags & SCOPE_DUE)
-			pending = -ETIMEDOUT;
-		if (scope->flags & SCOPE_SHIELD)
-			break;
-	}
-	return pending;
-}
-
-static void cancel_children(struct coil_scope *scope)
-{
-	struct coil_group *group = container_of(scope, struct coil_group, scope);
-	struct coil_task *next;
-
-	for (struct coil_task *task = group->children; task; task = next) {
-		next = task->sibling_next;
-		coil_cancel(task);
-	}
-}
-
+/* What shows in an inner scope already has been through all that lie in it. */
 void coil__scope_spread(struct coil_scope *scope)
 {
+	unsigned seen = scope->flags |= seen_in(scope);
+
+	seen &= SEES;
 	for (struct coil_scope *s = scope; s; s = s->inner) {
-		if (s != scope && s->flags & SCOPE_SHIELD)
+		if (s != scope && (s->flags & SCOPE_SHIELD || (s->flags & seen) == seen))
 			break;
+		s->flags |= seen;
 		if (s->flags & SCOPE_GROUP)
 			cancel_children(s);
 	}
@@ -196,9 +215,9 @@ void coil__scope_request(struct coil_scope *scope, unsigned flag)
 
 int coil__scope_deliver(struct coil_task *task)
 {
-	struct coil_scope *told = NULL;
+	struct coil_scope *told = NULL, *s = task->innermost;
 
-	for (struct coil_scope *s = task->innermost; s; s = s->outer) {
+	for (; s && s->flags & SCOPE_SEES_DUE; s = s->outer) {
 		if (s->flags & SCOPE_DUE) {
 			s->flags |= SCOPE_EXPIRED;
 			told = s;
@@ -213,6 +232,8 @@ int coil__scope_deliver(struct coil_task *task)
 
 static void append(struct coil_scope **first, struct coil_scope **last, struct coil_scope *scope)
 {
+	scope->due = NULL;
+	scope->due_before = *last;
 	if (*last)
 		(*last)->due = scope;
 	else
@@ -223,7 +244,6 @@ static void append(struct coil_scope **first, struct coil_scope **last, struct c
 void coil__scope_due(struct coil_loop *loop, struct coil_scope *scope)
 {
 	scope->timer = 0;
-	scope->due = NULL;
 	scope->flags |= SCOPE_LISTED;
 	if (loop->marked)
 		append(&loop->due_next, &loop->due_next_last, scope);
@@ -236,11 +256,7 @@ void coil__scope_apply_due(struct coil_loop *loop)
 	while (loop->due) {
 		struct coil_scope *scope = loop->due;
 
-		loop->due = scope->due;
-		if (!loop->due)
-			loop->due_last = NULL;
-		scope->due = NULL;
-		scope->flags &= ~(unsigned)SCOPE_LISTED;
+		unlink_due(loop, scope);
 		if (scope->flags & SCOPE_ENDING) {
 			coil__scope_request(scope, SCOPE_CANCELLED);
 			continue;

@@ -5,6 +5,7 @@
 /* Cancellation and deadlines.  scope.c has the essay. */
 
 #include <coil/scope.h>
+#include <errno.h>
 #include <stdbool.h>
 
 enum scope_flag {
@@ -17,6 +18,8 @@ enum scope_flag {
 	SCOPE_OPEN = 1 << 6,
 	SCOPE_LISTED = 1 << 8,		/* among those that fell due and are yet to be applied */
 	SCOPE_USED = 1 << 9,		/* was open, and is not to be opened again */
+	SCOPE_SEES_CANCEL = 1 << 10,	/* a cancel shows in it: its own, or an outer one's */
+	SCOPE_SEES_DUE = 1 << 11,	/* likewise an expiry */
 	SCOPE_ENDING = 1 << 7,		/* a group that was asked to end; its deadline cancels */
 };
 
@@ -24,6 +27,13 @@ struct coil_loop;
 
 /* Makes scope the task's innermost.  Its flags are set; its deadline is not armed. */
 void coil__scope_push(struct coil_scope *scope, struct coil_task *task);
+
+/*
+ * Whether a timeout or a shield was begun in it and is still open.  It is a misuse to
+ * end a scope then.  Groups inside do not count: they begin with their first child,
+ * wherever that is made, and end in any order.
+ */
+bool coil__scope_holds_block(const struct coil_scope *scope);
 
 /* Takes it out, wherever it is, disarms it, and lets what it hid come through. */
 void coil__scope_remove(struct coil_scope *scope);
@@ -37,8 +47,13 @@ void coil__scope_request(struct coil_scope *scope, unsigned flag);
 /* Tells the groups inside, up to the next shield, and the task of a request made. */
 void coil__scope_spread(struct coil_scope *scope);
 
-/* What a parking call in this scope would return: 0, -ECANCELED, -ETIMEDOUT. */
-int coil__scope_pending(const struct coil_scope *scope);
+/* Returns what a parking call in this scope would return: 0, -ECANCELED, -ETIMEDOUT. */
+static inline int coil__scope_pending(const struct coil_scope *scope)
+{
+	if (scope->flags & SCOPE_SEES_CANCEL)
+		return -ECANCELED;
+	return scope->flags & SCOPE_SEES_DUE ? -ETIMEDOUT : 0;
+}
 
 /*
  * The task's parking call is about to return its pending request: remembers on

@@ -67,9 +67,20 @@ int coil_timeout_end(struct coil_timeout *timeout)
 		return -EINVAL;
 	if (scope->task != coil__self())
 		return -EPERM;
+	if (unlikely(scope->inner) && coil__scope_holds_block(scope))
+		return -EBUSY;
 	coil__scope_remove(scope);
 	scope->flags |= SCOPE_USED;
 	return scope->flags & SCOPE_TOLD ? -ETIMEDOUT : 0;
+}
+
+void coil_timeout_leave(struct coil_timeout *timeout)
+{
+	if (!timeout->scope.task)
+		return;
+	coil_timeout_end(timeout);
+	if (timeout->scope.task)
+		coil__die(coil__self(), "leaves a block with a scope open in it: end that first");
 }
 
 bool coil_timeout_expired(const struct coil_timeout *timeout)

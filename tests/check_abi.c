@@ -18,7 +18,7 @@
 	PIN(coil_condition, 24, 8)		\
 	PIN(coil_event, 40, 8)			\
 	PIN(coil_future, 24, 8)			\
-	PIN(coil_group, 88, 8)			\
+	PIN(coil_group, 96, 8)			\
 	PIN(coil_listen_options, 48, 8)		\
 	PIN(coil_lock, 24, 8)			\
 	PIN(coil_options, 64, 8)		\
@@ -26,11 +26,11 @@
 	PIN(coil_process_options, 64, 8)	\
 	PIN(coil_queue, 184, 8)			\
 	PIN(coil_rwlock, 32, 8)			\
-	PIN(coil_scope, 48, 8)			\
+	PIN(coil_scope, 56, 8)			\
 	PIN(coil_semaphore, 40, 8)		\
 	PIN(coil_server_options, 104, 8)	\
 	PIN(coil_task_options, 56, 8)		\
-	PIN(coil_timeout, 48, 8)		\
+	PIN(coil_timeout, 56, 8)		\
 	PIN(coil_var, 8, 8)			\
 	PIN(coil_waitq, 16, 8)
 

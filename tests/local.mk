@@ -42,6 +42,7 @@ suites = \
 	%D%/check_ring \
 	%D%/check_run \
 	%D%/check_rwlock \
+	%D%/check_scope \
 	%D%/check_select \
 	%D%/check_select_storm \
 	%D%/check_semaphore \
@@ -162,6 +163,8 @@ tests_check_run_LDADD = $(suite_libs)
 tests_check_run_LDFLAGS = $(suite_ldflags)
 tests_check_rwlock_LDADD = $(suite_libs)
 tests_check_rwlock_LDFLAGS = $(suite_ldflags)
+tests_check_scope_LDADD = $(suite_libs)
+tests_check_scope_LDFLAGS = $(suite_ldflags)
 tests_check_select_LDADD = $(suite_libs)
 tests_check_select_LDFLAGS = $(suite_ldflags)
 tests_check_select_storm_LDADD = $(suite_libs)

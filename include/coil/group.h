@@ -63,7 +63,9 @@ int coil_group_create_task_with(struct coil_group *group,
  * Waits until every child has ended, whatever happens; a request that is pending
  * or arrives cancels them.  Returns the first failure, else the caller's own
  * reason, else 0; a child's -ECANCELED is no failure.  Only the owner may call
- * it (-EPERM).  The group is {0} again but for independent.
+ * it (-EPERM).  The group is {0} again but for independent.  -EBUSY, and nothing has
+ * changed, when a timeout or a shield that was begun after the first child is still
+ * open: end that first.
  */
 int coil_group_wait(struct coil_group *group);
 
@@ -86,14 +88,11 @@ bool coil_group_ending(void);
 /* The body's own failure, a negative errno: as if a child had returned it. */
 void coil_group_fail(struct coil_group *group, int error);
 
-/* What the block macro is made of. */
-static inline void coil_group_leave(struct coil_group *group)
-{
-	if (group->scope.task || group->error) {
-		coil_group_cancel(group);
-		(void)coil_group_wait(group);
-	}
-}
+/*
+ * What the block macro is made of: cancels the children and waits for them.  Aborts
+ * with a message where coil_group_wait() says -EBUSY.
+ */
+void coil_group_leave(struct coil_group *group);
 
 /*
  * Declares name and runs the block in it; its end waits for the children.

@@ -12,7 +12,7 @@
  *
  * Once the deadline has been noticed every parking call inside returns
  * -ETIMEDOUT, until the scope is left.  A timeout lives on the stack of the task
- * that began it and must be ended by it, the innermost first.
+ * that began it and must be ended by it, after those that were begun in it.
  */
 
 #include <coil/cdefs.h>
@@ -46,8 +46,9 @@ int coil_timeout_reschedule(struct coil_timeout *timeout, int64_t when);
 
 /*
  * Leaves the scope.  Returns -ETIMEDOUT if a parking call inside returned it on
- * this scope's account, else 0; -EINVAL when it is not open; -EPERM from
- * another task.  Never parks.
+ * this scope's account, else 0.  -EBUSY when a timeout or a shield that was begun in
+ * it is still open: end that first, nothing has changed.  -EINVAL when it is not
+ * open; -EPERM from another task.  Never parks.
  */
 int coil_timeout_end(struct coil_timeout *timeout);
 
@@ -84,11 +85,8 @@ static inline struct coil_timeout *coil_shield_enter(struct coil_timeout *timeou
 	return timeout;
 }
 
-static inline void coil_timeout_leave(struct coil_timeout *timeout)
-{
-	if (timeout->scope.task)
-		coil_timeout_end(timeout);
-}
+/* Ends it if it is open.  Aborts with a message where coil_timeout_end() says -EBUSY. */
+void coil_timeout_leave(struct coil_timeout *timeout);
 
 #define COIL_SCOPE_BLOCK(enter, name, ns)					\
 	for (struct coil_timeout name COIL_CLEANUP(coil_timeout_leave) = COIL_ZERO, \
