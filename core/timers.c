@@ -48,7 +48,7 @@ static inline bool before(const struct timer *a, const struct timer *b)
 {
 	if (a->when != b->when)
 		return a->when < b->when;
-	return (int32_t)(a->order - b->order) < 0;
+	return a->order < b->order;
 }
 
 static void rise(struct timers *timers, uint32_t at, struct timer timer)
@@ -213,13 +213,60 @@ static inline uint32_t all_entries(const struct timers *timers)
 	return timers->entries + timers->added + timers->sliced;
 }
 
+static uint32_t keep_live(const struct timers *timers, struct timer *entries, uint32_t count)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (!is_stale(timers, &entries[i]))
+			entries[kept++] = entries[i];
+	}
+	return kept;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return before(a, b) ? -1 : before(b, a);
+}
+
+/*
+ * The counter has come to its end.  All that are live go to the heap, which has room
+ * for them, and get numbers anew, in their order; what is sorted is a heap.
+ */
+static void renumber(struct timers *timers)
+{
+	struct timer *heap = timers->heap;
+	uint32_t n = keep_live(timers, heap, timers->entries + timers->added);
+
+	for (uint32_t i = 0; timers->slices && i < SLICES; i++) {
+		struct slice *slice = &timers->slices[i];
+		uint32_t kept = keep_live(timers, slice->entries, slice->count);
+
+		if (kept)
+			memcpy(heap + n, slice->entries, kept * sizeof(*heap));
+		n += kept;
+		free(slice->entries);
+		*slice = (struct slice){0};
+	}
+	if (n)
+		qsort(heap, n, sizeof(*heap), compare);
+	for (uint32_t i = 0; i < n; i++)
+		timers->places[heap[i].place].order = heap[i].order = i;
+	timers->order = timers->entries = n;
+	timers->added = timers->sliced = 0;
+	timers->near = INT64_MAX;
+}
+
 uint32_t coil__timer_add(struct timers *timers, int64_t when, enum timer_kind kind, void *owner)
 {
-	struct timer timer = { .when = when, .order = timers->order };
+	struct timer timer = { .when = when };
 	struct timer_place *place;
 
 	if (unlikely(all_entries(timers) == timers->capacity) && !grow(timers))
 		return 0;
+	if (unlikely(timers->order == UINT32_MAX))
+		renumber(timers);
+	timer.order = timers->order;
 	timer.place = timers->free;
 	if (!timer.place)
 		timer.place = ++timers->fresh;
@@ -239,17 +286,6 @@ uint32_t coil__timer_add(struct timers *timers, int64_t when, enum timer_kind ki
 		timers->unsettled = true;
 	}
 	return timer.place;
-}
-
-static uint32_t keep_live(const struct timers *timers, struct timer *entries, uint32_t count)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < count; i++) {
-		if (!is_stale(timers, &entries[i]))
-			entries[kept++] = entries[i];
-	}
-	return kept;
 }
 
 static void sweep(struct timers *timers)

@@ -35,7 +35,7 @@ enum timer_kind {
 
 struct timer {
 	int64_t when;
-	uint32_t order;		/* the how-manieth; also tells a place's new owner's entry */
+	uint32_t order;		/* of being added; also tells a place's new owner's entry */
 	uint32_t place;
 };
 

@@ -140,13 +140,35 @@ START_TEST(equal_instants_keep_the_order_in_which_they_were_added)
 }
 END_TEST
 
-/* The count of all that ever were wraps around. */
+/* The count of all that ever were comes to its end, with some removed on the way. */
 START_TEST(the_order_outlives_its_counter)
 {
 	model.timers.order = UINT32_MAX - MANY / 2;
 	for (int i = 0; i < MANY; i++)
 		add(&model.entries[i], 5);
 	clear();
+	model.random = support_seed();
+	model.timers.order = UINT32_MAX - 1000;
+	for (int n = 0; n < 4000; n++)
+		step(60, 30, 10);
+	clear();
+}
+END_TEST
+
+/* However many came and went meanwhile. */
+START_TEST(one_that_was_added_long_ago_goes_before_its_equal)
+{
+	static const uint32_t later[] = { 1, INT32_MAX, 1u + INT32_MAX, UINT32_MAX };
+
+	for (int i = 0; i < 4; i++) {
+		add(&model.entries[0], 5);
+		add(&model.entries[1], 7);
+		model.timers.order += later[i] - 2;
+		add(&model.entries[2], 5);
+		add(&model.entries[3], 7);
+		add(&model.entries[4], 7);
+		clear();
+	}
 }
 END_TEST
 
@@ -324,7 +346,7 @@ static void join_crowd(struct entry *entry, int64_t now)
 	}
 }
 
-START_TEST(a_crowd_is_served_in_order_while_others_join_and_leave)
+static void serve_crowd(uint32_t first)
 {
 	struct entry *entry;
 	enum timer_kind kind;
@@ -333,10 +355,12 @@ START_TEST(a_crowd_is_served_in_order_while_others_join_and_leave)
 	int popped = 0;
 
 	model.random = support_seed();
+	model.timers.order = first;
 	for (int i = 0; i < CROWD; i++)
 		join_crowd(&crowd[i], now);
 	coil__timers_next(&model.timers);
-	ck_assert_uint_gt(model.timers.sliced, CROWD / 2);
+	if (!first)
+		ck_assert_uint_gt(model.timers.sliced, CROWD / 2);
 	while (model.count) {
 		ck_assert_uint_eq(model.timers.count, model.count);
 		ck_assert_int_ge(coil__timers_next(&model.timers), now);
@@ -359,6 +383,19 @@ START_TEST(a_crowd_is_served_in_order_while_others_join_and_leave)
 	ck_assert_uint_eq(model.timers.sliced, 0);
 	ck_assert_uint_eq(model.timers.entries, 0);
 	clear();
+}
+
+START_TEST(a_crowd_is_served_in_order_while_others_join_and_leave)
+{
+	serve_crowd(0);
+}
+END_TEST
+
+/* As they join, and as they are served. */
+START_TEST(a_crowd_is_served_in_order_when_the_counter_comes_to_its_end)
+{
+	serve_crowd(UINT32_MAX - CROWD / 2);
+	serve_crowd(UINT32_MAX - CROWD - CROWD / 4);
 }
 END_TEST
 
@@ -417,6 +454,7 @@ Suite *suite(void)
 	tcase_add_test(tests,
 		       equal_instants_keep_the_order_in_which_they_were_added);
 	tcase_add_test(tests, the_order_outlives_its_counter);
+	tcase_add_test(tests, one_that_was_added_long_ago_goes_before_its_equal);
 	tcase_add_test(tests, the_far_ends_of_the_clock_are_in_order);
 	tcase_add_test(tests, removed_ones_do_not_pile_up);
 	tcase_add_test(tests, one_that_goes_before_anybody_looks_was_never_in_the_heap);
@@ -425,6 +463,7 @@ Suite *suite(void)
 	tcase_add_test(tests, those_that_go_when_the_next_has_come_do_not_pile_up);
 	tcase_add_test(tests, a_sleeper_goes_to_the_heap_at_once_if_nobody_waits_behind_it);
 	tcase_add_test(tests, a_crowd_is_served_in_order_while_others_join_and_leave);
+	tcase_add_test(tests, a_crowd_is_served_in_order_when_the_counter_comes_to_its_end);
 	tcase_add_test(tests, a_crowd_that_leaves_leaves_nothing_behind);
 	tcase_add_test(tests, when_memory_is_out_nothing_changes);
 	suite_add_tcase(whole, tests);
