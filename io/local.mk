@@ -15,6 +15,8 @@ libcoil_all_la_SOURCES += \
 	%D%/process.c \
 	%D%/server.c \
 	%D%/server_accept.c \
+	%D%/server_connection.c \
+	%D%/server_listen.c \
 	%D%/signal.c \
 	%D%/socket.c \
 	%D%/spawn.c \

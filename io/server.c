@@ -29,14 +29,16 @@
 #include "io/server.h"
 #include "core/loop.h"
 #include "core/task.h"
-#include "io/stream.h"
 #include <coil/time.h>
 #include <coil/timeout.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { AT_ONCE = 64 };	/* handlers started before others have a turn */
+enum {
+	AT_ONCE = 64,		/* handlers started before others have a turn */
+	LAST_MAX = 16384,	/* connections that a server still accepts when it stops */
+};
 
 /* Not yet closed.  A server does not change its thread. */
 static __thread struct coil_server *servers
@@ -63,45 +65,6 @@ static void release(struct coil_server *server)
 }
 
 /*
- * One connection.
- */
-
-static void put_away(struct coil_server *server, struct coil_stream *stream,
-		     bool flush)
-{
-	struct coil_timeout timeout = {0};
-	bool limited = flush && server->options.flush_ns &&
-		       !coil_timeout_begin(&timeout, server->options.flush_ns);
-
-	/* Peers go away: what that loses is no failure of the handler's. */
-	(void)coil__stream_release(stream, flush);
-	if (limited)
-		coil_timeout_end(&timeout);
-}
-
-static int serve(void *arg)
-{
-	struct coil_server *server = arg;
-	struct coil_stream *stream;
-	int err;
-
-	server->started--;
-	stream = coil_stream_open(coil__server_take(server));
-	err = stream ? 0 : -errno;
-	if (stream) {
-		coil__stream_hold(stream);
-		err = server->handler(stream, server->arg);
-		put_away(server, stream, err >= 0);
-	}
-	server->connections--;
-	if (server->full || server->paused) {
-		server->paused = false;
-		coil__server_wake(server);
-	}
-	return err < 0 ? err : 0;
-}
-
-/*
  * The keeper.
  */
 
@@ -114,14 +77,14 @@ static void start_handlers(struct coil_server *server)
 	for (int n = 0; coil__server_waiting(server); n++) {
 		int err;
 
-		if (!coil__server_has_room(server, server->connections))
+		if (!server->stopping && !coil__server_has_room(server, server->connections))
 			return;
 		if (n == AT_ONCE) {
 			server->news = true;
 			return;
 		}
 		err = coil_group_create_task_with(&server->group, &options,
-						  serve, server, NULL);
+						  coil__server_serve, server, NULL);
 		if (err == -ENOMEM)
 			coil__server_pause(server, err);
 		if (err)
@@ -151,17 +114,21 @@ static int wait_for_news(struct coil_server *server)
 	return err;
 }
 
-/* Who got in before is still served, as far as there is room and memory. */
+/*
+ * Accepts what the kernel has connected until now, and starts a handler for each,
+ * as far as there is memory.
+ */
 static void serve_the_last(struct coil_server *server)
 {
-	size_t before;
+	size_t taken = 0, waiting, n;
 
 	do {
-		before = coil__server_waiting(server);
+		n = taken < LAST_MAX ? coil__server_drain(server, AT_ONCE) : 0;
+		taken += n;
+		waiting = coil__server_waiting(server);
 		start_handlers(server);
 		coil__let_others_run();
-	} while (coil__server_waiting(server) < before);
-	coil__server_send_away(server);
+	} while (n || coil__server_waiting(server) < waiting);
 }
 
 static void end_group(struct coil_server *server)
@@ -175,9 +142,19 @@ static void end_group(struct coil_server *server)
 
 static void stop(struct coil_server *server)
 {
+	int64_t settle;
+
 	server->stopping = true;
+	coil__server_refuse(server);
+	if (!coil_check()) {
+		serve_the_last(server);
+		settle = coil__server_settle_time(server);
+		if (settle && !coil_sleep(settle))
+			serve_the_last(server);
+	}
 	coil__server_unlisten(server);
 	serve_the_last(server);
+	coil__server_send_away(server);
 	server->stopped = true;
 	if (server->closing)
 		end_group(server);

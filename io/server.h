@@ -2,7 +2,11 @@
 #ifndef COIL_IO_SERVER_H
 #define COIL_IO_SERVER_H
 
-/* A server inside: server.c has the keeper and the calls, server_accept.c the rest. */
+/*
+ * A server inside: server.c has the keeper and the calls, server_listen.c how the
+ * listeners begin and end, server_accept.c the accepts, server_connection.c the
+ * handlers' tasks.
+ */
 
 #include "core/op.h"
 #include "io/address.h"
@@ -26,6 +30,15 @@ struct listener {
 	unsigned failures;
 	bool armed;
 	bool one_shot;
+	bool is_tcp;
+	bool filtered;		/* no more handshakes begin */
+};
+
+/* In the frame of its task. */
+struct connection {
+	struct connection *next;
+	struct connection **link;
+	struct coil_stream *stream;
 };
 
 struct coil_server {
@@ -39,6 +52,10 @@ struct coil_server {
 
 	struct coil_group group;
 	size_t connections;		/* tasks in it, but for the last steps of one */
+	size_t running;			/* those that are in the handler */
+	struct connection *newest;	/* ... latest first */
+	struct coil_waitq room;		/* tasks that wait to be so */
+	int64_t round_trip;		/* the longest of those accepted last of all */
 	int *fds;			/* those that came: a ring */
 	size_t capacity;
 	size_t head;
@@ -64,10 +81,11 @@ struct coil_server {
 	struct coil_waitq close;
 
 	bool is_shared;			/* the socket was handed over, and others have it */
-	bool is_file;			/* path is ours to remove, if it is still this */
+	bool is_file;			/* file is ours to remove, if it is still this */
+	int folder;			/* where it is, or -1 */
 	dev_t device;
 	ino_t inode;
-	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 1];
+	char file[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 1];
 	size_t listener_count;
 	struct listener listeners[LISTENERS];
 };
@@ -78,13 +96,38 @@ void coil__server_wake(struct coil_server *server);
 /* Parks for what is sure to come: no request is heard. */
 void coil__server_wait(struct coil_waitq *waitq, const char *what);
 
-/* Listens on address: 0 or a negative errno; and no more, after which some may wait. */
+/* Listens on address: 0 or a negative errno. */
 int coil__server_listen(struct coil_server *server, const char *address);
+
+/*
+ * The end of listening, in this order.  refuse ends the accepts, and the kernel lets
+ * nobody new into the queues of the server's own sockets.  drain accepts what is in
+ * the queues, at most max, and returns how many.  settle_time is how long handshakes
+ * that are under way may take; 0: there is nothing to wait for.  unlisten closes.
+ */
+void coil__server_refuse(struct coil_server *server);
+size_t coil__server_drain(struct coil_server *server, size_t max);
+int64_t coil__server_settle_time(const struct coil_server *server);
 void coil__server_unlisten(struct coil_server *server);
+
+/* The program has closed it, or is at it: the number is no longer the server's. */
+bool coil__listener_is_taken(const struct listener *listener);
+void coil__listener_disarm(struct listener *listener);
+void coil__listener_close(struct listener *listener, bool is_ours);
 
 /* Looks at how the last accepts ended, and begins others where there is room. */
 void coil__server_judge(struct coil_server *server);
 void coil__server_accept(struct coil_server *server);
+
+/* A connection came. */
+void coil__server_push(struct coil_server *server, int fd);
+
+/* What the task of a connection runs; arg is the server. */
+int coil__server_serve(void *arg);
+
+/* The longest round trip of the latest connections, and that of one; or 0. */
+int64_t coil__server_round_trip(const struct coil_server *server);
+int64_t coil__round_trip(int fd);
 
 /* Closes the connections of those who wait. */
 void coil__server_send_away(struct coil_server *server);

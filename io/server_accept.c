@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A server's listeners, who came through them, and what went wrong: see server.c. */
+/* A server's accepts, the connections that wait, and what went wrong: see server.c. */
 #include "io/server.h"
 #include "core/loop.h"
 #include "core/task.h"
@@ -7,10 +7,8 @@
 #include <coil/socket.h>
 #include <coil/time.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FAILURES = 16 };	/* in a row, and then they are no accident */
@@ -38,7 +36,7 @@ static bool grow(struct coil_server *server)
 	return true;
 }
 
-static void push(struct coil_server *server, int fd)
+void coil__server_push(struct coil_server *server, int fd)
 {
 	coil__fd_made(server->loop, fd);
 	if (server->count == server->capacity && !grow(server)) {
@@ -98,41 +96,12 @@ void coil__server_pause(struct coil_server *server, int err)
 	tell(server, err);
 }
 
-/* The program has closed it, or is at it: the number is no longer ours. */
-static bool is_taken(const struct listener *listener)
-{
-	return listener->steps.closed || listener->op.closing;
-}
-
-static void remove_file(struct coil_server *server)
-{
-	struct stat file;
-
-	/* While the socket is open nobody else can have its inode's number. */
-	if (server->is_file && !lstat(server->path, &file) &&
-	    file.st_dev == server->device && file.st_ino == server->inode)
-		unlink(server->path);
-	server->is_file = false;
-}
-
-static void put_away(struct listener *listener, bool is_ours)
-{
-	int fd = listener->fd;
-
-	if (is_ours)
-		remove_file(listener->server);
-	coil__steps_end(&listener->steps);
-	listener->fd = -1;
-	if (is_ours)
-		coil_close(fd);
-}
-
 /* Nothing comes from this one any more. */
 static void lose(struct listener *listener, int err)
 {
 	struct coil_server *server = listener->server;
 
-	put_away(listener, err != -EBADF);
+	coil__listener_close(listener, err != -EBADF);
 	tell(server, err);
 	for (size_t i = 0; i < server->listener_count; i++) {
 		if (server->listeners[i].fd >= 0)
@@ -147,7 +116,7 @@ static void judge(struct listener *listener)
 	int err = listener->error;
 
 	listener->error = 0;
-	if (is_taken(listener)) {
+	if (coil__listener_is_taken(listener)) {
 		lose(listener, -EBADF);
 		return;
 	}
@@ -204,7 +173,7 @@ static void accepted(struct op *op, int res, unsigned flags)
 
 	if (res >= 0) {
 		listener->failures = 0;
-		push(listener->server, res);
+		coil__server_push(listener->server, res);
 	} else {
 		listener->error = res;
 	}
@@ -235,12 +204,6 @@ static void arm(struct listener *listener)
 	server->news = true;
 }
 
-static void disarm(struct listener *listener)
-{
-	if (listener->armed)
-		coil__op_cancel(listener->server->loop, &listener->op);
-}
-
 void coil__server_accept(struct coil_server *server)
 {
 	size_t waiting = coil__server_waiting(server);
@@ -253,121 +216,9 @@ void coil__server_accept(struct coil_server *server)
 		if (listener->fd < 0)
 			continue;
 		if (!room || (server->paused && waiting))
-			disarm(listener);
+			coil__listener_disarm(listener);
 		else if (!server->paused && !listener->armed)
 			arm(listener);
-	}
-}
-
-/*
- * Listening.
- */
-
-/* The number is the caller's, and others may listen on it as well. */
-static int duplicate(int *fd)
-{
-	int type, copy;
-	socklen_t len = sizeof(type);
-
-	if (getsockopt(*fd, SOL_SOCKET, SO_TYPE, &type, &len))
-		return -errno;
-	if (type != SOCK_STREAM)
-		return -EINVAL;
-	copy = fcntl(*fd, F_DUPFD_CLOEXEC, 0);
-	if (copy < 0)
-		return -errno;
-	coil__fd_made(coil__loop, copy);
-	*fd = copy;
-	return 1;
-}
-
-/* Which file the socket has, to remove that and no other. */
-static void note_file(struct coil_server *server, int fd)
-{
-	struct sockaddr_un un = {0};
-	socklen_t len = sizeof(un);
-	struct stat file;
-
-	if (getsockname(fd, (struct sockaddr *)&un, &len) ||
-	    un.sun_family != AF_UNIX ||
-	    len <= offsetof(struct sockaddr_un, sun_path) || !un.sun_path[0])
-		return;
-	memcpy(server->path, un.sun_path, sizeof(un.sun_path));
-	if (lstat(server->path, &file))
-		return;
-	server->is_file = true;
-	server->device = file.st_dev;
-	server->inode = file.st_ino;
-}
-
-int coil__server_listen(struct coil_server *server, const char *address)
-{
-	int fds[LISTENERS];
-	int n = coil__listen_all(address, &server->options.listen, fds,
-				 LISTENERS);
-
-	server->is_shared = n > 0 && !strncmp(address, "fd:", 3);
-	if (server->is_shared)
-		n = duplicate(&fds[0]);
-	if (n < 0)
-		return n;
-	if (!server->is_shared)
-		note_file(server, fds[0]);
-	for (int i = 0; i < n; i++) {
-		struct listener *listener = &server->listeners[i];
-
-		listener->server = server;
-		listener->fd = fds[i];
-		listener->one_shot = server->options.max_connections;
-		coil__steps_begin(&listener->steps, fds[i]);
-	}
-	server->listener_count = (size_t)n;
-	return 0;
-}
-
-static bool any_armed(const struct coil_server *server)
-{
-	for (size_t i = 0; i < server->listener_count; i++) {
-		if (server->listeners[i].armed)
-			return true;
-	}
-	return false;
-}
-
-/*
- * Of the loops that wait on one socket the kernel wakes one for each connection.
- * If that one has ended its accept meanwhile nobody is woken in its place, and the
- * connection would wait for the next to come.  So who leaves takes one along.
- */
-static void take_one_along(struct listener *listener)
-{
-	struct coil_server *server = listener->server;
-	size_t connections = server->connections + coil__server_waiting(server);
-	int fd;
-
-	if (!server->is_shared || !coil__server_has_room(server, connections))
-		return;
-	fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd < 0)
-		return;
-	push(server, fd);
-}
-
-void coil__server_unlisten(struct coil_server *server)
-{
-	for (size_t i = 0; i < server->listener_count; i++)
-		disarm(&server->listeners[i]);
-	while (any_armed(server))
-		coil__server_wait(&server->work, "accepts to end");
-	for (size_t i = 0; i < server->listener_count; i++) {
-		struct listener *listener = &server->listeners[i];
-		bool is_ours = !is_taken(listener);
-
-		if (listener->fd < 0)
-			continue;
-		if (is_ours)
-			take_one_along(listener);
-		put_away(listener, is_ours);
 	}
 }
 

@@ -262,6 +262,21 @@ COIL_TEST(server_014_the_socket_file_goes_with_the_server)
 	ck_assert_int_eq(errno, ENOENT);
 }
 
+COIL_TEST(server_014_the_socket_file_goes_wherever_the_program_is_by_then)
+{
+	struct coil_server *server;
+	char name[64];
+
+	snprintf(name, sizeof(name), "unix:coil-server-%d-chdir", (int)getpid());
+	ck_assert_int_eq(chdir("/tmp"), 0);
+	unlink(name + 5);
+	server = server_on(name, echo, NULL, NULL);
+	ck_assert_int_eq(chdir("/"), 0);
+	close_server(server);
+	ck_assert_int_eq(chdir("/tmp"), 0);
+	ck_assert_int_ne(access(name + 5, F_OK), 0);
+}
+
 COIL_TEST(server_014_the_socket_file_of_a_successor_stays)
 {
 	const char *path = path_of("successor");
@@ -606,6 +621,7 @@ Suite *suite(void)
 	tcase_add_test(tcase, server_009_an_empty_host_is_all_addresses_of_both_families);
 	tcase_add_test(tcase, server_013_a_stale_socket_file_is_replaced_and_no_other);
 	tcase_add_test(tcase, server_014_the_socket_file_goes_with_the_server);
+	tcase_add_test(tcase, server_014_the_socket_file_goes_wherever_the_program_is_by_then);
 	tcase_add_test(tcase, server_014_the_socket_file_of_a_successor_stays);
 	tcase_add_test(tcase, the_socket_file_has_the_mode_that_was_asked_for);
 	tcase_add_test(tcase, what_a_handler_left_unsent_is_flushed_when_it_returns);

@@ -137,7 +137,7 @@ COIL_TEST(server_003_a_close_under_way_lets_nobody_in)
 	say(fd, "one\n");
 	hear(fd, "one\n");
 	closing = start(close_patiently, server);
-	ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	until(coil_server_fd(server, 0) == -ENOENT);
 	ck_assert(!is_listening(&addr));
 	ck_assert_int_eq(coil_server_close(server, 0), -EBUSY);
 	say(fd, "two\n");
@@ -542,6 +542,91 @@ START_TEST(a_cancel_of_main_closes_in_good_order)
 END_TEST
 
 /*
+ * What the kernel has connected when the server stops.
+ */
+
+enum { WAITING = 48 };
+
+static void stop_answers_the_queue(const char *address, unsigned max)
+{
+	const struct coil_server_options options = { .max_connections = max };
+	struct coil_server *server = server_on(address, echo, NULL, &options);
+	bool is_unix = address[0] == 'u';
+	int fds[WAITING];
+
+	/* So that its accept is under way. */
+	ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	for (int i = 0; i < WAITING; i++) {
+		fds[i] = is_unix ? unix_client(address + 5) : client_of(server);
+		ck_assert_int_eq(send(fds[i], "hello\n", 6, 0), 6);
+		ck_assert_int_eq(shutdown(fds[i], SHUT_WR), 0);
+	}
+	ck_assert_int_eq(coil_server_stop(server), 0);
+	ck_assert_int_eq(coil_server_close(server, COIL_FOREVER), 0);
+	for (int i = 0; i < WAITING; i++) {
+		hear(fds[i], "hello\n");
+		ck_assert(hears_end(fds[i]));
+	}
+	close_all(fds, WAITING);
+}
+
+COIL_TEST(a_server_that_stops_answers_all_whom_the_kernel_connected)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), "unix:/tmp/coil-stop-%d", (int)getpid());
+	for (int i = 0; i < 12; i++) {
+		stop_answers_the_queue(LOCAL, 0);
+		stop_answers_the_queue(path, 0);
+	}
+	stop_answers_the_queue(LOCAL, 1);
+	stop_answers_the_queue(path, 1);
+	stop_answers_the_queue(LOCAL, 2 * WAITING);
+}
+
+COIL_TEST(one_of_several_servers_on_a_port_that_stops_loses_no_client)
+{
+	const struct coil_server_options options = { .listen.reuse_port = true };
+	struct coil_server *servers[3];
+	char text[32] = LOCAL;
+	int fds[WAITING];
+
+	for (int i = 0; i < 3; i++) {
+		servers[i] = server_on(text, echo, NULL, &options);
+		snprintf(text, sizeof(text), "127.0.0.1:%d",
+			 ntohs(where(servers[0], 0).sin_port));
+	}
+	ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	for (int i = 0; i < WAITING; i++) {
+		fds[i] = client_of(servers[0]);
+		say(fds[i], "hello\n");
+	}
+	ck_assert_int_eq(coil_server_stop(servers[1]), 0);
+	for (int i = 0; i < WAITING; i++)
+		hear(fds[i], "hello\n");
+	close_all(fds, WAITING);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(coil_server_close(servers[i], COIL_FOREVER), 0);
+}
+
+COIL_TEST(who_has_no_room_when_the_grace_is_over_hears_an_end)
+{
+	const struct coil_server_options options = { .max_connections = 1 };
+	struct held held = {0};
+	struct coil_server *server = server_on(LOCAL, be_held, &held, &options);
+	int fds[3];
+
+	for (int i = 0; i < 3; i++)
+		fds[i] = client_of(server);
+	until(held.entered == 1);
+	ck_assert_int_eq(coil_server_close(server, 10 * ahead()), 0);
+	ck_assert_int_eq(held.entered, 1);
+	for (int i = 0; i < 3; i++)
+		ck_assert(hears_end(fds[i]));
+	close_all(fds, 3);
+}
+
+/*
  * Every park of a task that starts, serves and closes.
  */
 
@@ -583,6 +668,9 @@ static void help(void)
 {
 	if (swept.client < 0)
 		return;
+	/* It waits for handshakes that are under way. */
+	if (support_simulated())
+		sim_advance(COIL_MILLISECOND);
 	if (!swept.closing) {
 		coil_detach(start(stop_it, the_server));
 		return;
@@ -635,6 +723,9 @@ Suite *suite(void)
 	tcase_add_test(tcase, one_that_was_stopped_and_left_behind_ends_with_the_run);
 	tcase_add_test(tcase, a_task_that_main_leaves_behind_may_still_close_it);
 	tcase_add_test(tcase, a_cancel_of_main_closes_in_good_order);
+	tcase_add_test(tcase, a_server_that_stops_answers_all_whom_the_kernel_connected);
+	tcase_add_test(tcase, one_of_several_servers_on_a_port_that_stops_loses_no_client);
+	tcase_add_test(tcase, who_has_no_room_when_the_grace_is_over_hears_an_end);
 	tcase_add_test(tcase, a_cancel_at_any_park_of_starting_serving_and_closing_loses_nothing);
 	suite_add_tcase(tests, tcase);
 	return tests;

@@ -61,6 +61,9 @@ static void serve_until_told(struct coil_server *server)
 	seen.listening++;
 	while (seen.to_close <= me)
 		ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	/* Clients that the kernel connects meanwhile are in the queue when it stops. */
+	for (int i = 0; i < 20; i++)
+		be_patient();
 	ck_assert_int_eq(coil_server_close(server, COIL_FOREVER), 0);
 	seen.closed++;
 }
@@ -109,6 +112,65 @@ START_TEST(workers_with_a_socket_each_share_the_clients_of_one_port)
 	run_workers(serve_port, ask_all);
 	for (int i = 0; i < WORKERS; i++)
 		ck_assert_int_gt(seen.answered[i], 0);
+	ck_assert(!is_listening(&seen.addr));
+}
+END_TEST
+
+/* Asks on and on until nobody listens. */
+static void *ask_until_refused(void *arg)
+{
+	const struct timeval patience = { .tv_sec = 5 * support_patience() };
+	char index;
+
+	for (;;) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+		if (connect(fd, (struct sockaddr *)&seen.addr, sizeof(seen.addr))) {
+			close(fd);
+			return arg;
+		}
+		if (recv(fd, &index, 1, 0) == 1)
+			seen.answered[index - '0']++;
+		else
+			seen.unanswered++;
+		close(fd);
+	}
+}
+
+static int answers(void)
+{
+	int n = 0;
+
+	for (int i = 0; i < WORKERS; i++)
+		n += seen.answered[i];
+	return n;
+}
+
+/* One server after the other stops while many ask. */
+static void *ask_while_they_stop(void *arg)
+{
+	pthread_t threads[8];
+
+	while (seen.listening < WORKERS)
+		be_patient();
+	for (size_t i = 0; i < COUNT(threads); i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, ask_until_refused, NULL), 0);
+	for (int gone = 0; gone < WORKERS; gone++) {
+		int before = answers();
+
+		while (answers() < before + 2 * ASKED || seen.closed < gone)
+			be_patient();
+		seen.to_close = gone + 1;
+	}
+	for (size_t i = 0; i < COUNT(threads); i++)
+		pthread_join(threads[i], NULL);
+	return arg;
+}
+
+START_TEST(workers_that_stop_one_by_one_lose_none_of_many_clients)
+{
+	run_workers(serve_port, ask_while_they_stop);
 	ck_assert(!is_listening(&seen.addr));
 }
 END_TEST
@@ -231,6 +293,7 @@ Suite *suite(void)
 
 	tcase_set_timeout(tcase, 30 * support_patience());
 	tcase_add_test(tcase, workers_with_a_socket_each_share_the_clients_of_one_port);
+	tcase_add_test(tcase, workers_that_stop_one_by_one_lose_none_of_many_clients);
 	tcase_add_test(tcase, workers_share_one_socket_that_is_there_till_its_owner_closes_it);
 	tcase_add_test(tcase, bounded_servers_share_one_socket);
 	tcase_add_test(tcase, a_server_of_another_loop_is_einval);

@@ -93,9 +93,14 @@ int coil_server_connections(const struct coil_server *server);
 int coil_serve_forever(struct coil_server *server);
 
 /*
- * Stops accepting and closes the listening sockets; the handlers go on.  Returns
- * 0 when nobody gets in any more, which is soon, also the second time.  Hears no
- * request.  A handler may call it.
+ * Stops the server: lets nobody new in, accepts what the kernel has connected by
+ * then and starts a handler for each, and closes the listening sockets.  Handlers
+ * go on.  Where more were connected than max_connections they wait for their turn.
+ * Returns 0 when nobody gets in any more, also the second time: at once, or after
+ * two round trips of the TCP clients there are (at least 1 ms, at most 200 ms),
+ * so that handshakes under way can end.  A slower handshake is reset.
+ *
+ * Parks.  No cancel ends it.  A handler may call it.
  */
 int coil_server_stop(struct coil_server *server);
 
