@@ -66,4 +66,11 @@ int coil__listen_all(const char *address,
 		     const struct coil_listen_options *options, int fds[],
 		     int max);
 
+/*
+ * A Unix socket that listens at un, whose file has the mode, if that is not 0: an fd
+ * or a negative errno.  -EADDRINUSE: another socket has the path, or a file is there
+ * that is no socket, or another caller is replacing a stale one at this moment.
+ */
+int coil__listen_unix(const struct sockaddr_un *un, socklen_t len, int backlog, mode_t mode);
+
 #endif

@@ -5,8 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+static int backlog(const struct coil_listen_options *options)
+{
+	return options->backlog ? options->backlog : SOMAXCONN;
+}
 
 static int check_options(const struct coil_listen_options *options)
 {
@@ -21,8 +25,31 @@ static int check_options(const struct coil_listen_options *options)
 	return 0;
 }
 
+/* A TCP socket without a port is not bound; listen(2) would choose one for it. */
+static bool is_bound(int fd)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+		struct sockaddr_un un;
+	} addr;
+	socklen_t len = sizeof(addr);
+
+	if (getsockname(fd, &addr.any, &len))
+		return false;
+	switch (addr.any.sa_family) {
+	case AF_INET:
+		return addr.in.sin_port;
+	case AF_INET6:
+		return addr.in6.sin6_port;
+	default:
+		return len > sizeof(sa_family_t);
+	}
+}
+
 /* A socket that was handed down to us, as service managers do. */
-static int take_over(int fd)
+static int take_over(int fd, const struct coil_listen_options *options)
 {
 	int type, listens, flags = fcntl(fd, F_GETFL);
 	socklen_t len = sizeof(int);
@@ -31,57 +58,14 @@ static int take_over(int fd)
 		return -errno;
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) ||
 	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) ||
-	    (type != SOCK_STREAM && type != SOCK_SEQPACKET) || !listens)
+	    (type != SOCK_STREAM && type != SOCK_SEQPACKET) || (!listens && !is_bound(fd)))
 		return -EINVAL;
+	if (!listens && listen(fd, backlog(options)))
+		return -errno;
 	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) ||
 	    fcntl(fd, F_SETFD, FD_CLOEXEC))
 		return -errno;
 	return fd;
-}
-
-/*
- * Whether a socket file was left behind by one that is gone: to connect to it
- * is refused.  What *file is then, to tell it from one that comes in its place.
- */
-static bool is_stale(const struct sockaddr_un *un, socklen_t len,
-		     struct stat *file)
-{
-	bool refused;
-	int fd;
-
-	if (lstat(un->sun_path, file) || !S_ISSOCK(file->st_mode))
-		return false;
-	fd = coil_socket(AF_UNIX, SOCK_STREAM, 0);
-	if (fd < 0)
-		return false;
-	refused = connect(fd, (const struct sockaddr *)un, len) &&
-		  errno == ECONNREFUSED;
-	close(fd);
-	return refused;
-}
-
-static int bind_unix(int fd, const struct sockaddr_un *un, socklen_t len,
-		     mode_t mode)
-{
-	struct stat file, now;
-	int err;
-
-	if (bind(fd, (const struct sockaddr *)un, len)) {
-		if (errno != EADDRINUSE || !*un->sun_path)
-			return -errno;
-		if (!is_stale(un, len, &file) || lstat(un->sun_path, &now) ||
-		    now.st_ino != file.st_ino || now.st_dev != file.st_dev)
-			return -EADDRINUSE;
-		unlink(un->sun_path);
-		if (bind(fd, (const struct sockaddr *)un, len))
-			return -errno;
-	}
-	/* Whatever the mode was till now: nobody connects before it listens. */
-	if (!mode || !*un->sun_path || !chmod(un->sun_path, mode))
-		return 0;
-	err = -errno;
-	unlink(un->sun_path);
-	return err;
 }
 
 static int bind_inet(int fd, const struct addrinfo *ai, bool both,
@@ -103,29 +87,30 @@ static int bind_inet(int fd, const struct addrinfo *ai, bool both,
 	return bind(fd, ai->ai_addr, ai->ai_addrlen) ? -errno : 0;
 }
 
-static int listen_at(const struct addrinfo *ai, bool both,
-		     const struct coil_listen_options *options)
+static int listen_inet(const struct addrinfo *ai, bool both,
+		       const struct coil_listen_options *options)
 {
-	const struct sockaddr_un *un = (void *)ai->ai_addr;
 	int fd = coil_socket(ai->ai_family, SOCK_STREAM, 0);
 	int err;
 
 	if (fd < 0)
 		return fd;
-	if (ai->ai_family == AF_UNIX)
-		err = bind_unix(fd, un, ai->ai_addrlen, options->unix_mode);
-	else
-		err = bind_inet(fd, ai, both, options->reuse_port);
-	if (!err &&
-	    listen(fd, options->backlog ? options->backlog : SOMAXCONN)) {
+	err = bind_inet(fd, ai, both, options->reuse_port);
+	if (!err && listen(fd, backlog(options)))
 		err = -errno;
-		if (ai->ai_family == AF_UNIX && *un->sun_path)
-			unlink(un->sun_path);
-	}
 	if (!err)
 		return fd;
 	close(fd);
 	return err;
+}
+
+static int listen_at(const struct addrinfo *ai, bool both,
+		     const struct coil_listen_options *options)
+{
+	if (ai->ai_family == AF_UNIX)
+		return coil__listen_unix((const struct sockaddr_un *)ai->ai_addr, ai->ai_addrlen,
+					 backlog(options), options->unix_mode);
+	return listen_inet(ai, both, options);
 }
 
 /* This host has no such address, or nothing of its family: others may do. */
@@ -190,7 +175,7 @@ int coil__listen_all(const char *text,
 	if (err)
 		return err;
 	if (address.fd >= 0) {
-		fds[0] = take_over(address.fd);
+		fds[0] = take_over(address.fd, options);
 		return fds[0] < 0 ? fds[0] : 1;
 	}
 	err = coil__address_resolve(&address);

@@ -10,6 +10,7 @@ libcoil_all_la_SOURCES += \
 	%D%/dial.c \
 	%D%/file.c \
 	%D%/listen.c \
+	%D%/listen_unix.c \
 	%D%/name.c \
 	%D%/poll.c \
 	%D%/process.c \

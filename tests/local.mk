@@ -27,6 +27,7 @@ suites = \
 	%D%/check_future \
 	%D%/check_gather \
 	%D%/check_group \
+	%D%/check_listen \
 	%D%/check_lock \
 	%D%/check_name \
 	%D%/check_oom \
@@ -133,6 +134,8 @@ tests_check_gather_LDADD = $(suite_libs)
 tests_check_gather_LDFLAGS = $(suite_ldflags)
 tests_check_group_LDADD = $(suite_libs)
 tests_check_group_LDFLAGS = $(suite_ldflags)
+tests_check_listen_LDADD = $(suite_libs)
+tests_check_listen_LDFLAGS = $(suite_ldflags)
 tests_check_lock_LDADD = $(suite_libs)
 tests_check_lock_LDFLAGS = $(suite_ldflags)
 tests_check_name_LDADD = $(suite_libs)

@@ -9,7 +9,7 @@
  *	localhost:8080		localhost:http		a name, to be looked up
  *	:8080			every address of this host, IPv6 and IPv4
  *	unix:/run/x.sock	unix:@abstract		at most 107 bytes
- *	fd:3			a listening socket that was inherited
+ *	fd:3			a listening or bound socket that was inherited
  *
  * Port and numbers are decimal and nothing may follow; what is not of one of
  * these forms is -EINVAL, a name or path that is too long -ENAMETOOLONG, an
@@ -37,13 +37,19 @@ struct coil_listen_options {
 };
 
 /*
- * A listening stream socket, O_NONBLOCK and O_CLOEXEC: an fd of the caller's,
- * or a negative errno.  options may be NULL.  TCP sockets have SO_REUSEADDR;
- * port 0 is one that is free; ":8080" is one socket for both families, or of
- * IPv4 where there is no IPv6; "[::]:8080" is IPv6 alone.  A socket file that
- * nobody listens on is replaced; one that somebody does, or another file, is
- * left alone: -EADDRINUSE.  "fd:3" returns 3, made O_NONBLOCK and O_CLOEXEC, or
- * -EINVAL if that does not listen (-EBADF: is not open).
+ * Returns a listening stream socket, O_NONBLOCK and O_CLOEXEC: an fd of the
+ * caller's, or a negative errno.  options may be NULL.  TCP sockets have
+ * SO_REUSEADDR; port 0 is one that is free; ":8080" is one socket for both
+ * families, or of IPv4 where there is no IPv6; "[::]:8080" is IPv6 alone.
+ *
+ * A socket file that no socket is bound to is replaced; a file of another kind, or
+ * of a socket that lives, is left alone: -EADDRINUSE.  Of several callers that
+ * start on one path at once, in any processes, one succeeds.  "PATH.lock" is there
+ * while a stale file is replaced.
+ *
+ * "fd:3" returns 3, made O_NONBLOCK and O_CLOEXEC; if it is bound and does not
+ * listen yet it listens from now on.  -EINVAL if it is neither, -EBADF if it is not
+ * open.
  *
  * Never parks and works on every thread, but for a name, which parks while it
  * is looked up (see coil_dial()) and is bound to the first of its addresses

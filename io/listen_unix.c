@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Listening on a path.
+ *
+ * bind(2) makes the file, and of two that bind one path only the first succeeds.
+ * What makes it hard is a stale file, which a process that was killed left behind:
+ * it has to be removed, and nobody may remove the file of a socket that lives.
+ *
+ * Which file is stale.  A connect(2) of the same type is refused also by a socket
+ * that is bound and does not listen yet.  A connect of another type tells them
+ * apart: EPROTOTYPE if any socket is bound there, ECONNREFUSED if none is.  There is
+ * a moment in bind(2) in which the file is there and not yet the socket's.  In that
+ * moment bind holds the folder's lock, so a second bind that failed after the file
+ * was seen proves that the moment is over.
+ *
+ * Who removes it.  Two that found the same file stale must not both remove what is
+ * at the path, since the second would remove the first one's new file.  So the look,
+ * the removal and the bind are done by one at a time, who has the lock of a file
+ * beside the socket, PATH.lock, which is there only meanwhile.
+ *
+ * A bind under a temporary name and a rename would do without the lock, but then the
+ * socket would have that name for ever: getsockname(2), getpeername(2) and ss(8)
+ * have the text that was bound.
+ *
+ * The mode.  chmod(2) follows a symlink that somebody who may write to the folder
+ * put in the file's place.  So the file is opened with O_PATH and O_NOFOLLOW, and
+ * changed only if it is a socket of ours with one name.
+ */
+#include "io/address.h"
+#include <coil/socket.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct place {
+	const struct sockaddr_un *un;
+	socklen_t len;
+	mode_t mode;
+};
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
+
+static int bind_to(int fd, const struct place *place)
+{
+	return bind(fd, (const struct sockaddr *)place->un, place->len) ? -errno : 0;
+}
+
+/* Whether no socket is bound to what is at the path. */
+static bool is_refused(const struct place *place)
+{
+	int fd = coil_socket(AF_UNIX, SOCK_DGRAM, 0);
+	bool refused;
+
+	if (fd < 0)
+		return false;
+	refused = connect(fd, (const struct sockaddr *)place->un, place->len) &&
+		  errno == ECONNREFUSED;
+	close(fd);
+	return refused;
+}
+
+/* The caller has the lock. */
+static int replace(int fd, const struct place *place)
+{
+	const char *path = place->un->sun_path;
+	struct stat file, now;
+	int err;
+
+	if (lstat(path, &file))
+		return errno == ENOENT ? bind_to(fd, place) : -errno;
+	if (!S_ISSOCK(file.st_mode))
+		return -EADDRINUSE;
+	err = bind_to(fd, place);
+	if (err != -EADDRINUSE)
+		return err;
+	if (!is_refused(place) || lstat(path, &now) || !is_same(&file, &now))
+		return -EADDRINUSE;
+	if (unlink(path))
+		return -errno;
+	return bind_to(fd, place);
+}
+
+/* The lock is that of the file at the path, not of one that is gone. */
+static int lock(const char *path)
+{
+	struct stat locked, now;
+	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	if (!flock(fd, LOCK_EX | LOCK_NB) && !fstat(fd, &locked) &&
+	    !lstat(path, &now) && is_same(&locked, &now))
+		return fd;
+	close(fd);
+	return -EADDRINUSE;
+}
+
+static int bind_in_turn(int fd, const struct place *place)
+{
+	char path[sizeof(place->un->sun_path) + sizeof(".lock")];
+	int err, guard;
+
+	snprintf(path, sizeof(path), "%.*s.lock", (int)sizeof(place->un->sun_path),
+		 place->un->sun_path);
+	guard = lock(path);
+	if (guard < 0)
+		return guard;
+	err = replace(fd, place);
+	unlink(path);
+	close(guard);
+	return err;
+}
+
+/* O_PATH fds have no fchmod(2) before Linux 6.6; their link in /proc has. */
+static int set_mode(const char *path, mode_t mode)
+{
+	char link[64];
+	struct stat file;
+	int err = 0, fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (fstat(fd, &file))
+		err = -errno;
+	else if (!S_ISSOCK(file.st_mode) || file.st_nlink != 1 || file.st_uid != geteuid())
+		err = -EADDRINUSE;
+	else if ((file.st_mode & 07777) != mode && chmod(link, mode))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static int listen_at(int fd, const struct place *place, int backlog)
+{
+	bool is_path = *place->un->sun_path;
+	int err;
+
+	/* The new file has the socket's own mode, but for what the umask takes away. */
+	if (is_path && place->mode)
+		(void)!fchmod(fd, place->mode);
+	err = bind_to(fd, place);
+	if (err == -EADDRINUSE && is_path && is_refused(place))
+		err = bind_in_turn(fd, place);
+	if (err)
+		return err;
+	if (is_path && place->mode)
+		err = set_mode(place->un->sun_path, place->mode);
+	if (!err && listen(fd, backlog))
+		err = -errno;
+	if (err && err != -EADDRINUSE && is_path)
+		unlink(place->un->sun_path);
+	return err;
+}
+
+int coil__listen_unix(const struct sockaddr_un *un, socklen_t len, int backlog, mode_t mode)
+{
+	const struct place place = { un, len, mode };
+	int fd = coil_socket(AF_UNIX, SOCK_STREAM, 0);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = listen_at(fd, &place, backlog);
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
