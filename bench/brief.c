@@ -38,6 +38,7 @@ static void begin_timeouts(void)
 		COIL_TIMEOUT(COIL_SECOND)
 			n += coil_yield();
 	bench_line("timeout", "yield", (bench_cpu() - begun) / (double)times, "ns");
+	(void)n;
 }
 
 static int timeouts(void *arg)

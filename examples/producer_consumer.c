@@ -397,8 +397,9 @@ int spend(int64_t *until, unsigned long long ns)
 /* A socket file of ours, not one that was inherited with fd:3. */
 static const char *own_path;
 
-static int listen_at(char *name, size_t size)
+static int listen_at(void)
 {
+	static char name[COIL_ADDRESS_SIZE];
 	const char *path = options.address + strlen("unix:");
 	int fd = coil_listen(options.address, NULL);
 
@@ -410,8 +411,8 @@ static int listen_at(char *name, size_t size)
 	if (!strncmp(options.address, "unix:", strlen("unix:")) && *path != '@')
 		own_path = path;
 	/* What coil_dial() takes: port 0 is another by now. */
-	if (coil_local_address(fd, name, size) < 0)
-		snprintf(name, size, "%s", options.address);
+	if (coil_local_address(fd, name, sizeof(name)) < 0)
+		snprintf(name, sizeof(name), "%s", options.address);
 	options.address = name;
 	if (!options.produces)
 		printf("listening on %s\nwaiting for a producer\n", name);
@@ -442,14 +443,13 @@ static int run_both(int listener)
 
 static int run_sides(void)
 {
-	char name[COIL_ADDRESS_SIZE];
 	int fd, err;
 
 	if (!options.consumes) {
 		err = produce_all();
 		return err == -EINVAL ? 2 : err;
 	}
-	fd = listen_at(name, sizeof(name));
+	fd = listen_at();
 	if (fd < 0)
 		return fd == -EINVAL ? 2 : 1;
 	err = options.produces ? run_both(fd) : consume_all(&fd);

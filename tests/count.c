@@ -189,6 +189,7 @@ static void count_timeout(void)
 		COIL_TIMEOUT(COIL_SECOND)
 			inside++;
 	}
+	(void)inside;
 	count_end();
 	for (int i = 0; i < SLEEPERS; i++) {
 		coil_cancel(tasks[i]);
