@@ -6,6 +6,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -42,7 +43,7 @@ static int echo(void *arg)
 
 COIL_TEST(a_steady_exchange_makes_no_epoll_ctl)
 {
-	unsigned long before;
+	unsigned long before = 0;
 	struct coil_task *task;
 	char buf[16];
 	int fds[2];
@@ -247,21 +248,29 @@ COIL_TEST(a_wait_whose_fd_is_closed_under_it_ends_with_ebadf_on_a_real_clock)
 	close(fds[1]);
 }
 
+struct writer {
+	int fd;
+	atomic_bool done;
+};
+
 static void *write_often(void *arg)
 {
 	const uint64_t one = 1;
 	const struct timespec moment = { .tv_nsec = 20000 };
+	struct writer *writer = arg;
 
 	for (int i = 0; i < 200; i++) {
-		ck_assert_int_eq(write(*(int *)arg, &one, sizeof(one)), sizeof(one));
+		ck_assert_int_eq(write(writer->fd, &one, sizeof(one)), sizeof(one));
 		nanosleep(&moment, NULL);
 	}
+	atomic_store(&writer->done, true);
 	return NULL;
 }
 
 COIL_TEST(an_fd_whose_events_nobody_wants_is_silenced)
 {
 	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	struct writer writer = { .fd = fd };
 	struct asker asker;
 	unsigned long before;
 	pthread_t thread;
@@ -272,8 +281,10 @@ COIL_TEST(an_fd_whose_events_nobody_wants_is_silenced)
 	answered(&asker);
 	ck_assert_int_eq(asker.res, 8);
 	before = support_epoll_ctls();
-	ck_assert_int_eq(pthread_create(&thread, NULL, write_often, &fd), 0);
-	ck_assert_int_eq(coil_sleep(100 * COIL_MILLISECOND), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, write_often, &writer), 0);
+	/* The loop looks at its fds again and again for as long as the thread writes. */
+	while (!atomic_load(&writer.done))
+		ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
 	pthread_join(thread, NULL);
 	ck_assert_uint_ge(support_epoll_ctls(), before + 1);
 	ck_assert_uint_le(support_epoll_ctls(), before + 3);
