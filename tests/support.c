@@ -657,7 +657,7 @@ int main(void)
 	bool ran = false, failed = false;
 	char limit[16];
 
-	snprintf(limit, sizeof(limit), "%d", 10 * support_patience());
+	snprintf(limit, sizeof(limit), "%d", 60 * support_patience());
 	setenv("CK_DEFAULT_TIMEOUT", limit, 0);
 	add_sim();
 	for (size_t i = 0; i < sizeof(engines) / sizeof(*engines); i++) {
