@@ -36,6 +36,8 @@
 #include <valgrind/memcheck.h>
 #include <valgrind/valgrind.h>
 #define COIL_VALGRIND 1
+#else
+#define RUNNING_ON_VALGRIND 0
 #endif
 
 /* Under them a stack whose task ended is not entered again where it stood. */
