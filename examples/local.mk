@@ -19,8 +19,12 @@ examples_producer_consumer_SOURCES = \
 	%D%/consumer.c \
 	%D%/producer_consumer.h
 
-# The parser of httpd, as its authors wrote it: without our warnings.
+# The parser of httpd: a library, or its authors' sources without our warnings.
+if HAVE_LLHTTP_SOURCES
 llhttp_objects = %D%/llhttp_api.o %D%/llhttp_http.o %D%/llhttp_llhttp.o
+else
+llhttp_objects =
+endif
 
 if HAVE_LLHTTP
 noinst_PROGRAMS += %D%/httpd
@@ -28,8 +32,11 @@ examples_httpd_SOURCES = \
 	%D%/httpd.c \
 	%D%/httpd_request.h
 examples_httpd_CPPFLAGS = $(AM_CPPFLAGS) $(LLHTTP_CFLAGS)
-examples_httpd_LDADD = $(llhttp_objects) libcoil.la
+examples_httpd_LDADD = $(llhttp_objects) libcoil.la $(LLHTTP_LIBS)
 examples_httpd_DEPENDENCIES = $(llhttp_objects) libcoil.la
+endif
+
+if HAVE_LLHTTP_SOURCES
 CLEANFILES += $(llhttp_objects)
 
 compile_llhttp = $(MKDIR_P) %D% && $(CC) $(LLHTTP_CFLAGS) $(CFLAGS) \

@@ -355,7 +355,7 @@ test_trouble()
 }
 
 if test ! -x "$httpd"; then
-	have "$httpd" node-llhttp
+	have "$httpd" "libllhttp-dev or node-llhttp"
 elif have curl curl; then
 	make_files
 	on_each_engine test_httpd

@@ -65,7 +65,7 @@ flat()
 
 test_httpd()
 {
-	have curl curl && have "$examples/httpd" node-llhttp || return
+	have curl curl && have "$examples/httpd" "libllhttp-dev or node-llhttp" || return
 	mkdir -p www
 	echo hello >www/hello
 	truncate -s 1G www/large

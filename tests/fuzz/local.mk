@@ -14,7 +14,7 @@ if HAVE_LLHTTP
 fuzzers += %D%/fuzz_http
 tests_fuzz_fuzz_http_SOURCES = %D%/fuzz_http.c %D%/driver.c
 tests_fuzz_fuzz_http_CPPFLAGS = $(AM_CPPFLAGS) $(LLHTTP_CFLAGS)
-tests_fuzz_fuzz_http_LDADD = $(llhttp_objects)
+tests_fuzz_fuzz_http_LDADD = $(llhttp_objects) $(LLHTTP_LIBS)
 endif
 
 check_PROGRAMS += $(fuzzers)
