@@ -114,32 +114,6 @@ struct engine {
 	int depth;
 };
 
-static void queue_insert(struct op_queue *queue, struct op *op, struct op *before)
-{
-	op->next = before;
-	op->prev = before ? before->prev : queue->last;
-	if (op->prev)
-		op->prev->next = op;
-	else
-		queue->first = op;
-	if (before)
-		before->prev = op;
-	else
-		queue->last = op;
-}
-
-static void queue_remove(struct op_queue *queue, struct op *op)
-{
-	if (op->prev)
-		op->prev->next = op->next;
-	else
-		queue->first = op->next;
-	if (op->next)
-		op->next->prev = op->prev;
-	else
-		queue->last = op->prev;
-}
-
 /* A recv or a send with nothing special about it. */
 static bool is_plain(const struct op *op)
 {
@@ -257,7 +231,7 @@ static void try_again(struct engine *engine, struct op *op, int64_t when)
 	op->state = AGAIN;
 	if (!engine->again.first || when < engine->again_at)
 		engine->again_at = when;
-	queue_insert(&engine->again, op, NULL);
+	coil__queue_insert(&engine->again, op, NULL);
 	engine->again_count++;
 }
 
@@ -281,7 +255,7 @@ static void wait_for_event(struct coil_loop *loop, struct op *op, int from)
 		coil__op_complete(loop, op, err, 0);
 	} else {
 		op->state = WAITING;
-		queue_insert(&loop->fds[fd].waiters, op,
+		coil__queue_insert(&loop->fds[fd].waiters, op,
 			     from == fd ? engine->cursor : NULL);
 		engine->waiting++;
 		if (from != fd)
@@ -295,14 +269,14 @@ static void stop_waiting(struct coil_loop *loop, struct op *op)
 
 	if (engine->cursor == op)
 		engine->cursor = op->next;
-	queue_remove(&loop->fds[fd_of(op)].waiters, op);
+	coil__queue_remove(&loop->fds[fd_of(op)].waiters, op);
 	engine->waiting--;
 	op->state = TRIED;
 }
 
 static void stop_trying(struct engine *engine, struct op *op)
 {
-	queue_remove(&engine->again, op);
+	coil__queue_remove(&engine->again, op);
 	engine->again_count--;
 	op->state = TRIED;
 }

@@ -3,11 +3,10 @@
 #include "core/loop.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
 struct fd *coil__loop_fd(struct coil_loop *loop, int fd)
 {
@@ -75,19 +74,47 @@ void coil__fd_uncached(struct coil_loop *loop, int fd)
 	loop->fds[fd].guess = -UNCACHED;
 }
 
-int coil__file_type(int fd)
+static int ask_type(int fd)
 {
 	struct statx stat;
+	struct stat old;
 
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stat))
-		return -errno;
-	return stat.stx_mode & S_IFMT;
+	if (!statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stat))
+		return stat.stx_mode & S_IFMT;
+	if (errno != EBADF && !fstat(fd, &old))
+		return old.st_mode & S_IFMT;
+	return -errno;
+}
+
+/* Without flags the call does nothing but look what kind of file it has. */
+bool coil__is_file(int fd)
+{
+	int type;
+
+	if (!sync_file_range(fd, 0, 0, 0))
+		return true;
+	if (errno == ESPIPE || errno == EBADF)
+		return false;
+	type = ask_type(fd);
+	return type == S_IFREG || type == S_IFBLK || type == S_IFDIR;
+}
+
+/* The kernel answers FIONREAD of a regular file from what it has in memory. */
+int coil__file_type(int fd)
+{
+	int unread;
+
+	if (coil__is_file(fd) && !ioctl(fd, FIONREAD, &unread))
+		return S_IFREG;
+	return ask_type(fd);
+}
+
+bool coil__is_pipe(int fd)
+{
+	return fcntl(fd, F_GETPIPE_SZ) >= 0;
 }
 
 bool coil__file_in_memory(int fd)
 {
-	struct statfs fs;
-
-	return coil__file_type(fd) == S_IFREG && !fstatfs(fd, &fs) &&
-	       (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+	return fcntl(fd, F_GET_SEALS) >= 0;
 }

@@ -8,19 +8,46 @@
  * can cost time and nothing else, as the number may mean another any time.
  */
 
+#include "core/op.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 struct coil_loop;
 struct coil_task;
 struct naming;
-struct op;
 
 /* In order, by their next and prev. */
 struct op_queue {
 	struct op *first;
 	struct op *last;
 };
+
+/* NULL for before: behind the last. */
+static inline void coil__queue_insert(struct op_queue *queue, struct op *op, struct op *before)
+{
+	op->next = before;
+	op->prev = before ? before->prev : queue->last;
+	if (op->prev)
+		op->prev->next = op;
+	else
+		queue->first = op;
+	if (before)
+		before->prev = op;
+	else
+		queue->last = op;
+}
+
+static inline void coil__queue_remove(struct op_queue *queue, struct op *op)
+{
+	if (op->prev)
+		op->prev->next = op->next;
+	else
+		queue->first = op->next;
+	if (op->next)
+		op->next->prev = op->prev;
+	else
+		queue->last = op->prev;
+}
 
 /* A line of the cache: with many connections each look at one is a miss. */
 struct fd {
@@ -32,6 +59,8 @@ struct fd {
 	uint32_t events;
 	uint32_t flags;
 	struct op_queue waiters;	/* for its events */
+
+	struct op_queue movers;		/* of its file's position: see core/pool.c */
 } __attribute__((aligned(64)));
 
 /*
@@ -58,13 +87,22 @@ bool coil__fd_cached(struct coil_loop *loop, int fd);
 /* It was not so: for some looks it is not to be tried. */
 void coil__fd_uncached(struct coil_loop *loop, int fd);
 
-/* S_IFREG and the like, or a negative errno.  Asks no file server. */
+/*
+ * What kind of file fd means.  fstat(2) and fstatfs(2) wait for the server of a
+ * FUSE or network file system, and the loop's thread must not; so these ask what the
+ * kernel answers by itself.  coil__file_type() returns S_IFREG and the like, or a
+ * negative errno, and is such a call for regular files; of others it asks statx(2)
+ * not to wait, or fstat(2) where a filter refuses that.
+ */
 int coil__file_type(int fd);
 
-/*
- * Whether all of fd's file is in memory, though it cannot be asked not to block.  The
- * devices of /dev lie in such a file system, too.
- */
+/* Whether fd is a regular file, a block device or a directory, which a disk holds. */
+bool coil__is_file(int fd);
+
+/* Whether fd is a pipe or a FIFO. */
+bool coil__is_pipe(int fd);
+
+/* Whether fd is a file of tmpfs or hugetlbfs: no disk and no server has any of it. */
 bool coil__file_in_memory(int fd);
 
 #endif

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <poll.h>
-#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -25,24 +24,6 @@ bool coil__is_nonblocking(int fd)
 	int flags = fcntl(fd, F_GETFL);
 
 	return flags < 0 || flags & O_NONBLOCK;
-}
-
-/*
- * Whether fd is read from a disk, however long that takes; then its size, too.
- * What lies in /proc is a regular file, but is made up as it is read, and some
- * of it can be waited for.
- */
-bool coil__on_disk(int fd, off_t *size)
-{
-	struct statfs fs;
-	struct stat st;
-
-	if (fstat(fd, &st))
-		return false;
-	*size = S_ISREG(st.st_mode) ? st.st_size : INT64_MAX;
-	if (S_ISREG(st.st_mode))
-		return fstatfs(fd, &fs) || fs.f_type != PROC_SUPER_MAGIC;
-	return S_ISBLK(st.st_mode) || S_ISDIR(st.st_mode);
 }
 
 static bool is_write(const struct op *op)
@@ -112,6 +93,10 @@ static ssize_t move(const struct op *op, int flags, size_t most)
 		iov = &one;
 		count = 1;
 	}
+	/* Of a directory preadv2(2) reads no bytes, where read(2) returns an error. */
+	if (iov == &one && at < 0 && !flags && most == OP_MOST)
+		return is_write(op) ? RETRY(write(sqe->fd, one.iov_base, one.iov_len)) :
+				      RETRY(read(sqe->fd, one.iov_base, one.iov_len));
 	if (done || most < OP_MOST) {
 		count = coil__window(some, iov, (size_t)count, done, most);
 		iov = some;
@@ -126,11 +111,10 @@ static int try_odd(struct op *op)
 {
 	bool out = is_write(op);
 	size_t most = OP_MOST;
-	off_t size;
 
 	if (coil__perform_nowait(op))
 		return -EOPNOTSUPP;
-	if (coil__on_disk(op->sqe.fd, &size)) {
+	if (coil__is_file(op->sqe.fd)) {
 		if (coil__op_length(op) > AT_ONCE || !coil__file_in_memory(op->sqe.fd))
 			return leave_to_pool(op);
 		return result(move(op, (int)op->sqe.rw_flags, OP_MOST));
@@ -145,16 +129,19 @@ static int try_odd(struct op *op)
 	return result(move(op, (int)op->sqe.rw_flags, most));
 }
 
-/* Whether a read, or a write, of a file came short of what it could do. */
+/*
+ * Whether n bytes are less than a file had for op.  A write could have gone on.  A
+ * read could not at the end of the file, where one more byte, too, is read as none.
+ */
 static bool cut_short(const struct op *op, ssize_t n)
 {
-	off_t size, at = (off_t)op->sqe.off + n;
+	char byte;
+	struct iovec one = { &byte, 1 };
 
-	if ((size_t)n >= coil__op_length(op) || !coil__on_disk(op->sqe.fd, &size))
+	if ((size_t)n >= coil__op_length(op) || !coil__is_file(op->sqe.fd))
 		return false;
-	if (op->sqe.off == UINT64_MAX)
-		at = lseek(op->sqe.fd, 0, SEEK_CUR);
-	return is_write(op) || at < size;
+	return is_write(op) ||
+	       preadv2(op->sqe.fd, &one, 1, (off_t)op->sqe.off + n, RWF_NOWAIT) != 0;
 }
 
 /*
@@ -174,31 +161,104 @@ static bool is_direct(const struct op *op)
 	return flags >= 0 && flags & O_DIRECT;
 }
 
+/*
+ * read(2) and write(2) move the position of a file under its lock.  Another thread
+ * or process may hold that while it waits for a disk, so the loop's thread must not
+ * take it, unless the file is in memory.
+ */
+static bool moves_position(const struct op *op)
+{
+	return op->sqe.off == UINT64_MAX && coil__is_file(op->sqe.fd);
+}
+
+static int try_position(struct op *op)
+{
+	if (coil__op_length(op) <= AT_ONCE && coil__file_in_memory(op->sqe.fd))
+		return result(move(op, (int)op->sqe.rw_flags, OP_MOST));
+	op->positioned = true;
+	return leave_to_pool(op);
+}
+
 int coil__move_try(struct op *op)
 {
 	bool nowait = coil__perform_nowait(op);
-	off_t size;
-	ssize_t n;
+	int n;
 
+	if (unlikely(op->made_up))
+		return coil__is_ready(op->sqe.fd, POLLIN) ? leave_to_pool(op) : -EAGAIN;
+	if (!nowait && moves_position(op))
+		return try_position(op);
 	/* What is in memory is had at once, if it is not too much. */
 	if (!nowait && (coil__op_length(op) > AT_ONCE || is_direct(op)) &&
-	    coil__on_disk(op->sqe.fd, &size))
+	    coil__is_file(op->sqe.fd))
 		return leave_to_pool(op);
-	n = move(op, (int)op->sqe.rw_flags | RWF_NOWAIT, OP_MOST);
-	if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
+	n = result(move(op, (int)op->sqe.rw_flags | RWF_NOWAIT, OP_MOST));
+	if (n == -EOPNOTSUPP || n == -ENOSYS)
 		return try_odd(op);
-	if (n < 0 && errno == EAGAIN && !nowait && coil__on_disk(op->sqe.fd, &size))
+	if (n == -EAGAIN && !nowait && coil__is_file(op->sqe.fd))
 		return leave_to_pool(op);
 	if (n > 0 && !nowait && cut_short(op, n)) {
 		remember(op, (uint64_t)n);
 		return leave_to_pool(op);
 	}
-	return result(n);
+	return n;
+}
+
+/*
+ * Whether the file of a read is made up as it is read, and may have nothing for
+ * hours: then the loop waits, which can be cancelled.
+ */
+static bool waits_for_ever(const struct op *op)
+{
+	struct statfs fs;
+
+	return !is_write(op) && !coil__is_ready(op->sqe.fd, POLLIN) &&
+	       coil__is_file(op->sqe.fd) && !fstatfs(op->sqe.fd, &fs) &&
+	       (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == TRACEFS_MAGIC);
 }
 
 int coil__move_block(struct op *op)
 {
+	if (!so_far(op) && waits_for_ever(op)) {
+		op->made_up = true;
+		op->sqe.user_data &= ~BLOCKS;
+		return -EAGAIN;
+	}
 	return moved(op, move(op, (int)op->sqe.rw_flags, OP_MOST));
+}
+
+bool coil__move_is(const struct op *op)
+{
+	unsigned char code = op->sqe.opcode;
+
+	return code == IORING_OP_READ || code == IORING_OP_WRITE ||
+	       code == IORING_OP_READV || code == IORING_OP_WRITEV;
+}
+
+static bool appends(const struct op *op)
+{
+	int flags = is_write(op) ? fcntl(op->sqe.fd, F_GETFL) : 0;
+
+	return flags >= 0 && flags & O_APPEND;
+}
+
+/* A move of no bytes asks no file system, but says what a pipe says to an offset. */
+static int check_offset(const struct op *op)
+{
+	struct iovec none = {0};
+	off_t at = (off_t)op->sqe.off;
+
+	return result(is_write(op) ? pwritev2(op->sqe.fd, &none, 1, at, 0) :
+				     preadv2(op->sqe.fd, &none, 1, at, 0));
+}
+
+int coil__move_check(const struct op *op)
+{
+	if (op->made_up)
+		return -EAGAIN;
+	if (op->sqe.off != UINT64_MAX)
+		return check_offset(op);
+	return moves_position(op) && !appends(op) ? -EAGAIN : 0;
 }
 
 /*
@@ -209,15 +269,19 @@ bool coil__perform_cached(struct coil_loop *loop, struct op *op)
 {
 	const struct io_uring_sqe *sqe = &op->sqe;
 	struct iovec iov = { ptr(sqe->addr), sqe->len };
+	bool whole;
 	ssize_t n;
 
 	if (sqe->opcode != IORING_OP_READ || sqe->off == UINT64_MAX || sqe->rw_flags ||
 	    sqe->len > AT_ONCE || !coil__fd_cached(loop, sqe->fd))
 		return false;
 	n = preadv2(sqe->fd, &iov, 1, (off_t)sqe->off, RWF_NOWAIT);
-	if (n < 0 && errno == EOPNOTSUPP && coil__file_in_memory(sqe->fd))
+	whole = n >= 0 && (!n || !cut_short(op, n));
+	if (n < 0 && errno == EOPNOTSUPP && coil__file_in_memory(sqe->fd)) {
 		n = pread(sqe->fd, iov.iov_base, iov.iov_len, (off_t)sqe->off);
-	if (!n || (n > 0 && !cut_short(op, n))) {
+		whole = n >= 0;
+	}
+	if (whole) {
 		op->res = (int)n;
 		loop->budget -= (int)(n / COPY_A_SWITCH);
 		return true;

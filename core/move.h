@@ -87,7 +87,6 @@ int coil__window(struct iovec *to, const struct iovec *iov, size_t count, size_t
 bool coil__is_ready(int fd, short events);
 
 bool coil__is_nonblocking(int fd);
-bool coil__on_disk(int fd, off_t *size);
 
 /* coil__perform_try() and coil__perform_block() of a read or write. */
 int coil__move_try(struct op *op);

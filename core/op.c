@@ -123,6 +123,7 @@ void coil__op_cancel(struct coil_loop *loop, struct op *op)
 static void begin(struct op *op)
 {
 	op->done = op->cancelled = op->closing = op->attempted = false;
+	op->positioned = op->made_up = false;
 	op->state = 0;
 	op->sqe.user_data = 0;
 }

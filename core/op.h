@@ -17,6 +17,12 @@
 struct coil_loop;
 struct coil_task;
 
+/*
+ * lseek(2), which io_uring lacks: it waits for the lock of the file's position.  The
+ * offset is at addr, and replaced by the new position; len says from where.
+ */
+enum { OP_SEEK = 254 };
+
 /* An op on the list of an fd that it names. */
 struct naming {
 	struct op *op;
@@ -43,7 +49,8 @@ struct op {
 	bool attempted;			/* ... in vain, just now */
 	bool backlogged;		/* the engine's, as are those below */
 	unsigned char state;
-	off_t from;			/* the position of a file that it moves; or -1 */
+	bool positioned;		/* moves its file's position, in a thread */
+	bool made_up;			/* a read that has to wait first: see move.c */
 	struct naming names[2];		/* in or out, from or to */
 	struct op *next;		/* the engine's again */
 	struct op *prev;

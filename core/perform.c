@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/perform.h"
+#include "core/fd.h"
 #include "core/move.h"
 #include "core/uring_abi.h"
 #include <endian.h>
@@ -247,18 +248,20 @@ static ssize_t splice_ends(const struct op *op, size_t len)
 static int try_splice(struct op *op)
 {
 	const struct io_uring_sqe *sqe = &op->sqe;
+	bool from_file = coil__is_file(sqe->splice_fd_in);
+	bool to_file = coil__is_file(sqe->fd);
 	size_t len = op_cut(sqe->len);
-	off_t size;
 	ssize_t n;
 
 	op->sqe.user_data &= ~INPUT;
-	if (!coil__is_ready(sqe->splice_fd_in, POLLIN)) {
+	/* poll(2) may wait for the server of a file, and a file is always ready. */
+	if (!from_file && !coil__is_ready(sqe->splice_fd_in, POLLIN)) {
 		remember(op, INPUT);
 		return -EAGAIN;
 	}
-	if (!coil__is_ready(sqe->fd, POLLOUT))
+	if (!to_file && !coil__is_ready(sqe->fd, POLLOUT))
 		return -EAGAIN;
-	if (coil__on_disk(sqe->splice_fd_in, &size) || coil__on_disk(sqe->fd, &size))
+	if (from_file || to_file)
 		return leave_to_pool(op);
 	if (len > 4096 && !coil__is_nonblocking(sqe->fd))
 		len = 4096;
@@ -333,11 +336,10 @@ static bool close_blocks(int fd)
 {
 	struct linger linger;
 	socklen_t len = sizeof(linger);
-	off_t size;
 
 	if (!getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len))
 		return linger.l_onoff && linger.l_linger;
-	return coil__on_disk(fd, &size);
+	return !coil__is_pipe(fd);
 }
 
 enum perform_class coil__perform_class(const struct op *op)
@@ -366,6 +368,7 @@ enum perform_class coil__perform_class(const struct op *op)
 		return PERFORM_NOW;
 	case IORING_OP_CLOSE:
 		return close_blocks(op->sqe.fd) ? PERFORM_POOL : PERFORM_NOW;
+	case OP_SEEK:
 	case IORING_OP_OPENAT:
 	case IORING_OP_FTRUNCATE:
 	case IORING_OP_FSYNC:
@@ -468,6 +471,17 @@ static int block_splice(struct op *op)
 	return n;
 }
 
+static int seek(const struct io_uring_sqe *sqe)
+{
+	off_t *position = ptr(sqe->addr);
+	off_t at = lseek(sqe->fd, *position, (int)sqe->len);
+
+	if (at < 0)
+		return -errno;
+	*position = at;
+	return 0;
+}
+
 static int block(struct op *op)
 {
 	switch (op->sqe.opcode) {
@@ -476,6 +490,8 @@ static int block(struct op *op)
 	case IORING_OP_WRITE:
 	case IORING_OP_WRITEV:
 		return coil__move_block(op);
+	case OP_SEEK:
+		return seek(&op->sqe);
 	case IORING_OP_CONNECT:
 		return result(call_connect(op));
 	case IORING_OP_SPLICE:

@@ -34,6 +34,18 @@ short coil__perform_events(const struct op *op);
 /* How many bytes a read or write of any kind asks for. */
 size_t coil__op_length(const struct op *op);
 
+/* Whether op is a read or write of any kind. */
+bool coil__move_is(const struct op *op);
+
+/*
+ * Whether io_uring does such an op as the system call would: returns 0, or -EAGAIN if
+ * it has to be performed otherwise, or what the system call returns to its offset.
+ * The ring moves a file's position without the file's lock (Linux 6.18), so two
+ * users of one position both write to the same place; and it passes over an offset in
+ * a pipe.
+ */
+int coil__move_check(const struct op *op);
+
 /* Does it without blocking: the result, or a negative errno. */
 int coil__perform_try(struct op *op);
 

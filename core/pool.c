@@ -198,6 +198,31 @@ static void perform_work(struct job *job)
 	perform->res = coil__perform_block(perform->op);
 }
 
+static int start_perform(struct coil_loop *loop, struct op *op);
+
+/*
+ * Operations that move the position of one fd's file have their turns in the order
+ * in which they came, and of each such fd one thread is enough: another would but
+ * wait for the file's lock.
+ */
+static void next_mover(struct coil_loop *loop, struct op *op)
+{
+	int fd = op->sqe.fd, err;
+
+	if (!op->positioned)
+		return;
+	op->positioned = false;
+	coil__queue_remove(&loop->fds[fd].movers, op);
+	while ((op = loop->fds[fd].movers.first)) {
+		err = start_perform(loop, op);
+		if (!err)
+			return;
+		op->positioned = false;
+		coil__queue_remove(&loop->fds[fd].movers, op);
+		coil__op_complete(loop, op, err, 0);
+	}
+}
+
 static void perform_done(struct coil_loop *loop, struct job *job)
 {
 	struct perform_job *perform = perform_of(job);
@@ -206,6 +231,7 @@ static void perform_done(struct coil_loop *loop, struct job *job)
 
 	free(perform);
 	op->engine = NULL;
+	next_mover(loop, op);
 	if (res == -EAGAIN && coil__perform_class(op) != PERFORM_POOL) {
 		if (!op->cancelled) {
 			loop->backend->submit(loop, op);
@@ -216,7 +242,7 @@ static void perform_done(struct coil_loop *loop, struct job *job)
 	coil__op_complete(loop, op, res, 0);
 }
 
-int coil__pool_perform(struct coil_loop *loop, struct op *op)
+static int start_perform(struct coil_loop *loop, struct op *op)
 {
 	struct perform_job *perform = calloc(1, sizeof(*perform));
 	int err;
@@ -241,14 +267,39 @@ int coil__pool_perform(struct coil_loop *loop, struct op *op)
 	return err;
 }
 
+int coil__pool_perform(struct coil_loop *loop, struct op *op)
+{
+	struct op_queue *movers;
+	int err;
+
+	op->engine = NULL;
+	op->positioned |= op->sqe.opcode == OP_SEEK;
+	if (!op->positioned)
+		return start_perform(loop, op);
+	movers = &loop->fds[op->sqe.fd].movers;
+	coil__queue_insert(movers, op, NULL);
+	if (movers->first != op)
+		return 0;
+	err = start_perform(loop, op);
+	if (err)
+		next_mover(loop, op);
+	return err;
+}
+
 bool coil__pool_cancel(struct coil_loop *loop, struct op *op)
 {
 	struct perform_job *perform = op->engine;
 
-	if (!coil__pool_remove(loop, &perform->job))
+	/* Without a job it waits for its turn. */
+	if (perform && !coil__pool_remove(loop, &perform->job))
 		return false;
 	free(perform);
 	op->engine = NULL;
+	if (perform)
+		next_mover(loop, op);
+	else
+		coil__queue_remove(&loop->fds[op->sqe.fd].movers, op);
+	op->positioned = false;
 	coil__op_complete(loop, op, coil__perform_cancelled(op), 0);
 	return true;
 }

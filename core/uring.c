@@ -38,6 +38,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -63,6 +64,7 @@ static int uring_open(struct coil_loop *loop, const struct coil_options *options
 		return -ENOMEM;
 	uring->loop = loop;
 	uring->armed = COIL_FOREVER;
+	uring->probe_fd = -1;
 	uring->wake_fd = eventfd(0, EFD_CLOEXEC);
 	if (uring->wake_fd < 0) {
 		err = -errno;
@@ -95,6 +97,8 @@ static void uring_close(struct coil_loop *loop)
 	sanitize_mapping();
 	io_uring_queue_exit(&uring->ring);
 	close(uring->wake_fd);
+	if (uring->probe_fd >= 0)
+		close(uring->probe_fd);
 	free(uring);
 	loop->engine = NULL;
 }
@@ -140,51 +144,33 @@ static void pull_backlog(struct uring *uring, struct op *op)
 	list_remove(&uring->backlog, op_link(op));
 }
 
-static bool reads_or_writes(const struct op *op)
+/*
+ * The ring asks a file's poll method before it leaves the file to one of its threads.
+ * A file of FUSE has one, which asks the server, and the loop's thread waits.  epoll
+ * refuses a file that has none, also when it is to delete what was never added.
+ */
+static bool has_poll(struct uring *uring, int fd)
 {
-	unsigned char code = op->sqe.opcode;
+	struct epoll_event none = {0};
 
-	return code == IORING_OP_READ || code == IORING_OP_WRITE ||
-	       code == IORING_OP_READV || code == IORING_OP_WRITEV;
+	if (uring->probe_fd < 0)
+		uring->probe_fd = epoll_create1(EPOLL_CLOEXEC);
+	return !epoll_ctl(uring->probe_fd, EPOLL_CTL_DEL, fd, &none) || errno != EPERM;
 }
 
-/*
- * Where a file stands whose position op is to move, for settle_position(); else -1.
- * An offset in a pipe is refused: the ring would pass over it, where system calls
- * do not.
- */
-static int look_at_position(struct op *op)
+/* 0: the ring does op; -EAGAIN: it is performed otherwise; or an error. */
+static int check(struct uring *uring, const struct op *op)
 {
-	off_t position;
+	int err;
 
-	op->from = -1;
-	if (!reads_or_writes(op))
+	if (unlikely(uring->refused[op->sqe.opcode]))
+		return -EAGAIN;
+	if (!coil__move_is(op))
 		return 0;
-	position = lseek(op->sqe.fd, 0, SEEK_CUR);
-	if (op->sqe.off != UINT64_MAX)
-		return position < 0 ? -errno : 0;
-	op->from = position;
-	return 0;
-}
-
-/*
- * Where a file took or gave less than all of it, the ring goes on with the rest by
- * itself; and if that fails it says how much was moved, but leaves the position
- * where it was (Linux 6.18): a loop that writes would for ever begin again.
- */
-static void settle_position(const struct op *op, int n)
-{
-	int fd = op->sqe.fd, type;
-
-	if (n <= 0 || (size_t)n >= coil__op_length(op) || lseek(fd, 0, SEEK_CUR) != op->from)
-		return;
-	type = coil__file_type(fd);
-	if (type != S_IFREG && type != S_IFBLK)
-		return;
-	if (fcntl(fd, F_GETFL) & O_APPEND)
-		lseek(fd, 0, SEEK_END);
-	else
-		lseek(fd, op->from + n, SEEK_SET);
+	err = coil__move_check(op);
+	if (!err && has_poll(uring, op->sqe.fd) && coil__is_file(op->sqe.fd))
+		err = -EAGAIN;
+	return err;
 }
 
 static void put_op(struct io_uring_sqe *sqe, struct op *op)
@@ -316,17 +302,14 @@ static void otherwise(struct uring *uring, struct op *op)
 static void uring_submit(struct coil_loop *loop, struct op *op)
 {
 	struct uring *uring = loop->engine;
-	int err;
+	int err = check(uring, op);
 
-	if (unlikely(uring->refused[op->sqe.opcode])) {
-		otherwise(uring, op);
-		return;
-	}
-	err = look_at_position(op);
-	if (unlikely(err))
-		coil__op_complete(loop, op, err, 0);
-	else
+	if (likely(!err))
 		submit_ring(uring, op);
+	else if (err == -EAGAIN)
+		otherwise(uring, op);
+	else
+		coil__op_complete(loop, op, err, 0);
 }
 
 static void uring_cancel(struct coil_loop *loop, struct op *op)
@@ -368,8 +351,6 @@ static void complete(struct uring *uring, struct op *op, int res, unsigned flags
 	if (unlikely(op->backlogged))
 		pull_backlog(uring, op);
 	if (likely(!polled && res != -EACCES && res != -EAGAIN)) {
-		if (unlikely(op->from >= 0))
-			settle_position(op, res);
 		coil__op_complete(uring->loop, op, res, flags);
 		return;
 	}

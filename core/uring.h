@@ -22,6 +22,7 @@ struct uring {
 	struct coil_loop *loop;
 	unsigned flags;				/* of the set-up that was had */
 	int wake_fd;
+	int probe_fd;				/* an epoll fd: see has_poll(); or -1 */
 	bool wake_armed;
 	uint64_t wake_value;
 	int64_t armed;				/* the deadline in the ring */

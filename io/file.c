@@ -101,6 +101,17 @@ ssize_t coil_pwrite(int fd, const void *buf, size_t len, off_t offset)
 }
 
 /*
+ * Where the kernel has the path in memory the ring opens the file at once, in the
+ * loop's thread, and that waits for the server of a FUSE or network file system.  So
+ * one of the ring's own threads has to do it.
+ */
+static void prepare_open(struct op *op, int dir, const char *path, int flags, mode_t mode)
+{
+	io_uring_prep_openat(&op->sqe, dir, path, flags, mode);
+	op->sqe.flags |= IOSQE_ASYNC;
+}
+
+/*
  * Whether the path is a FIFO is known when it is open: opened with O_NONBLOCK,
  * a FIFO waits for nobody, and files that are none have it taken off again.
  */
@@ -113,15 +124,14 @@ int coil_openat(int dir, const char *path, int flags, mode_t mode)
 	if (!path)
 		return -EFAULT;
 	flags |= O_CLOEXEC;
-	io_uring_prep_openat(&op.sqe, dir, path,
-			     blocking ? flags | O_NONBLOCK : flags, mode);
+	prepare_open(&op, dir, path, blocking ? flags | O_NONBLOCK : flags, mode);
 	fd = (int)coil__op_run(&op);
 	if (fd == -EAGAIN && blocking) {
 		/* Another process holds a lease; it has to be waited for. */
 		op = (struct op){0};
-		io_uring_prep_openat(&op.sqe, dir, path, flags, mode);
+		prepare_open(&op, dir, path, flags, mode);
 		fd = (int)coil__op_run(&op);
-	} else if (fd >= 0 && blocking && coil__file_type(fd) != S_IFIFO) {
+	} else if (fd >= 0 && blocking && !coil__is_pipe(fd)) {
 		fcntl(fd, F_SETFL, flags);
 	}
 	if (fd >= 0)
@@ -250,7 +260,10 @@ int coil_ftruncate(int fd, off_t length)
  * wait for anyhow; and as the kernel reads ahead, that is the smaller part of a
  * cold file.
  */
-enum { CHUNK = 256 * 1024, COPY = 8 * 1024 };
+enum { CHUNK = 256 * 1024, COPY = 8 * 1024, PAGE = 4096 };
+
+#define SPLICE_FLAGS \
+	((unsigned)(SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT))
 
 /* Whether out takes sendfile(2), or -EINVAL for what has no place here. */
 static int check_ends(int out, int in)
@@ -265,28 +278,22 @@ static int check_ends(int out, int in)
 		return type;
 	if (type != S_IFREG && type != S_IFBLK)
 		return -EINVAL;
-	type = coil__file_type(out);
-	if (type < 0)
-		return type;
-	if (type == S_IFREG || type == S_IFBLK)
-		return 0;
-	if (type == S_IFSOCK) {
-		if (getsockopt(out, SOL_SOCKET, SO_TYPE, &type, &len))
-			return -errno;
-		if (type != SOCK_STREAM)
-			return -EINVAL;
-	}
-	return (flags & O_NONBLOCK) != 0;
+	if (!getsockopt(out, SOL_SOCKET, SO_TYPE, &type, &len))
+		return type == SOCK_STREAM ? (flags & O_NONBLOCK) != 0 : -EINVAL;
+	return !coil__is_file(out) && flags & O_NONBLOCK;
 }
 
-/* Whether the first and the last byte of it can be had without a disk. */
+/* Whether all of it can be had without a disk: a byte of each page is read. */
 static bool cached(int in, off_t at, size_t len)
 {
 	char byte;
 	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	off_t end = at + (off_t)len;
+	ssize_t n = 1;
 
-	return preadv2(in, &iov, 1, at, RWF_NOWAIT) >= 0 &&
-	       preadv2(in, &iov, 1, at + (off_t)len - 1, RWF_NOWAIT) >= 0;
+	for (; n > 0 && at < end; at = (at | (PAGE - 1)) + 1)
+		n = preadv2(in, &iov, 1, at, RWF_NOWAIT);
+	return n >= 0;
 }
 
 /* Two fds that a call works on step by step. */
@@ -358,58 +365,130 @@ static ssize_t send_some(const struct ends *ends, off_t at, size_t len,
 	return send_copy(ends, at, len);
 }
 
+/* lseek(2) in a thread, as it waits for whoever uses the file's position now. */
+static int seek(int fd, off_t *position, int whence, ssize_t (*run)(struct op *op))
+{
+	struct op op = { .what = "lseek" };
+
+	op.sqe.opcode = OP_SEEK;
+	op.sqe.fd = fd;
+	op.sqe.addr = (uintptr_t)position;
+	op.sqe.len = (unsigned)whence;
+	return (int)run(&op);
+}
+
+static ssize_t send_from(const struct ends *ends, off_t *at, size_t count, bool direct)
+{
+	off_t start = *at;
+	ssize_t n = 0;
+
+	while ((size_t)(*at - start) < count) {
+		n = send_some(ends, *at, count - (size_t)(*at - start), direct);
+		if (n <= 0)
+			break;
+		*at += n;
+	}
+	return n < 0 ? n : *at - start;
+}
+
+/*
+ * One after the other, as each would otherwise begin where the others began.  The
+ * position moves when all is sent.
+ */
+static ssize_t send_at_position(struct ends *ends, size_t count, bool direct)
+{
+	off_t start = 0, at;
+	ssize_t n = coil__steps_turn(&ends->in);
+
+	if (!n)
+		n = next_step(ends);
+	if (!n)
+		n = seek(ends->in.fd, &start, SEEK_CUR, coil__op_run);
+	if (n)
+		return n;
+	at = start;
+	n = send_from(ends, &at, count, direct);
+	if (at != start && !ends->in.closed)
+		(void)seek(ends->in.fd, &at, SEEK_SET, coil__op_run_shielded);
+	return n;
+}
+
 ssize_t coil_sendfile(int out, int in, off_t *offset, size_t count)
 {
 	int direct = check_ends(out, in);
+	off_t at = offset ? *offset : 0;
 	struct ends ends;
-	off_t start, at;
 	ssize_t n;
 
 	if (direct < 0)
 		return direct;
-	start = offset ? *offset : lseek(in, 0, SEEK_CUR);
-	if (start < 0)
-		return offset ? -EINVAL : -errno;
+	if (at < 0)
+		return -EINVAL;
 	begin(&ends, in, out);
-	at = start;
 	n = next_step(&ends);
-	while (!n && (size_t)(at - start) < count) {
-		n = send_some(&ends, at, count - (size_t)(at - start), direct);
-		if (n <= 0)
-			break;
-		at += n;
-		n = 0;
-	}
+	if (!n)
+		n = offset ? send_from(&ends, &at, count, direct) :
+			     send_at_position(&ends, count, direct);
 	end(&ends);
 	if (offset)
 		*offset = at;
-	else if (!ends.in.closed)
-		lseek(in, at, SEEK_SET);
-	return n < 0 ? n : at - start;
+	return n;
 }
 
-/* An end that is not ready is waited for, until both are. */
-static int wait_for_ends(const struct ends *ends)
+/* What splice(2) says of its arguments before it looks at what is in the pipes. */
+static int check_splice(int in, const off_t *in_offset, int out, const off_t *out_offset)
+{
+	int in_flags = fcntl(in, F_GETFL), out_flags = fcntl(out, F_GETFL);
+	bool from_pipe = coil__is_pipe(in), to_pipe = coil__is_pipe(out);
+	struct iovec none = {0};
+
+	if (in_flags < 0 || out_flags < 0)
+		return -EBADF;
+	if ((from_pipe && in_offset) || (to_pipe && out_offset))
+		return -ESPIPE;
+	if ((in_flags & O_ACCMODE) == O_WRONLY || (out_flags & O_ACCMODE) == O_RDONLY ||
+	    (in_flags | out_flags) & O_PATH)
+		return -EBADF;
+	if (!from_pipe && !to_pipe)
+		return -EINVAL;
+	if ((in_offset && *in_offset < 0) || (out_offset && *out_offset < 0))
+		return -EINVAL;
+	/* A move of no bytes fails where there are no offsets. */
+	if ((in_offset && preadv2(in, &none, 1, *in_offset, 0) < 0) ||
+	    (out_offset && pwritev2(out, &none, 1, *out_offset, 0) < 0))
+		return -EINVAL;
+	return !to_pipe && out_flags & O_APPEND ? -EINVAL : 0;
+}
+
+/* poll(2) of a file may wait for its server, and a file is always ready. */
+static struct pollfd polled(const struct steps *steps, bool file, short events)
+{
+	return (struct pollfd){ .fd = file ? -1 : steps->fd, .events = events };
+}
+
+/* Waits until both ends are ready; if it is not to wait, returns -EAGAIN. */
+static int wait_for_ends(const struct ends *ends, bool from_file, bool to_file, bool wait)
 {
 	for (;;) {
-		struct pollfd polled[2] = {
-			{ .fd = ends->in.fd, .events = POLLIN },
-			{ .fd = ends->out.fd, .events = POLLOUT },
+		struct pollfd fds[2] = {
+			polled(&ends->in, from_file, POLLIN),
+			polled(&ends->out, to_file, POLLOUT),
 		};
-		int ready = poll(polled, 2, 0);
+		int err = poll(fds, 2, 0) < 0 ? -errno : 0;
+		bool in_ready = from_file || fds[0].revents;
 
-		if (ready < 0 && errno != EINTR)
-			return -errno;
-		if (ready > 0 && polled[0].revents && polled[1].revents)
+		if (err && err != -EINTR)
+			return err;
+		if (!err && in_ready && (to_file || fds[1].revents))
 			return 0;
-		if (ready > 0 && polled[0].revents)
-			ready = coil__poll_fd(ends->out.fd, POLLOUT);
-		else
-			ready = coil__poll_fd(ends->in.fd, POLLIN);
-		if (ready >= 0)
-			ready = next_step(ends);
-		if (ready < 0)
-			return ready;
+		if (!wait)
+			return -EAGAIN;
+		err = in_ready ? coil__poll_fd(ends->out.fd, POLLOUT) :
+				 coil__poll_fd(ends->in.fd, POLLIN);
+		if (err >= 0)
+			err = next_step(ends);
+		if (err < 0)
+			return err;
 	}
 }
 
@@ -417,14 +496,11 @@ static int wait_for_ends(const struct ends *ends)
  * Between a pipe and a socket or a pipe nothing blocks once both are ready; but
  * of a blocking out only a page is sure to fit.  A file may need its disk.
  */
-static ssize_t splice_ready(int in, off_t *in_offset, int out,
-			    off_t *out_offset, size_t len, unsigned flags)
+static ssize_t splice_ready(int in, off_t *in_offset, int out, off_t *out_offset,
+			    size_t len, unsigned flags, bool file)
 {
 	loff_t from = in_offset ? *in_offset : -1;
 	loff_t to = out_offset ? *out_offset : -1;
-	int from_type = coil__file_type(in), to_type = coil__file_type(out);
-	bool file = from_type == S_IFREG || from_type == S_IFBLK ||
-		    to_type == S_IFREG || to_type == S_IFBLK;
 	ssize_t n;
 
 	flags |= SPLICE_F_NONBLOCK;
@@ -450,31 +526,41 @@ static ssize_t splice_ready(int in, off_t *in_offset, int out,
 	return n;
 }
 
+static bool is_to_wait(ssize_t n)
+{
+	return n == -EAGAIN || n == -EINTR;
+}
+
 ssize_t coil_splice(int in, off_t *in_offset, int out, off_t *out_offset,
 		    size_t len, unsigned flags)
 {
 	bool wait = !(flags & SPLICE_F_NONBLOCK);
+	bool from_file = coil__is_file(in), to_file = coil__is_file(out);
+	bool file = from_file || to_file;
 	struct ends ends;
-	ssize_t n;
+	ssize_t n = coil__enter();
 
-	if (in < 0 || out < 0)
-		return -EBADF;
-	if ((in_offset && *in_offset < 0) || (out_offset && *out_offset < 0))
-		return -EINVAL;
+	if (n || !len)
+		return n;
+	n = flags & ~SPLICE_FLAGS ? -EINVAL : check_splice(in, in_offset, out, out_offset);
+	if (n)
+		return n;
 	begin(&ends, in, out);
-	n = next_step(&ends);
-	while (!n) {
-		if (wait)
-			n = wait_for_ends(&ends);
+	/* Between pipes it never waits, and says at once if both are one. */
+	n = coil__is_pipe(in) && coil__is_pipe(out) ?
+	    splice_ready(in, NULL, out, NULL, len, flags, false) : -EAGAIN;
+	while (is_to_wait(n)) {
+		n = wait_for_ends(&ends, from_file, to_file, wait);
 		if (!n)
-			n = splice_ready(in, in_offset, out, out_offset,
-					 len, flags);
-		if (!wait || (n != -EAGAIN && n != -EINTR))
+			n = splice_ready(in, in_offset, out, out_offset, len, flags, file);
+		if (!wait || !is_to_wait(n))
 			break;
 		/* Ready, and yet it does not fit: nothing says when it does. */
 		n = coil_sleep(COIL_MILLISECOND);
 		if (!n)
 			n = next_step(&ends);
+		if (!n)
+			n = -EAGAIN;
 	}
 	end(&ends);
 	return n;

@@ -88,7 +88,8 @@ void coil__steps_begin(struct steps *steps, int fd)
 	struct steps **bucket = &buckets[(unsigned)fd % BUCKETS];
 
 	steps->fd = fd;
-	steps->closed = false;
+	steps->closed = steps->turn = false;
+	steps->queue = (struct coil_waitq){0};
 	steps->next = *bucket;
 	steps->link = bucket;
 	if (steps->next)
@@ -101,12 +102,39 @@ void coil__steps_end(struct steps *steps)
 	*steps->link = steps->next;
 	if (steps->next)
 		steps->next->link = steps->link;
+	coil_waitq_unpark_all(&steps->queue);
+}
+
+static struct steps *with_turn(int fd)
+{
+	struct steps *steps = buckets[(unsigned)fd % BUCKETS];
+
+	while (steps && !(steps->fd == fd && steps->turn))
+		steps = steps->next;
+	return steps;
+}
+
+int coil__steps_turn(struct steps *steps)
+{
+	struct steps *other;
+	int err = 0;
+
+	while (!err && !steps->closed && (other = with_turn(steps->fd)))
+		err = coil_waitq_park_for(&other->queue, NULL, "its turn");
+	if (!err && !steps->closed)
+		steps->turn = true;
+	return err;
 }
 
 void coil__steps_closed(int fd)
 {
 	struct steps *steps = buckets[(unsigned)fd % BUCKETS];
 
-	for (; steps; steps = steps->next)
-		steps->closed |= steps->fd == fd;
+	for (; steps; steps = steps->next) {
+		if (steps->fd != fd)
+			continue;
+		steps->closed = true;
+		steps->turn = false;
+		coil_waitq_unpark_all(&steps->queue);
+	}
 }

@@ -4,6 +4,7 @@
 
 /* What the calls of this folder begin with, and the ways to wait that they share. */
 
+#include <coil/waitq.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,12 +49,20 @@ int coil__run_in_pool(int (*fn)(void *arg), void *arg, const char *what);
 struct steps {
 	int fd;
 	bool closed;
+	bool turn;			/* it has the turn, and others wait in queue */
+	struct coil_waitq queue;
 	struct steps *next;
 	struct steps **link;
 };
 
 void coil__steps_begin(struct steps *steps, int fd);
 void coil__steps_end(struct steps *steps);
+
+/*
+ * Waits until no other call has the turn on the fd, and takes it until its steps end.
+ * Returns 0 or the cancellation that ended the wait.
+ */
+int coil__steps_turn(struct steps *steps);
 
 /* fd is about to be closed. */
 void coil__steps_closed(int fd);

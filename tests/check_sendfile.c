@@ -135,6 +135,104 @@ COIL_TEST(sendfile_without_an_offset_moves_the_position)
 	coil_close(file);
 }
 
+COIL_TEST(tasks_that_sendfile_at_one_position_send_the_file_once)
+{
+	enum { SENDERS = 3, LENGTH = 700000 };
+	struct sending sendings[SENDERS];
+	struct coil_task *tasks[SENDERS], *receiver;
+	struct receiving receiving = { .right = true };
+	int file = make_file(LENGTH), fds[2];
+	ssize_t total = 0;
+
+	unix_pair(fds, SOCK_STREAM | SOCK_NONBLOCK);
+	receiving.fd = fds[1];
+	receiver = coil_create_task(receive, &receiving);
+	for (int i = 0; i < SENDERS; i++) {
+		sendings[i] = (struct sending){ .out = fds[0], .in = file,
+						.at_position = true, .count = LENGTH };
+		tasks[i] = coil_create_task(send_it, &sendings[i]);
+	}
+	for (int i = 0; i < SENDERS; i++) {
+		ck_assert_int_eq(coil_await(tasks[i]), 0);
+		ck_assert_int_ge(sendings[i].result, 0);
+		total += sendings[i].result;
+	}
+	ck_assert_int_eq(total, LENGTH);
+	ck_assert_int_eq(lseek(file, 0, SEEK_CUR), LENGTH);
+	coil_close(fds[0]);
+	ck_assert_int_eq(coil_await(receiver), 0);
+	ck_assert_uint_eq(receiving.total, LENGTH);
+	ck_assert(receiving.right);
+	coil_close(fds[1]);
+	coil_close(file);
+}
+
+/* Those that wait for their turn hear a cancel and a close, and the next goes on. */
+COIL_TEST(a_sendfile_that_waits_for_its_turn_can_be_ended)
+{
+	struct sending sendings[3];
+	struct coil_task *tasks[3];
+	int file = make_file(SIZE), fds[2];
+
+	unix_pair(fds, SOCK_STREAM | SOCK_NONBLOCK);
+	for (int i = 0; i < 3; i++) {
+		sendings[i] = (struct sending){ .out = fds[0], .in = file,
+						.at_position = true, .count = SIZE };
+		tasks[i] = coil_create_task(send_it, &sendings[i]);
+	}
+	/* The first waits for somebody who reads. */
+	while (drain(fds[1]) == 0)
+		ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	coil_cancel(tasks[1]);
+	coil_await(tasks[1]);
+	ck_assert_int_eq(sendings[1].result, -ECANCELED);
+	ck_assert_int_eq(coil_close(file), 0);
+	coil_await(tasks[2]);
+	ck_assert_int_eq(sendings[2].result, -ECANCELED);
+	coil_cancel(tasks[0]);
+	coil_await(tasks[0]);
+	close_all(fds, 2);
+}
+
+/*
+ * The linker has the library call this instead: as sendfile reads its file the test
+ * closes the other end, and another file has the number.
+ */
+static int closed_at_read = -1, stranger = -1;
+
+ssize_t __real_preadv2(int fd, const struct iovec *iov, int n, off_t at, int flags);
+ssize_t __wrap_preadv2(int fd, const struct iovec *iov, int n, off_t at, int flags);
+
+ssize_t __wrap_preadv2(int fd, const struct iovec *iov, int n, off_t at, int flags)
+{
+	int number = closed_at_read;
+
+	if (number >= 0 && flags & RWF_NOWAIT) {
+		closed_at_read = -1;
+		ck_assert_int_eq(coil_close(number), 0);
+		ck_assert_int_eq(dup3(stranger, number, O_CLOEXEC), number);
+	}
+	return __real_preadv2(fd, iov, n, at, flags);
+}
+
+COIL_TEST(an_out_that_is_closed_as_sendfile_reads_is_not_written_to)
+{
+	int file = make_file(1000), ends[2], others[2];
+	off_t offset = 0;
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	ck_assert_int_eq(pipe2(others, O_CLOEXEC | O_NONBLOCK), 0);
+	stranger = others[1];
+	closed_at_read = ends[1];
+	ck_assert_int_eq(coil_sendfile(ends[1], file, &offset, 1000), -ECANCELED);
+	ck_assert_int_eq(closed_at_read, -1);
+	ck_assert_int_eq(offset, 0);
+	ck_assert_uint_eq(drain(others[0]), 0);
+	close_all(others, 2);
+	close_all(ends, 2);
+	coil_close(file);
+}
+
 COIL_TEST(sendfile_copies_a_file_to_a_file)
 {
 	int file = make_file(100000), copy = make_file(0);
@@ -393,6 +491,20 @@ COIL_TEST(splice_misuse_is_what_splice_2_says)
 		-EAGAIN);
 	ck_assert_int_eq(coil_splice(fds[0], NULL, ends[1], NULL, 1, 1 << 20),
 			 -EINVAL);
+	/* What it says without a look at the ends it says at once. */
+	ck_assert_int_eq(coil_splice(fds[0], NULL, ends[1], NULL, 0, 0), 0);
+	ck_assert_int_eq(coil_splice(-1, NULL, -1, NULL, 0, 1 << 20), 0);
+	ck_assert_int_eq(coil_splice(-1, NULL, ends[1], NULL, 1, 1 << 20), -EINVAL);
+	ck_assert_int_eq(coil_splice(fds[1], NULL, file, NULL, 1, 0), -EINVAL);
+	ck_assert_int_eq(coil_splice(file, NULL, fds[1], NULL, 1, 0), -EINVAL);
+	ck_assert_int_eq(coil_splice(fds[1], NULL, fds[0], NULL, 1, 0), -EINVAL);
+	ck_assert_int_eq(coil_splice(fds[1], &zero, ends[1], NULL, 1, 0), -EINVAL);
+	ck_assert_int_eq(coil_splice(ends[0], NULL, ends[1], NULL, 1, 0), -EINVAL);
+	ck_assert_int_eq(coil_splice(ends[0], NULL, file, &negative, 1, 0), -EINVAL);
+	ck_assert_int_eq(coil_splice(ends[0], NULL, ends[0], NULL, 1, 0), -EBADF);
+	ck_assert_int_eq(coil_splice(ends[1], NULL, ends[0], NULL, 1, 0), -EBADF);
+	ck_assert_int_eq(fcntl(file, F_SETFL, O_APPEND), 0);
+	ck_assert_int_eq(coil_splice(ends[0], NULL, file, NULL, 1, 0), -EINVAL);
 	coil_close(ends[0]);
 	ck_assert_int_eq(coil_splice(fds[0], NULL, ends[1], NULL, 1, 0),
 			 -EPIPE);
@@ -410,6 +522,9 @@ Suite *suite(void)
 	tcase_add_test(tests,
 		       sendfile_serves_an_out_that_blocks_and_leaves_it_so);
 	tcase_add_test(tests, sendfile_without_an_offset_moves_the_position);
+	tcase_add_test(tests, tasks_that_sendfile_at_one_position_send_the_file_once);
+	tcase_add_test(tests, a_sendfile_that_waits_for_its_turn_can_be_ended);
+	tcase_add_test(tests, an_out_that_is_closed_as_sendfile_reads_is_not_written_to);
 	tcase_add_test(tests, sendfile_copies_a_file_to_a_file);
 	tcase_add_test(tests,
 		       sendfile_004_stopped_midway_it_tells_how_much_was_sent);

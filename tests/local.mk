@@ -35,6 +35,7 @@ suites = \
 	%D%/check_perform_files \
 	%D%/check_poll \
 	%D%/check_pool \
+	%D%/check_position \
 	%D%/check_process \
 	%D%/check_process_ends \
 	%D%/check_process_storm \
@@ -150,6 +151,8 @@ tests_check_poll_LDADD = $(suite_libs)
 tests_check_poll_LDFLAGS = $(suite_ldflags)
 tests_check_pool_LDADD = $(suite_libs)
 tests_check_pool_LDFLAGS = $(suite_ldflags)
+tests_check_position_LDADD = $(suite_libs)
+tests_check_position_LDFLAGS = $(suite_ldflags) -Wl,--wrap=write
 tests_check_process_LDADD = $(suite_libs)
 tests_check_process_LDFLAGS = $(suite_ldflags)
 tests_check_process_ends_LDADD = $(suite_libs)
@@ -175,7 +178,7 @@ tests_check_select_storm_LDFLAGS = $(suite_ldflags)
 tests_check_semaphore_LDADD = $(suite_libs)
 tests_check_semaphore_LDFLAGS = $(suite_ldflags)
 tests_check_sendfile_LDADD = $(suite_libs)
-tests_check_sendfile_LDFLAGS = $(suite_ldflags)
+tests_check_sendfile_LDFLAGS = $(suite_ldflags) -Wl,--wrap=preadv2
 tests_check_server_LDADD = $(suite_libs)
 tests_check_server_LDFLAGS = $(suite_ldflags)
 tests_check_server_close_LDADD = $(suite_libs)

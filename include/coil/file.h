@@ -30,7 +30,9 @@ struct statx;
 /*
  * As read(2) and write(2), at the file's position: the count, which may be
  * short, 0 at the end, or a negative errno (-EPIPE for a pipe or socket that
- * nobody reads; SIGPIPE is not raised).  A blocking fd stays as it is and stops
+ * nobody reads; SIGPIPE is not raised).  Users of one position never write to the
+ * same place or read the same bytes, as with the system calls; the calls of one fd
+ * have their turns in order.  A blocking fd stays as it is and stops
  * only this task; a write to a blocking terminal or named FIFO may be cut short
  * at 4096 bytes.  A blocking terminal with less room than that may stop the loop
  * until its reader has made some; one that was opened with O_NONBLOCK does not.
@@ -51,15 +53,16 @@ COIL_MUST_CHECK ssize_t coil_pwrite(int fd, const void *buf, size_t len,
  * or at the file's position when offset is NULL.  Returns the count or a
  * negative errno; on an error too *offset, or the position, has moved by what
  * was sent.  -EINVAL for an in or out of another kind or a negative *offset:
- * then nothing was sent.  Without copying, if out is O_NONBLOCK or a file.
+ * then nothing was sent.  Calls at the position of one fd have their turns one
+ * after the other.  Without copying, if out is a socket or pipe with O_NONBLOCK.
  */
 COIL_MUST_CHECK ssize_t coil_sendfile(int out, int in, off_t *offset,
 				      size_t count);
 
 /*
  * As splice(2): moves up to len bytes between two fds of which one is a pipe;
- * parks until both ends are ready.  The count, 0 at the end of in, or a
- * negative errno; -EAGAIN only with SPLICE_F_NONBLOCK.
+ * parks until both ends are ready.  The count, 0 at the end of in or for a len of
+ * 0, or a negative errno; -EAGAIN only with SPLICE_F_NONBLOCK.
  */
 COIL_MUST_CHECK ssize_t coil_splice(int in, off_t *in_offset, int out,
 				    off_t *out_offset, size_t len,
