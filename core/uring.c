@@ -464,7 +464,8 @@ static void give_time(struct uring *uring, bool wait)
 {
 	struct pollfd pollfd = { .fd = uring->ring.ring_fd, .events = POLLIN };
 
-	io_uring_get_events(&uring->ring);
+	if (holds_more(uring))
+		io_uring_get_events(&uring->ring);
 	if (wait && !io_uring_cq_ready(&uring->ring))
 		(void)poll(&pollfd, 1, 1);
 }

@@ -24,6 +24,7 @@ static struct {
 	atomic_int error;	/* of those that fail */
 	atomic_int first;	/* the first that fails, counted from 1 */
 	atomic_int last;
+	atomic_int step;	/* from one that fails to the next */
 	atomic_int count;	/* of calls since the run began */
 } enter;
 
@@ -54,7 +55,7 @@ static void *answer(void *arg)
 		n = ++enter.count;
 		memset(&answer, 0, sizeof(answer));
 		answer.id = call.id;
-		if (n >= enter.first && n <= enter.last)
+		if (n >= enter.first && n <= enter.last && !((n - enter.first) % enter.step))
 			answer.error = -enter.error;
 		else
 			answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
@@ -64,9 +65,10 @@ static void *answer(void *arg)
 	return NULL;
 }
 
-/* From now on the calls from first to last fail. */
-static void fail_enter(int error, int first, int last)
+/* Of the calls from now on every step-th fails, from first to last. */
+static void fail_enter(int error, int first, int last, int step)
 {
+	enter.step = step;
 	enter.error = error;
 	enter.first = first;
 	enter.last = last;
@@ -239,7 +241,7 @@ static void fail_each(void *arg)
 		int last = first + failures[which].calls - 1;
 
 		alarm(20);
-		fail_enter(failures[which].error, first, last);
+		fail_enter(failures[which].error, first, last, 1);
 		require(coil_run_with(&options, use_everything, NULL) == 7);
 		require(enter.count > last);
 	}
@@ -263,6 +265,26 @@ START_TEST(a_run_ends_right_whichever_submission_failed)
 }
 END_TEST
 
+static void fail_many(void *arg)
+{
+	(void)arg;
+	if (!hand_over_enter())
+		_exit(77);
+	for (options.entries = 1; options.entries <= ENTRIES; options.entries++) {
+		for (int i = 0; i < 6; i++) {
+			alarm(20);
+			fail_enter(EAGAIN, 1 + i % 3, 1000000, 2 + i / 3);
+			require(coil_run_with(&options, use_everything, NULL) == 7);
+		}
+	}
+}
+
+START_TEST(a_run_ends_right_though_every_second_or_third_submission_fails)
+{
+	ends_well(fail_many, NULL);
+}
+END_TEST
+
 static int copy_reason(void *arg)
 {
 	snprintf(arg, 200, "%s %s", coil_backend_name(), coil_backend_reason());
@@ -277,7 +299,7 @@ static void fail_all(void *arg)
 	if (!hand_over_enter())
 		_exit(77);
 	unsetenv("COIL_BACKEND");
-	fail_enter(EAGAIN, 1, 1000000);
+	fail_enter(EAGAIN, 1, 1000000, 1);
 	require(!coil_run(copy_reason, reason));
 	require(!strcmp(reason, "epoll uring: io_uring_enter: EAGAIN"));
 }
@@ -300,6 +322,7 @@ Suite *suite(void)
 	tests = tcase_create("ring");
 	tcase_add_loop_test(tests, a_run_ends_right_whichever_submission_failed, 0,
 			    ENTRIES * FAILURES);
+	tcase_add_test(tests, a_run_ends_right_though_every_second_or_third_submission_fails);
 	tcase_add_test(tests, where_nothing_can_be_submitted_epoll_serves_and_says_why);
 	suite_add_tcase(whole, tests);
 	return whole;
