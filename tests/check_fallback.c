@@ -42,16 +42,20 @@ struct io_uring_probe *__wrap_io_uring_get_probe_ring(struct io_uring *ring);
 /* A ring on which all is allowed but what kernel.refused has. */
 static int restrict_ring(struct io_uring *ring)
 {
-	struct io_uring_restriction allowed[80];
+	struct io_uring_restriction allowed[260];
+	struct io_uring_probe *probe = __real_io_uring_get_probe_ring(ring);
 	unsigned n = 0;
 
+	ck_assert_ptr_nonnull(probe);
 	memset(allowed, 0, sizeof(allowed));
-	for (unsigned opcode = 0; opcode < IORING_OP_LAST; opcode++) {
+	/* A restriction to an opcode that the kernel does not know is an error. */
+	for (unsigned opcode = 0; opcode <= probe->last_op; opcode++) {
 		if (kernel.refused[opcode])
 			continue;
 		allowed[n].opcode = IORING_RESTRICTION_SQE_OP;
 		allowed[n++].sqe_op = (unsigned char)opcode;
 	}
+	io_uring_free_probe(probe);
 	allowed[n].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
 	allowed[n++].sqe_flags = 0xff;
 	allowed[n].opcode = IORING_RESTRICTION_REGISTER_OP;
