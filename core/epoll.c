@@ -583,7 +583,8 @@ static int wait_for_events(struct engine *engine, struct epoll_event *events,
 {
 	int64_t ms = ns / COIL_MILLISECOND + (ns % COIL_MILLISECOND != 0);
 #ifdef SYS_epoll_pwait2
-	struct timespec timeout = { ns / COIL_SECOND, ns % COIL_SECOND };
+	/* Not libc's, which has 32 bits on some systems: the call always takes 64. */
+	struct __kernel_timespec timeout = { ns / COIL_SECOND, ns % COIL_SECOND };
 	long n;
 
 	if (ns > 0 && ns < COIL_FOREVER && !engine->coarse) {
