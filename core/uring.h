@@ -21,6 +21,7 @@ struct uring {
 	struct io_uring ring;
 	struct coil_loop *loop;
 	unsigned flags;				/* of the set-up that was had */
+	bool small;				/* its completion ring, for want of memory */
 	int wake_fd;
 	int probe_fd;				/* an epoll fd: see has_poll(); or -1 */
 	bool wake_armed;

@@ -9,8 +9,10 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
-enum { ENTRIES = 256, CQ_FACTOR = 16, CQ_MOST = 65536 };
+enum { ENTRIES = 256, CQ_FACTOR = 16, CQ_FACTOR_SMALL = 2, CQ_MOST = 65536 };
+enum { LIMIT_MS = 32 };		/* the longest of the waits for memory; 63 ms in all */
 enum { TRIES = 50 };		/* a millisecond apart */
 
 /* What the fast path wants, less what this kernel does not know. */
@@ -45,7 +47,7 @@ static int try_flags(struct uring *uring, unsigned entries, unsigned flags)
 {
 	struct io_uring_params params = { .flags = consistent(flags) };
 
-	params.cq_entries = entries * CQ_FACTOR;
+	params.cq_entries = entries * (uring->small ? CQ_FACTOR_SMALL : CQ_FACTOR);
 	if (params.cq_entries > CQ_MOST)
 		params.cq_entries = CQ_MOST;
 	uring->flags = params.flags;
@@ -70,6 +72,25 @@ static int set_up(struct uring *uring, unsigned entries)
 	return err;
 }
 
+/*
+ * A ring counts against its user's RLIMIT_MEMLOCK, and the kernel gives the memory of
+ * a closed ring back some milliseconds later.  A small completion ring overflows
+ * sooner, which costs time but loses nothing.
+ */
+static int set_up_within_limit(struct uring *uring, unsigned entries)
+{
+	int err = set_up(uring, entries);
+
+	for (int ms = 1; err == -ENOMEM && ms <= LIMIT_MS; ms *= 2) {
+		(void)poll(NULL, 0, ms);
+		err = set_up(uring, entries);
+	}
+	uring->small = err == -ENOMEM;
+	if (uring->small)
+		err = set_up(uring, entries);
+	return err;
+}
+
 /* COOP_TASKRUN is not missed where DEFER_TASKRUN is had. */
 static void say_flags(const struct uring *uring, char *reason, size_t size)
 {
@@ -84,20 +105,30 @@ static void say_flags(const struct uring *uring, char *reason, size_t size)
 		used += (size_t)snprintf(reason + used, size - used, "%s%s",
 					 used ? ", " : "io_uring without ", wanted[i].name);
 	}
+	if (uring->small && used < size)
+		snprintf(reason + used, size - used,
+			 "%s a completion ring of %u entries (RLIMIT_MEMLOCK)",
+			 used ? ", with" : "io_uring with", uring->ring.cq.ring_entries);
 }
 
 static void say_refusal(int err, char *reason, size_t size)
 {
 	FILE *file = err == -EPERM ? fopen("/proc/sys/kernel/io_uring_disabled", "re") : NULL;
+	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
 	int disabled = 0;
 
 	if (file && fscanf(file, "%d", &disabled) != 1)
 		disabled = 0;
 	if (file)
 		fclose(file);
+	if (err == -ENOMEM)
+		getrlimit(RLIMIT_MEMLOCK, &limit);
 	if (disabled)
 		snprintf(reason, size, "io_uring_setup: EPERM (kernel.io_uring_disabled=%d)",
 			 disabled);
+	else if (limit.rlim_cur != RLIM_INFINITY)
+		snprintf(reason, size, "io_uring_setup: ENOMEM (RLIMIT_MEMLOCK is %llu KiB)",
+			 (unsigned long long)limit.rlim_cur / 1024);
 	else
 		snprintf(reason, size, "io_uring_setup: %s", strerrorname_np(-err));
 }
@@ -221,7 +252,7 @@ static int try_essentials(struct uring *uring, char *reason, size_t size)
 
 int coil__uring_set_up(struct uring *uring, unsigned entries, char *reason, size_t size)
 {
-	int err = set_up(uring, entries ? entries : ENTRIES);
+	int err = set_up_within_limit(uring, entries ? entries : ENTRIES);
 
 	if (err) {
 		say_refusal(err, reason, size);

@@ -28,6 +28,7 @@ suites = \
 	%D%/check_gather \
 	%D%/check_group \
 	%D%/check_listen \
+	%D%/check_limits \
 	%D%/check_lock \
 	%D%/check_name \
 	%D%/check_oom \
@@ -137,6 +138,9 @@ tests_check_group_LDADD = $(suite_libs)
 tests_check_group_LDFLAGS = $(suite_ldflags)
 tests_check_listen_LDADD = $(suite_libs)
 tests_check_listen_LDFLAGS = $(suite_ldflags)
+tests_check_limits_LDADD = $(suite_libs)
+tests_check_limits_LDFLAGS = $(suite_ldflags) \
+	-Wl,--wrap=io_uring_queue_init_params
 tests_check_lock_LDADD = $(suite_libs)
 tests_check_lock_LDFLAGS = $(suite_ldflags)
 tests_check_name_LDADD = $(suite_libs)
@@ -321,6 +325,7 @@ VALGRIND_SUITES = \
 check_LTLIBRARIES += %D%/libsupport.la
 tests_libsupport_la_SOURCES = \
 	%D%/events.h \
+	%D%/everything.h \
 	%D%/ops.h \
 	%D%/processes.h \
 	%D%/queues.h \

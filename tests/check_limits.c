@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rings within a limit of locked memory, which a user has little of and the kernel
+ * gives back late.
+ */
+#include "tests/everything.h"
+#include <sys/resource.h>
+
+static struct {
+	unsigned forbidden;		/* set-up flags that are EINVAL */
+	unsigned no_memory;		/* set-ups that fail with ENOMEM */
+	unsigned room;			/* more completions do not fit; 0: all do */
+	unsigned completions;		/* that the last ring has room for */
+	unsigned set_ups;
+} kernel;
+
+int __real_io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
+				      struct io_uring_params *params);
+int __wrap_io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
+				      struct io_uring_params *params);
+
+int __wrap_io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
+				      struct io_uring_params *params)
+{
+	if (params->flags & kernel.forbidden)
+		return -EINVAL;
+	kernel.set_ups++;
+	if (kernel.no_memory) {
+		kernel.no_memory--;
+		return -ENOMEM;
+	}
+	if (kernel.room && params->cq_entries > kernel.room)
+		return -ENOMEM;
+	kernel.completions = params->cq_entries;
+	return __real_io_uring_queue_init_params(entries, ring, params);
+}
+
+/*
+ * Memory.
+ */
+
+/* 1 GiB of locked memory: a limit, if one that is not met. */
+static void limit_memory(void)
+{
+	struct rlimit limit;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_MEMLOCK, &limit), 0);
+	if (limit.rlim_max > 1 << 30)
+		limit.rlim_max = 1 << 30;
+	limit.rlim_cur = limit.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
+}
+
+START_TEST(a_ring_waits_for_memory_that_comes_back_late)
+{
+	char reason[200] = "";
+
+	for (unsigned n = 1; n <= 4; n++) {
+		kernel.no_memory = n;
+		kernel.set_ups = 0;
+		ck_assert_int_eq(run_best(copy_reason, reason), 0);
+		ck_assert_str_eq(reason, "uring the best there is");
+		ck_assert_uint_eq(kernel.set_ups, n + 1);
+		ck_assert_uint_eq(kernel.completions, 4096);
+	}
+}
+END_TEST
+
+START_TEST(where_memory_is_short_the_completion_ring_is_small_and_the_reason_says_so)
+{
+	char reason[200] = "";
+
+	kernel.room = 512;
+	ck_assert_int_eq(run_best(copy_reason, reason), 0);
+	ck_assert_str_eq(reason, "uring io_uring with a completion ring of 512 entries "
+				 "(RLIMIT_MEMLOCK)");
+	ck_assert_int_eq(run_best(use_everything, "uring"), 0);
+	kernel.forbidden = IORING_SETUP_DEFER_TASKRUN;
+	ck_assert_int_eq(run_best(copy_reason, reason), 0);
+	ck_assert_str_eq(reason, "uring io_uring without DEFER_TASKRUN, with a completion ring "
+				 "of 512 entries (RLIMIT_MEMLOCK)");
+}
+END_TEST
+
+START_TEST(where_there_is_no_memory_for_a_ring_epoll_serves_and_names_the_limit)
+{
+	char reason[200] = "", *named;
+
+	limit_memory();
+	kernel.room = 1;
+	ck_assert_int_eq(run_best(copy_reason, reason), 0);
+	named = strstr(reason, "epoll uring: io_uring_setup: ENOMEM (RLIMIT_MEMLOCK is ");
+	ck_assert_msg(named == reason && strstr(reason, " KiB)"), "%s", reason);
+}
+END_TEST
+
+/* A user with room for some ten rings, whom nobody else is. */
+static void be_limited(void)
+{
+	const struct rlimit limit = { 1 << 20, 1 << 20 };
+	unsigned id = 100000 + (unsigned)getpid();
+
+	if (getuid() || setgid(id) || setuid(id) || setrlimit(RLIMIT_MEMLOCK, &limit))
+		_exit(77);
+}
+
+static void run_in_a_row(void *arg)
+{
+	(void)arg;
+	be_limited();
+	for (int i = 0; i < 200; i++) {
+		if (coil_run(give, INT(7)) != 7)
+			_exit(1);
+	}
+}
+
+START_TEST(more_runs_in_a_row_than_the_limit_has_rings_for_all_have_a_ring)
+{
+	char said[1000];
+	int status = in_child(run_in_a_row, NULL, said, sizeof(said));
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		printf("skip: only root can be a user of its own\n");
+	else
+		ck_assert_msg(!status, "%#x", status);
+}
+END_TEST
+
+Suite *suite(void)
+{
+	Suite *whole;
+	TCase *tests;
+
+	if (support_skip_on("sim", "it is about io_uring") ||
+	    support_skip_on("epoll", "it is about io_uring"))
+		return NULL;
+	whole = suite_create("limits");
+	tests = tcase_create("memory");
+	tcase_add_test(tests, a_ring_waits_for_memory_that_comes_back_late);
+	tcase_add_test(
+		tests,
+		where_memory_is_short_the_completion_ring_is_small_and_the_reason_says_so);
+	tcase_add_test(tests,
+		       where_there_is_no_memory_for_a_ring_epoll_serves_and_names_the_limit);
+	tcase_add_test(tests,
+		       more_runs_in_a_row_than_the_limit_has_rings_for_all_have_a_ring);
+	suite_add_tcase(whole, tests);
+	return whole;
+}
