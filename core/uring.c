@@ -71,7 +71,7 @@ static int uring_open(struct coil_loop *loop, const struct coil_options *options
 		free(uring);
 		return err;
 	}
-	err = coil__uring_set_up(uring, options->entries, reason, size);
+	err = coil__uring_set_up(uring, options, reason, size);
 	if (err) {
 		close(uring->wake_fd);
 		free(uring);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct coil_loop;
+struct coil_options;
 
 /* The user_data of the loop's own operations; all others are addresses of ops. */
 enum tag { TAG_IGNORE, TAG_TIMEOUT, TAG_MOVE, TAG_WAKE, TAG_TEST, TAG_LAST };
@@ -21,6 +22,7 @@ struct uring {
 	struct io_uring ring;
 	struct coil_loop *loop;
 	unsigned flags;				/* of the set-up that was had */
+	unsigned disabled;			/* IORING_SETUP_R_DISABLED, to restrict it; or 0 */
 	bool small;				/* its completion ring, for want of memory */
 	int wake_fd;
 	int probe_fd;				/* an epoll fd: see has_poll(); or -1 */
@@ -33,10 +35,10 @@ struct uring {
 };
 
 /*
- * Sets the ring up with a submission queue of that many entries (0: 256) and tries
- * what there is no loop without.  Returns 0 or a negative errno, and writes why, or
- * what the ring has to do without, to reason.
+ * Sets the ring up as options says and tries what there is no loop without.  Returns 0
+ * or a negative errno, and writes why, or what the ring has to do without, to reason.
  */
-int coil__uring_set_up(struct uring *uring, unsigned entries, char *reason, size_t size);
+int coil__uring_set_up(struct uring *uring, const struct coil_options *options,
+		       char *reason, size_t size);
 
 #endif

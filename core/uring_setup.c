@@ -5,11 +5,14 @@
  */
 #include "core/sanitize.h"
 #include "core/uring.h"
+#include <coil/run.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 enum { ENTRIES = 256, CQ_FACTOR = 16, CQ_FACTOR_SMALL = 2, CQ_MOST = 65536 };
 enum { LIMIT_MS = 32 };		/* the longest of the waits for memory; 63 ms in all */
@@ -45,7 +48,7 @@ static unsigned consistent(unsigned flags)
 
 static int try_flags(struct uring *uring, unsigned entries, unsigned flags)
 {
-	struct io_uring_params params = { .flags = consistent(flags) };
+	struct io_uring_params params = { .flags = consistent(flags) | uring->disabled };
 
 	params.cq_entries = entries * (uring->small ? CQ_FACTOR_SMALL : CQ_FACTOR);
 	if (params.cq_entries > CQ_MOST)
@@ -250,25 +253,81 @@ static int try_essentials(struct uring *uring, char *reason, size_t size)
 	return err;
 }
 
-int coil__uring_set_up(struct uring *uring, unsigned entries, char *reason, size_t size)
-{
-	int err = set_up_within_limit(uring, entries ? entries : ENTRIES);
+/*
+ * What coil asks of a ring: restrict_ring has the kernel refuse the rest.  An opcode
+ * that is missing here is performed otherwise on a restricted ring (core/perform.c).
+ */
+static const unsigned char used[] = {
+	IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_CONNECT, IORING_OP_FALLOCATE,
+	IORING_OP_FSYNC, IORING_OP_FTRUNCATE, IORING_OP_LINKAT, IORING_OP_MKDIRAT,
+	IORING_OP_OPENAT, IORING_OP_POLL_ADD, IORING_OP_READ, IORING_OP_READV,
+	IORING_OP_RECV, IORING_OP_RECVMSG, IORING_OP_RENAMEAT, IORING_OP_SEND,
+	IORING_OP_SENDMSG, IORING_OP_SPLICE, IORING_OP_STATX, IORING_OP_SYMLINKAT,
+	IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE, IORING_OP_UNLINKAT, IORING_OP_WRITE,
+	IORING_OP_WRITEV,
+};
 
+/*
+ * Restricts a ring that is disabled so far, and enables it.  No flag of a request is
+ * allowed, as none is used; of what may be registered, only to undo what
+ * prepare() did.  liburing's calls for these are not in all of its libraries.
+ */
+static int restrict_ring(const struct uring *uring)
+{
+	struct io_uring_restriction allowed[sizeof(used) + 1];
+	unsigned n = 1;
+
+	memset(allowed, 0, sizeof(allowed));
+	allowed[0].opcode = IORING_RESTRICTION_REGISTER_OP;
+	allowed[0].register_op = IORING_UNREGISTER_RING_FDS;
+	for (size_t i = 0; i < sizeof(used); i++) {
+		if (uring->refused[used[i]])
+			continue;
+		allowed[n].opcode = IORING_RESTRICTION_SQE_OP;
+		allowed[n++].sqe_op = used[i];
+	}
+	if (syscall(SYS_io_uring_register, uring->ring.ring_fd, IORING_REGISTER_RESTRICTIONS,
+		    allowed, n) ||
+	    syscall(SYS_io_uring_register, uring->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS,
+		    NULL, 0))
+		return -errno;
+	return 0;
+}
+
+/* On a ring that has its flags. */
+static int prepare(struct uring *uring, bool restricted, char *reason, size_t size)
+{
+	int err = probe(uring, reason, size);
+
+	if (err)
+		return err;
+	/* Each entry need not look up the fd then.  Where it is refused, they do. */
+	(void)io_uring_register_ring_fd(&uring->ring);
+	if (restricted)
+		err = restrict_ring(uring);
+	if (err)
+		snprintf(reason, size, "io_uring cannot be restricted: %s", strerrorname_np(-err));
+	return err ? err : try_essentials(uring, reason, size);
+}
+
+int coil__uring_set_up(struct uring *uring, const struct coil_options *options,
+		       char *reason, size_t size)
+{
+	int err;
+
+	uring->disabled = options->restrict_ring ? IORING_SETUP_R_DISABLED : 0;
+	err = set_up_within_limit(uring, options->entries ? options->entries : ENTRIES);
 	if (err) {
 		say_refusal(err, reason, size);
 		return err;
 	}
 	sanitize_mapping();
-	err = probe(uring, reason, size);
-	if (!err)
-		err = try_essentials(uring, reason, size);
+	err = prepare(uring, options->restrict_ring, reason, size);
 	if (err) {
 		sanitize_mapping();
 		io_uring_queue_exit(&uring->ring);
 		return err;
 	}
-	/* Each entry need not look up the fd then.  Where it is refused, they do. */
-	(void)io_uring_register_ring_fd(&uring->ring);
 	/* The child of a fork must not submit to its parent's ring. */
 	io_uring_ring_dontfork(&uring->ring);
 	say_flags(uring, reason, size);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rings within a limit of locked memory, which a user has little of and the kernel
- * gives back late.
+ * Rings within a limit: of locked memory, which a user has little of and the kernel
+ * gives back late; and restricted to what coil uses.
  */
 #include "tests/everything.h"
+#include "core/loop.h"
+#include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 static struct {
@@ -126,6 +129,120 @@ START_TEST(more_runs_in_a_row_than_the_limit_has_rings_for_all_have_a_ring)
 }
 END_TEST
 
+/*
+ * Restrictions.
+ */
+
+static const struct uring *ring_of_this_loop(void)
+{
+	return coil_current_loop()->engine;
+}
+
+static int use_everything_in_the_ring(void *arg)
+{
+	const struct uring *uring = ring_of_this_loop();
+	bool refused[256];
+
+	memcpy(refused, uring->refused, sizeof(refused));
+	use_everything("uring");
+	ck_assert_mem_eq(refused, uring->refused, sizeof(refused));
+	return *(int *)arg;
+}
+
+static int run_restricted(int (*fn)(void *arg), void *arg)
+{
+	const struct coil_options options = { .restrict_ring = true };
+
+	unsetenv("COIL_BACKEND");
+	return coil_run_with(&options, fn, arg);
+}
+
+START_TEST(a_restricted_ring_allows_all_that_coil_uses)
+{
+	int seven = 7;
+
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(run_restricted(use_everything_in_the_ring, &seven), 7);
+}
+END_TEST
+
+static int advise(void)
+{
+	static char page[4096] __attribute__((aligned(4096)));
+	struct op op = {0};
+
+	io_uring_prep_madvise(&op.sqe, page, sizeof(page), MADV_NORMAL);
+	return (int)coil__op_run(&op);
+}
+
+static int do_what_is_foreign(void *arg)
+{
+	int fd = ring_of_this_loop()->ring.ring_fd;
+	int event_fd = eventfd(0, EFD_CLOEXEC), *results = arg;
+
+	results[0] = advise();
+	results[1] = syscall(SYS_io_uring_register, fd, IORING_REGISTER_EVENTFD, &event_fd, 1)
+			     ? -errno
+			     : 0;
+	close(event_fd);
+	return 0;
+}
+
+START_TEST(a_restricted_ring_refuses_what_coil_does_not_use)
+{
+	int results[2] = {0};
+
+	ck_assert_int_eq(run_best(do_what_is_foreign, results), 0);
+	ck_assert_int_eq(results[0], 0);
+	ck_assert_int_eq(results[1], 0);
+	ck_assert_int_eq(run_restricted(do_what_is_foreign, results), 0);
+	ck_assert_int_eq(results[0], -EACCES);
+	ck_assert_int_eq(results[1], -EACCES);
+}
+END_TEST
+
+static int refuse_restrictions(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_register, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IORING_REGISTER_RESTRICTIONS, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+
+	return install(code, COUNT(code));
+}
+
+static void run_where_no_ring_can_be_restricted(void *arg)
+{
+	char reason[200] = "";
+
+	(void)arg;
+	if (refuse_restrictions())
+		_exit(77);
+	if (run_best(copy_reason, reason) || strcmp(reason, "uring the best there is"))
+		_exit(1);
+	if (run_restricted(copy_reason, reason))
+		_exit(2);
+	dprintf(STDERR_FILENO, "%s", reason);
+}
+
+START_TEST(where_no_ring_can_be_restricted_epoll_serves_and_says_why)
+{
+	char said[1000];
+	int status = in_child(run_where_no_ring_can_be_restricted, NULL, said, sizeof(said));
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+		printf("skip: no seccomp filter can be had here\n");
+		return;
+	}
+	ck_assert_msg(!status, "%#x: %s", status, said);
+	ck_assert_str_eq(said, "epoll uring: io_uring cannot be restricted: EINVAL");
+}
+END_TEST
+
 Suite *suite(void)
 {
 	Suite *whole;
@@ -144,6 +261,11 @@ Suite *suite(void)
 		       where_there_is_no_memory_for_a_ring_epoll_serves_and_names_the_limit);
 	tcase_add_test(tests,
 		       more_runs_in_a_row_than_the_limit_has_rings_for_all_have_a_ring);
+	suite_add_tcase(whole, tests);
+	tests = tcase_create("restrictions");
+	tcase_add_test(tests, a_restricted_ring_allows_all_that_coil_uses);
+	tcase_add_test(tests, a_restricted_ring_refuses_what_coil_does_not_use);
+	tcase_add_test(tests, where_no_ring_can_be_restricted_epoll_serves_and_says_why);
 	suite_add_tcase(whole, tests);
 	return whole;
 }

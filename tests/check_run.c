@@ -216,17 +216,16 @@ START_TEST(options_that_make_no_sense_are_einval)
 	struct coil_options flags = { .flags = 1 },
 			    tiny = { .stack_size = 4096 };
 	struct coil_options entries = { .entries = 32769 };
-	struct coil_options reserved[4] = {
-		{ .reserved = { 1, 0, 0, 0 } }, { .reserved = { 0, 1, 0, 0 } },
-		{ .reserved = { 0, 0, 1, 0 } }, { .reserved = { 0, 0, 0, 1 } },
-	};
+	struct coil_options reserved;
 
 	ck_assert_int_eq(coil_run_with(&flags, give, NULL), -EINVAL);
 	ck_assert_int_eq(coil_run_with(&tiny, give, NULL), -EINVAL);
 	ck_assert_int_eq(coil_run_with(&entries, give, NULL), -EINVAL);
-	for (int i = 0; i < 4; i++)
-		ck_assert_int_eq(coil_run_with(&reserved[i], give, NULL),
-				 -EINVAL);
+	for (size_t i = 0; i < sizeof(reserved.reserved) / sizeof(*reserved.reserved); i++) {
+		memset(&reserved, 0, sizeof(reserved));
+		reserved.reserved[i] = 1;
+		ck_assert_int_eq(coil_run_with(&reserved, give, NULL), -EINVAL);
+	}
 	ck_assert_int_eq(coil_run_with(NULL, give, INT(4)), 4);
 }
 END_TEST

@@ -27,8 +27,8 @@ suites = \
 	%D%/check_future \
 	%D%/check_gather \
 	%D%/check_group \
-	%D%/check_listen \
 	%D%/check_limits \
+	%D%/check_listen \
 	%D%/check_lock \
 	%D%/check_name \
 	%D%/check_oom \
@@ -136,11 +136,11 @@ tests_check_gather_LDADD = $(suite_libs)
 tests_check_gather_LDFLAGS = $(suite_ldflags)
 tests_check_group_LDADD = $(suite_libs)
 tests_check_group_LDFLAGS = $(suite_ldflags)
-tests_check_listen_LDADD = $(suite_libs)
-tests_check_listen_LDFLAGS = $(suite_ldflags)
 tests_check_limits_LDADD = $(suite_libs)
 tests_check_limits_LDFLAGS = $(suite_ldflags) \
 	-Wl,--wrap=io_uring_queue_init_params
+tests_check_listen_LDADD = $(suite_libs)
+tests_check_listen_LDFLAGS = $(suite_ldflags)
 tests_check_lock_LDADD = $(suite_libs)
 tests_check_lock_LDFLAGS = $(suite_ldflags)
 tests_check_name_LDADD = $(suite_libs)
@@ -348,6 +348,7 @@ suite_ldflags = $(AM_LDFLAGS) \
 	-Wl,--wrap=calloc \
 	-Wl,--wrap=coil__op_complete \
 	-Wl,--wrap=coil__ready \
+	-Wl,--wrap=coil__uring_set_up \
 	-Wl,--wrap=epoll_ctl \
 	-Wl,--wrap=free \
 	-Wl,--wrap=malloc \

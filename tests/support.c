@@ -2,6 +2,7 @@
 #include "tests/support.h"
 #include "core/backend.h"
 #include "core/sanitize.h"
+#include "core/uring.h"
 #include <coil/run.h>
 #include <dirent.h>
 #include <dlfcn.h>
@@ -59,6 +60,8 @@ int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 int __real_epoll_ctl(int epoll_fd, int verb, int fd, struct epoll_event *event);
 void __real__mark_point(const char *file, int line);
 TCase *__real_tcase_create(const char *name);
+int __real_coil__uring_set_up(struct uring *uring, const struct coil_options *options,
+			      char *reason, size_t size);
 
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
@@ -75,6 +78,8 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 int __wrap_epoll_ctl(int epoll_fd, int verb, int fd, struct epoll_event *event);
 void __wrap__mark_point(const char *file, int line);
 TCase *__wrap_tcase_create(const char *name);
+int __wrap_coil__uring_set_up(struct uring *uring, const struct coil_options *options,
+			      char *reason, size_t size);
 
 static size_t place_of(const void *at, size_t capacity)
 {
@@ -522,6 +527,17 @@ TCase *__wrap_tcase_create(const char *name)
  */
 
 static const char *engine;
+
+/* COIL_TEST_RESTRICT: with a restricted ring, whatever the test asks for. */
+int __wrap_coil__uring_set_up(struct uring *uring, const struct coil_options *options,
+			      char *reason, size_t size)
+{
+	struct coil_options restricted = *options;
+
+	if (getenv("COIL_TEST_RESTRICT"))
+		restricted.restrict_ring = true;
+	return __real_coil__uring_set_up(uring, &restricted, reason, size);
+}
 
 const char *support_engine(void)
 {

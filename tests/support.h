@@ -42,7 +42,10 @@ Suite *suite(void);
 /* Runs fn on a loop; its result must be 0. */
 void support_run(int (*fn)(void *arg));
 
-/* "sim", "uring" or "epoll"; whether time is simulated. */
+/*
+ * "sim", "uring" or "epoll"; whether time is simulated.  With COIL_TEST_RESTRICT in the
+ * environment every ring is a restricted one.
+ */
 const char *support_engine(void);
 bool support_simulated(void);
 bool support_on_valgrind(void);

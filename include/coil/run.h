@@ -10,6 +10,7 @@
 
 #include <coil/cdefs.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/select.h> /* sigset_t, also where <signal.h> is no more than C's */
@@ -27,7 +28,8 @@ struct coil_options {
 	unsigned entries;		/* of the submission ring; 0: 256 */
 	unsigned flags;			/* must be 0 */
 	const sigset_t *stop_signals;	/* the first cancels main, the second ends the process */
-	uint64_t reserved[4];
+	bool restrict_ring;		/* the ring refuses what coil does not use: coil_run(3) */
+	uint64_t reserved[3];
 };
 
 /*
