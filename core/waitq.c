@@ -16,6 +16,7 @@ static void add(struct coil_waitq *waitq, struct coil_waiter *waiter)
 	else
 		waitq->head = waiter;
 	waitq->tail = waiter;
+	waitq->size++;
 }
 
 void coil__waiter_remove(struct coil_waiter *waiter)
@@ -30,6 +31,7 @@ void coil__waiter_remove(struct coil_waiter *waiter)
 		waiter->next->prev = waiter->prev;
 	else
 		waitq->tail = waiter->prev;
+	waitq->size--;
 }
 
 static void leave(struct coil_waiter *waiter)
@@ -171,11 +173,7 @@ void *coil_waitq_peek(const struct coil_waitq *waitq)
 
 size_t coil_waitq_size(const struct coil_waitq *waitq)
 {
-	size_t n = 0;
-
-	for (const struct coil_waiter *waiter = waitq->head; waiter; waiter = waiter->next)
-		n++;
-	return n;
+	return waitq->size;
 }
 
 size_t coil_waitq_unpark_all(struct coil_waitq *waitq)

@@ -12,27 +12,27 @@
 #include <string.h>
 
 #define PINNED(PIN)				\
-	PIN(coil_barrier, 40, 8)		\
+	PIN(coil_barrier, 48, 8)		\
 	PIN(coil_case, 48, 8)			\
 	PIN(coil_channel, 8, 8)			\
-	PIN(coil_condition, 24, 8)		\
-	PIN(coil_event, 40, 8)			\
-	PIN(coil_future, 24, 8)			\
-	PIN(coil_group, 96, 8)			\
+	PIN(coil_condition, 32, 8)		\
+	PIN(coil_event, 48, 8)			\
+	PIN(coil_future, 32, 8)			\
+	PIN(coil_group, 104, 8)			\
 	PIN(coil_listen_options, 48, 8)		\
-	PIN(coil_lock, 24, 8)			\
+	PIN(coil_lock, 32, 8)			\
 	PIN(coil_options, 64, 8)		\
 	PIN(coil_process, 48, 8)		\
 	PIN(coil_process_options, 64, 8)	\
-	PIN(coil_queue, 184, 8)			\
-	PIN(coil_rwlock, 32, 8)			\
+	PIN(coil_queue, 208, 8)			\
+	PIN(coil_rwlock, 40, 8)			\
 	PIN(coil_scope, 56, 8)			\
-	PIN(coil_semaphore, 40, 8)		\
+	PIN(coil_semaphore, 48, 8)		\
 	PIN(coil_server_options, 104, 8)	\
 	PIN(coil_task_options, 56, 8)		\
 	PIN(coil_timeout, 56, 8)		\
 	PIN(coil_var, 8, 8)			\
-	PIN(coil_waitq, 16, 8)
+	PIN(coil_waitq, 24, 8)
 
 #define PIN_SIZE(name, size, alignment)                      \
 	_Static_assert(sizeof(struct name) == (size),        \

@@ -33,8 +33,8 @@ static void is_fresh(const struct coil_barrier *barrier)
 	ck_assert(!coil_barrier_broken(barrier));
 	ck_assert_int_eq(barrier->leaving, 0);
 	ck_assert(!barrier->failing);
-	ck_assert_ptr_null(barrier->first);
-	ck_assert_ptr_null(barrier->last);
+	ck_assert_ptr_null(barrier->waiting.head);
+	ck_assert_ptr_null(barrier->waiting.tail);
 }
 
 /* Starts n tasks that come, with names from "a" on. */

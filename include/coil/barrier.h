@@ -9,6 +9,7 @@
  */
 
 #include <coil/cdefs.h>
+#include <coil/waitq.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,8 +18,6 @@
 extern "C" {
 #endif
 
-struct coil_barrier_waiter;
-
 /* Must stay until all who came have left. */
 struct coil_barrier {
 	int parties;
@@ -26,11 +25,10 @@ struct coil_barrier {
 	bool broken;
 	bool failing;		/* those who leave do so with an error */
 	uintptr_t thread;	/* whose tasks they are */
-	struct coil_barrier_waiter *first;
-	struct coil_barrier_waiter *last;
+	struct coil_waitq waiting;
 };
 
-#define COIL_BARRIER(parties) { (parties), 0, false, false, 0, NULL, NULL }
+#define COIL_BARRIER(parties) { (parties), 0, false, false, 0, { NULL, NULL, 0 } }
 
 /*
  * Parks until parties tasks have come.  Returns a number from 0, for the first,

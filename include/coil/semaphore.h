@@ -25,8 +25,8 @@ struct coil_semaphore {
 };
 
 /* n permits; the second refuses to be given back more than were taken. */
-#define COIL_SEMAPHORE(n) { (n), 0, false, { NULL, NULL } }
-#define COIL_BOUNDED_SEMAPHORE(n) { (n), (n), true, { NULL, NULL } }
+#define COIL_SEMAPHORE(n) { (n), 0, false, { NULL, NULL, 0 } }
+#define COIL_BOUNDED_SEMAPHORE(n) { (n), (n), true, { NULL, NULL, 0 } }
 
 /*
  * Takes a permit, parking while there is none.  Returns 0; -ECANCELED or

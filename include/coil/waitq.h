@@ -21,6 +21,7 @@ struct coil_waiter;
 struct coil_waitq {
 	struct coil_waiter *head;
 	struct coil_waiter *tail;
+	size_t size;
 };
 
 /*
@@ -64,7 +65,7 @@ struct coil_task *coil_waitq_unpark_with(struct coil_waitq *waitq, void **data);
 /* The data of the first waiter, which stays; NULL if nobody waits. */
 void *coil_waitq_peek(const struct coil_waitq *waitq);
 
-/* How many wait in it, whom it counts one by one; who stands there twice counts twice. */
+/* Returns the number of waiters.  O(1).  A task that is queued twice counts twice. */
 size_t coil_waitq_size(const struct coil_waitq *waitq);
 
 /* Unparks all; returns how many there were. */
