@@ -2,8 +2,8 @@
 /*
  * Waiting for tasks.  Those calls that consume a handle put one struct watch,
  * which lies on their stack, into the task's consumer; there is no other, so a
- * gather of any size allocates nothing.  Those that only look (wait,
- * as_completed) hang a watch of their own on every task.
+ * gather of any size allocates nothing.  Those that only look
+ * (coil_wait, and completed.c) hang a watch of their own on every task.
  */
 #include "core/list.h"
 #include "core/loop.h"
@@ -327,7 +327,7 @@ int coil_gather(struct coil_task *tasks[], size_t n, int results[])
 }
 
 /*
- * wait and as_completed.
+ * wait.
  */
 
 struct look {
@@ -488,60 +488,4 @@ int coil_wait(struct coil_task *tasks[], size_t n, enum coil_wait until, int64_t
 			return err;
 	}
 	return (int)count_done(tasks, n, &distinct, &failed);
-}
-
-static void swap(struct coil_task *tasks[], size_t a, size_t b)
-{
-	struct coil_task *task = tasks[a];
-
-	tasks[a] = tasks[b];
-	tasks[b] = task;
-}
-
-/* The one that ended first, of those from first on; n if none has. */
-static size_t earliest(struct coil_task *tasks[], size_t first, size_t n)
-{
-	size_t least = n;
-
-	for (size_t i = first; i < n; i++) {
-		if (tasks[i]->done && (least == n || tasks[i]->since < tasks[least]->since))
-			least = i;
-	}
-	return least;
-}
-
-int coil_as_completed(struct coil_task *tasks[], size_t n, size_t *done)
-{
-	struct coil_task *self = coil__self();
-	struct look look = { .waiter = self, .first = true };
-	size_t at, first;
-	int err;
-
-	if (self->pending == -EPERM)
-		return -EPERM;
-	if (!done || (n && !tasks))
-		return -EINVAL;
-	if (*done >= n)
-		return -ENOENT;
-	first = *done;
-	err = look_check(self, tasks + first, n - first);
-	if (err)
-		return err;
-	if (self->pending)
-		return coil__refuse(self);
-	at = earliest(tasks, first, n);
-	if (at == n) {
-		err = look_park(self, &look, tasks + first, n - first);
-		if (err)
-			return err == WAKE_REQUEST ? coil__scope_deliver(self) : err;
-		at = earliest(tasks, first, n);
-	}
-	swap(tasks, first, at);
-	*done = first + 1;
-	/* Further handles of the same task are no further results. */
-	for (size_t i = *done; i < n; i++) {
-		if (tasks[i] == tasks[first])
-			swap(tasks, (*done)++, i);
-	}
-	return (int)first;
 }

@@ -3,6 +3,7 @@
 
 libcoil_all_la_SOURCES += \
 	%D%/channel.c \
+	%D%/completed.c \
 	%D%/cxx.c \
 	%D%/epoll.c \
 	%D%/fd.c \

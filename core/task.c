@@ -450,6 +450,7 @@ void coil__task_free(struct coil_task *task)
 	struct coil_loop *loop = task->loop;
 
 	if (unlikely(task->has_more)) {
+		coil__turns_drop(task);
 		free(task->name);
 		task->name = NULL;
 		coil__vars_unref(task->vars);

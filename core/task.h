@@ -36,6 +36,7 @@ struct watch {
 };
 
 struct vars;
+struct turn;
 
 struct coil_task {
 	void *context;			/* where to enter it */
@@ -74,6 +75,7 @@ struct coil_task {
 	struct coil_task *sibling_prev;
 	struct coil_task *cancel_next;	/* of those that are yet to be told */
 	const void *mark;		/* counts a task once: see gather.c */
+	struct turn *turns;		/* in iterations: completed.c */
 	struct vars *vars;		/* its own, or shared with its creator: var.c */
 	struct { void *caught; unsigned count; } cxx;	/* of __cxa_get_globals() */
 	void *fake;			/* ASan's frames of this stack while it rests */
@@ -147,6 +149,9 @@ struct coil_task *coil__task_new(struct coil_loop *loop, const struct coil_task_
 void coil__task_start(struct coil_task *task, bool eager);
 void coil__task_unref(struct coil_task *task);
 void coil__task_free(struct coil_task *task);
+
+/* Of a task that is about to be freed. */
+void coil__turns_drop(struct coil_task *task);
 
 void coil__watch(struct watch *watch, struct coil_task *task);
 void coil__unwatch(struct watch *watch);

@@ -12,6 +12,7 @@ suites = \
 	%D%/check_channel \
 	%D%/check_channel_storm \
 	%D%/check_close \
+	%D%/check_completed \
 	%D%/check_condition \
 	%D%/check_datagram \
 	%D%/check_dial \
@@ -104,6 +105,8 @@ tests_check_channel_storm_LDADD = $(suite_libs)
 tests_check_channel_storm_LDFLAGS = $(suite_ldflags)
 tests_check_close_LDADD = $(suite_libs)
 tests_check_close_LDFLAGS = $(suite_ldflags)
+tests_check_completed_LDADD = $(suite_libs)
+tests_check_completed_LDFLAGS = $(suite_ldflags)
 tests_check_condition_LDADD = $(suite_libs)
 tests_check_condition_LDFLAGS = $(suite_ldflags)
 tests_check_datagram_LDADD = $(suite_libs)
