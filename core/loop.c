@@ -368,11 +368,10 @@ static int64_t next_deadline(struct coil_loop *loop)
 
 static void look_around(struct coil_loop *loop)
 {
-	int64_t deadline = 0, trim;
+	int64_t deadline = 0, trim = coil__stacks_trim(&loop->stacks, loop->pass_start);
 
 	if (!coil__ready_count(loop)) {
 		deadline = next_deadline(loop);
-		trim = coil__stacks_trim(&loop->stacks, loop->pass_start);
 		if (trim < deadline)
 			deadline = trim;
 	}

@@ -16,13 +16,10 @@
 enum {
 	SLAB_FIRST = 16,	/* stacks; each slab doubles the last ... */
 	SLAB_LAST = 4096,	/* ... up to this many */
-	WARM_ALWAYS = 64,	/* stacks that are never given back */
 	TRIM_BATCH = 256,	/* at most so many at a time */
 	COLOURS = 16,		/* tops a cache line apart: see coil__stack_take */
 	LINE = 64,
 };
-
-#define PERIOD (5 * COIL_SECOND)
 
 /*
  * The guard comes on top of what was asked for.  That also makes the usual size
@@ -265,29 +262,48 @@ static void give_back(struct stacks *stacks, uint32_t number)
 	stacks->spare[stacks->count - ++stacks->cold_count] = number;
 }
 
-int64_t coil__stacks_trim(struct stacks *stacks, int64_t now)
+/*
+ * Half of those that were warm all through the last seconds.  What comes back to the
+ * pool while a crowd of tasks ends shows when those seconds have gone by.
+ */
+static uint32_t spare_now(struct stacks *stacks)
 {
-	uint32_t spare;
+	uint32_t least = stacks->warm_low, spare;
 
-	if (stacks->warm_count <= WARM_ALWAYS) {
-		stacks->period_end = 0;
-		return COIL_FOREVER;
-	}
-	if (!stacks->period_end) {
-		stacks->period_end = now + PERIOD;
-		stacks->warm_low = stacks->warm_count;
-	}
-	if (now < stacks->period_end)
-		return stacks->period_end;
-	spare = stacks->warm_low / 2;
+	for (int i = 0; i < TRIM_SECONDS - 1; i++)
+		least = stacks->lows[i] < least ? stacks->lows[i] : least;
+	spare = least / 2;
 	if (stacks->warm_count - spare < WARM_ALWAYS)
 		spare = stacks->warm_count - WARM_ALWAYS;
-	for (uint32_t i = 0; i < spare && i < TRIM_BATCH; i++)
-		give_back(stacks, stacks->spare[--stacks->warm_count]);
-	if (spare > TRIM_BATCH) {
-		stacks->warm_low -= 2 * TRIM_BATCH;
-		return now + COIL_MILLISECOND;
+	memmove(stacks->lows + 1, stacks->lows, (TRIM_SECONDS - 2) * sizeof(*stacks->lows));
+	stacks->lows[0] = stacks->warm_low;
+	for (int i = 0; i < TRIM_SECONDS - 1; i++)
+		stacks->lows[i] -= stacks->lows[i] < spare ? stacks->lows[i] : spare;
+	stacks->warm_low = stacks->warm_count - spare;
+	return spare;
+}
+
+int64_t coil__stacks_trim_some(struct stacks *stacks, int64_t now)
+{
+	if (stacks->warm_count <= WARM_ALWAYS) {
+		stacks->trim_at = 0;
+		stacks->giving = 0;
+		return COIL_FOREVER;
 	}
-	stacks->period_end = 0;
-	return now + PERIOD;
+	if (!stacks->trim_at) {
+		memset(stacks->lows, 0, sizeof(stacks->lows));
+		stacks->warm_low = stacks->warm_count;
+		stacks->trim_at = now + COIL_SECOND;
+	}
+	if (now < stacks->trim_at)
+		return stacks->trim_at;
+	if (!stacks->giving)
+		stacks->giving = spare_now(stacks);
+	for (int i = 0; i < TRIM_BATCH && stacks->giving; i++) {
+		stacks->giving--;
+		if (stacks->warm_count > WARM_ALWAYS)
+			give_back(stacks, stacks->spare[--stacks->warm_count]);
+	}
+	stacks->trim_at = now + (stacks->giving ? COIL_MILLISECOND : COIL_SECOND);
+	return stacks->trim_at;
 }

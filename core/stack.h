@@ -28,6 +28,11 @@ enum stack_state {
 	STACK_ENTERED = 2,	/* a context stands on it that can be entered again */
 };
 
+enum {
+	WARM_ALWAYS = 64,	/* stacks that are never given back */
+	TRIM_SECONDS = 5,	/* in which the others were not needed before they are */
+};
+
 struct slab {
 	struct slab *next;
 	char *base;
@@ -44,8 +49,10 @@ struct stacks {
 	uint32_t cold_count;	/* ... and of those given back, from the end down */
 	uint32_t carved;	/* stacks made so far */
 	uint32_t count;		/* stacks that the slabs have room for */
-	uint32_t warm_low;	/* the fewest that were warm in this period */
-	int64_t period_end;	/* when warm_low is acted upon */
+	uint32_t warm_low;	/* the fewest that were warm in this second */
+	uint32_t lows[TRIM_SECONDS - 1];	/* ... and in those before, the last first */
+	uint32_t giving;	/* to be given back, some at a time */
+	int64_t trim_at;	/* when to look again; 0: no more are warm than always are */
 	struct slab *slabs;	/* the newest first; stacks are carved from it */
 	struct list own;	/* taken, of other sizes */
 	bool mprotect;		/* the kernel has no guard regions for us */
@@ -113,10 +120,17 @@ struct stack *coil__stacks_each(const struct stacks *stacks, struct stack_cursor
 void coil__stack_unmap(struct stacks *stacks, struct stack *stack);
 
 /*
- * Gives back, a batch at a time, half of the stacks that nobody needed in the
- * last period.  Returns when to come again, COIL_FOREVER when nothing is due.
+ * Gives back, each second and a batch at a time, half of the stacks that no task needed
+ * in the last seconds.  Returns when to come again, COIL_FOREVER when nothing is due.
  */
-int64_t coil__stacks_trim(struct stacks *stacks, int64_t now);
+int64_t coil__stacks_trim_some(struct stacks *stacks, int64_t now);
+
+static inline int64_t coil__stacks_trim(struct stacks *stacks, int64_t now)
+{
+	if (stacks->warm_count <= WARM_ALWAYS && !stacks->trim_at)
+		return INT64_MAX;
+	return coil__stacks_trim_some(stacks, now);
+}
 
 /* The lowest address a task may use. */
 static inline char *coil__stack_limit(const struct stacks *stacks, const struct stack *stack)

@@ -384,7 +384,7 @@ static size_t stacks_in_memory(void)
 	return n;
 }
 
-/* Its periods are some seconds long. */
+/* That takes seconds. */
 COIL_TEST(stacks_that_are_not_needed_are_given_back)
 {
 	size_t most, left;
@@ -405,6 +405,52 @@ COIL_TEST(stacks_that_are_not_needed_are_given_back)
 	for (int i = 0; i < 100; i++)
 		ck_assert_int_eq(coil_sleep(COIL_SECOND), 0);
 	crowd(3000);
+}
+
+static bool trim_over;
+
+static int be_ready_always(void *arg)
+{
+	(void)arg;
+	while (!trim_over) {
+		sim_advance(10 * COIL_MILLISECOND);
+		ck_assert_int_eq(coil_yield(), 0);
+	}
+	return 0;
+}
+
+COIL_TEST(stacks_are_given_back_while_a_task_is_always_ready)
+{
+	struct coil_task *task;
+
+	if (SANITIZED || !support_simulated())
+		return;
+	task = start(be_ready_always, NULL);
+	crowd(2000);
+	for (int i = 0; i < 60; i++)
+		ck_assert_int_eq(coil_sleep(COIL_SECOND), 0);
+	ck_assert_uint_le(stacks_in_memory(), 200);
+	trim_over = true;
+	ck_assert_int_eq(coil_await(task), 0);
+}
+
+static int sleep_for(void *arg)
+{
+	return coil_sleep((intptr_t)arg * COIL_MILLISECOND);
+}
+
+/* The first stacks come back long before the last. */
+COIL_TEST(stacks_are_given_back_in_seconds_after_a_crowd_that_ends_slowly)
+{
+	struct coil_group group = {0};
+
+	if (SANITIZED || !support_simulated())
+		return;
+	for (int i = 0; i < 2000; i++)
+		ck_assert_int_eq(coil_group_create_task(&group, sleep_for, INT(i)), 0);
+	ck_assert_int_eq(coil_group_wait(&group), 0);
+	ck_assert_int_eq(coil_sleep(8 * COIL_SECOND), 0);
+	ck_assert_uint_le(stacks_in_memory(), 500);
 }
 
 COIL_TEST(stacks_that_are_needed_now_and_then_are_kept)
@@ -475,6 +521,8 @@ Suite *suite(void)
 	tcase_add_test(tests, an_idle_task_is_one_page);
 	tcase_add_test(tests, so_many_tasks_can_wait_at_once);
 	tcase_add_test(tests, stacks_that_are_not_needed_are_given_back);
+	tcase_add_test(tests, stacks_are_given_back_while_a_task_is_always_ready);
+	tcase_add_test(tests, stacks_are_given_back_in_seconds_after_a_crowd_that_ends_slowly);
 	tcase_add_test(tests, stacks_that_are_needed_now_and_then_are_kept);
 	tcase_add_test(tests, under_mlockall_guards_are_pages_and_slabs_small);
 	suite_add_tcase(whole, tests);
