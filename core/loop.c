@@ -163,6 +163,7 @@ void coil__loop_close(struct coil_loop *loop)
 	coil__stacks_close(&loop->stacks);
 	free(loop->fds);
 	free(loop->ready);
+	free(loop->spare);
 	coil__loop_unref(loop);
 }
 
@@ -264,8 +265,8 @@ static void mark(struct coil_loop *loop)
 static bool stuck(struct coil_loop *loop)
 {
 	return !coil__ready_count(loop) && !loop->ops && !loop->timers.count && !loop->jobs &&
-	       !loop->watched && !loop->due && atomic_load(&loop->refs) == 1 &&
-	       !coil__inbox_called(&loop->inbox);
+	       !loop->chores.head && !loop->watched && !loop->due &&
+	       atomic_load(&loop->refs) == 1 && !coil__inbox_called(&loop->inbox);
 }
 
 const char *coil__task_waits_for(const struct coil_task *task)
@@ -366,10 +367,20 @@ static int64_t next_deadline(struct coil_loop *loop)
 	return next;
 }
 
+static void run_chores(struct coil_loop *loop)
+{
+	while (unlikely(loop->chores.head != NULL)) {
+		struct chore *chore = container_of(loop->chores.head, struct chore, link);
+
+		chore->run(chore);
+	}
+}
+
 static void look_around(struct coil_loop *loop)
 {
 	int64_t deadline = 0, trim = coil__stacks_trim(&loop->stacks, loop->pass_start);
 
+	run_chores(loop);
 	if (!coil__ready_count(loop)) {
 		deadline = next_deadline(loop);
 		if (trim < deadline)
@@ -426,10 +437,20 @@ static void cancel_ops(struct coil_loop *loop)
 	}
 }
 
-/* Where only jobs or requests are left, other threads may yet start a task. */
+/*
+ * Where only jobs or operations are left, other threads may yet start a task.  What
+ * the last task put off is done before the loop may end.
+ */
+static bool goes_on(struct coil_loop *loop)
+{
+	if (unlikely(!loop->task_count))
+		run_chores(loop);
+	return loop->task_count || loop->jobs || loop->ops;
+}
+
 void coil__loop_run(struct coil_loop *loop)
 {
-	while (loop->task_count || loop->jobs || loop->ops) {
+	while (goes_on(loop)) {
 		if (loop->main->done)
 			be_ending(loop);
 		if (unlikely(!loop->task_count && loop->ops))

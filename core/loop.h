@@ -22,6 +22,15 @@
 
 struct pool;
 
+/*
+ * Work that is put off until the loop next asks the kernel for anything.  run does it,
+ * takes the chore off the loop's list, and may not park.
+ */
+struct chore {
+	struct link link;
+	void (*run)(struct chore *chore);
+};
+
 struct coil_loop {
 	/* What a yield touches. */
 	struct coil_task **ready;	/* a ring with room for every task and root */
@@ -71,6 +80,8 @@ struct coil_loop {
 	struct fd *fds;
 	size_t fd_count;
 	struct pool *pool;
+	struct list chores;
+	void *spare;			/* a block of memory that streams pass on */
 
 	void (*error_handler)(const struct coil_task *, int, void *);
 	void *error_arg;

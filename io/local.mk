@@ -22,6 +22,7 @@ libcoil_all_la_SOURCES += \
 	%D%/socket.c \
 	%D%/spawn.c \
 	%D%/stream.c \
+	%D%/stream_queue.c \
 	%D%/stream_read.c \
 	%D%/stream_write.c \
 	%D%/unix.c \

@@ -24,9 +24,15 @@ static ssize_t result(ssize_t n)
 	return n < 0 ? -errno : n;
 }
 
-static ssize_t socket_send(struct coil_stream *stream, const void *buf, size_t len)
+static ssize_t socket_send(struct coil_stream *stream, const struct iovec *parts, int count)
 {
-	return result(send(stream->fd, buf, op_cut(len), MSG_DONTWAIT | MSG_NOSIGNAL));
+	struct msghdr msg = { .msg_iov = (struct iovec *)parts, .msg_iovlen = (size_t)count };
+
+	/* The plain call is the cheaper one. */
+	if (likely(count == 1))
+		return result(send(stream->fd, parts->iov_base, op_cut(parts->iov_len),
+				   MSG_DONTWAIT | MSG_NOSIGNAL));
+	return result(sendmsg(stream->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
 static int socket_shutdown(struct coil_stream *stream)
@@ -72,11 +78,11 @@ static ssize_t pipe_receive(struct coil_stream *stream, void *buf, size_t len)
 	return coil__op_try(&op);
 }
 
-static ssize_t pipe_send(struct coil_stream *stream, const void *buf, size_t len)
+static ssize_t pipe_send(struct coil_stream *stream, const struct iovec *parts, int count)
 {
 	struct op op = {0};
 
-	prepare_write(stream, &op, buf, len);
+	io_uring_prep_writev(&op.sqe, stream->fd, parts, (unsigned)count, UINT64_MAX);
 	return coil__op_try(&op);
 }
 
@@ -95,11 +101,11 @@ static ssize_t file_receive(struct coil_stream *stream, void *buf, size_t len)
 	return -EAGAIN;
 }
 
-static ssize_t file_send(struct coil_stream *stream, const void *buf, size_t len)
+static ssize_t file_send(struct coil_stream *stream, const struct iovec *parts, int count)
 {
 	(void)stream;
-	(void)buf;
-	(void)len;
+	(void)parts;
+	(void)count;
 	return -EAGAIN;
 }
 
@@ -180,6 +186,16 @@ void coil_stream_set_limits(struct coil_stream *stream, size_t read_limit, size_
 		return;
 	stream->limit = read_limit ? read_limit : DEFAULT_LIMIT;
 	stream->high_water = high_water ? high_water : DEFAULT_LIMIT;
+	stream->room = 0;
+}
+
+void coil_stream_cork(struct coil_stream *stream, bool on)
+{
+	if (!stream)
+		return;
+	stream->corked = on;
+	if (!on)
+		coil__stream_push(stream);
 }
 
 int coil_stream_fd(const struct coil_stream *stream)
@@ -224,6 +240,9 @@ static int end(struct coil_stream *stream, bool flush)
 	if (pending == -EPERM && (stream->sending || stream->reading || stream->writing))
 		return -EPERM;
 	stream->closed = true;
+	stream->room = 0;
+	/* Also for a caller that is cancelled: it was written before. */
+	coil__stream_push(stream);
 	coil_waitq_unpark_all(&stream->writer);
 	if (flush && !err)
 		err = coil__stream_drain(stream);

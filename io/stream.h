@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 /* Written and yet to be sent.  Bytes lie still, as the kernel reads them. */
 struct chunk {
@@ -22,6 +23,14 @@ struct chunk {
 	char bytes[];
 };
 
+/* What is left of a write: parts of the caller's memory.  The first is never empty. */
+struct rest {
+	const struct iovec *iov;
+	int count;
+	size_t skip;		/* bytes of the first part that are done */
+	size_t len;		/* bytes in all */
+};
+
 /*
  * What a stream asks of what carries it.  Neither waits: -EAGAIN.  One that has
  * said so becomes ready for what poll(2) calls POLLIN and POLLOUT.
@@ -29,7 +38,7 @@ struct chunk {
 struct transport {
 	bool pollable;		/* a file is not, and never has to be waited for */
 	ssize_t (*receive)(struct coil_stream *stream, void *buf, size_t len);
-	ssize_t (*send)(struct coil_stream *stream, const void *buf, size_t len);
+	ssize_t (*send)(struct coil_stream *stream, const struct iovec *parts, int count);
 	int (*shutdown)(struct coil_stream *stream);
 
 	/* One that waits, for a task's op or the stream's own. */
@@ -44,7 +53,7 @@ struct coil_stream {
 	unsigned refs;		/* the owner's, the server's, and one a task inside */
 	bool closed;
 	bool reading;		/* a task is */
-	bool writing;
+	bool writing;		/* a task has the turn to */
 
 	/* Arrived: of buf from start to end. */
 	bool ended;
@@ -61,15 +70,21 @@ struct coil_stream {
 	/* Queued. */
 	int write_error;
 	int lost;		/* why something that was taken was not sent */
+	bool gathering;		/* chore is on the loop's list: see stream_queue.c */
 	bool sending;		/* out is under way */
+	bool corked;
 	bool shut;
 	struct chunk *head;
 	struct chunk *tail;
 	size_t queued;
+	size_t room;		/* for small writes, without a further look; 0: look */
 	size_t high_water;
-	size_t low;		/* the one writer goes on at so many */
+	size_t low;		/* the one whose turn it is goes on at so many */
+	struct coil_waitq turns;	/* writers, in the order of their calls */
 	struct coil_waitq writer;
 	struct coil_waitq flushers;
+	struct coil_loop *loop;		/* whose list chore is on */
+	struct chore chore;
 	struct op out;
 };
 
@@ -93,6 +108,24 @@ void coil__stream_drop(struct coil_stream *stream, int why);
 
 /* Parks until nothing is queued.  The caller holds a reference. */
 int coil__stream_drain(struct coil_stream *stream);
+
+/* So many bytes more of it are done. */
+void coil__rest_skip(struct rest *rest, size_t n);
+
+/* Takes all of a small write, to be sent a little later; false: it goes another way. */
+bool coil__stream_gather(struct coil_stream *stream, const struct rest *rest);
+
+/* Begins to send what was gathered, if anything was.  Does not park. */
+void coil__stream_push(struct coil_stream *stream);
+
+/*
+ * Sends what was gathered and, behind it, the rest, without parking: how many bytes of
+ * the rest went (it is the less by them), or a negative errno.  Nothing is under way.
+ */
+ssize_t coil__stream_send(struct coil_stream *stream, struct rest *rest);
+
+/* Copies all of the rest to the queue: 0; or -ENOMEM, and nothing of it. */
+int coil__stream_enqueue(struct coil_stream *stream, struct rest *rest);
 
 /* Work that never has to wait must not starve the others: before a system call. */
 static inline void coil__stream_charge(void)

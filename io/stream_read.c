@@ -189,6 +189,8 @@ static ssize_t fill(struct coil_stream *stream, size_t more)
 		coil__stream_charge();
 		if (stream->closed)
 			return -ECANCELED;
+		if (stream->gathering && !stream->corked)
+			coil__stream_push(stream);
 		if (!stream->transport->pollable)
 			return receive_file(stream, more);
 		if (!stream->drained) {
@@ -196,6 +198,7 @@ static ssize_t fill(struct coil_stream *stream, size_t more)
 			if (n != -EAGAIN)
 				return n;
 		}
+		coil__stream_push(stream);
 		shrink(stream);
 		n = coil__poll_hint(stream->fd, POLLIN);
 		if (n < 0)
@@ -220,6 +223,8 @@ static ssize_t receive_direct(struct coil_stream *stream, void *buf, size_t len)
 
 	if (stream->buf)
 		give_back(stream);
+	if (stream->gathering)
+		coil__stream_push(stream);
 	stream->transport->prepare_receive(stream, &op, buf, len);
 	n = coil__op_run(&op);
 	if (unlikely(n <= 0))
@@ -292,19 +297,22 @@ ssize_t coil_stream_read_exactly(struct coil_stream *stream, void *buf, size_t l
 struct separator {
 	const char *bytes;
 	size_t len;
+	uint64_t kind;		/* see kind_of */
 	bool line;		/* the end of the stream is as good */
 };
 
+#define KIND_LINE UINT64_MAX
+
 /* What the next call recognises it by, that it need not search again; 0: nothing. */
-static uint64_t kind_of(const struct separator *sep)
+static uint64_t kind_of(const char *separator, size_t len)
 {
 	unsigned char bytes[8] = {0};
 	uint64_t kind;
 
-	if (sep->len >= sizeof(bytes))
+	if (len >= sizeof(bytes))
 		return 0;
-	memcpy(bytes, sep->bytes, sep->len);
-	bytes[sizeof(bytes) - 1] = (unsigned char)sep->len;
+	memcpy(bytes, separator, len);
+	bytes[sizeof(bytes) - 1] = (unsigned char)len;
 	memcpy(&kind, bytes, sizeof(kind));
 	return kind;
 }
@@ -328,11 +336,14 @@ static size_t find(struct coil_stream *stream, const struct separator *sep)
 	return SIZE_MAX;
 }
 
-/* Up to and with the separator: how many bytes, 0 at the end, a negative errno. */
-static ssize_t look_for(struct coil_stream *stream, const struct separator *sep)
+/*
+ * Up to and with the separator, which was found at at, or not yet: how many bytes, 0 at
+ * the end, a negative errno.
+ */
+static ssize_t look_for(struct coil_stream *stream, const struct separator *sep, size_t at)
 {
-	for (;;) {
-		size_t at = find(stream, sep), least;
+	for (;; at = find(stream, sep)) {
+		size_t least;
 		ssize_t n;
 
 		/* Where it begins, or may at best. */
@@ -353,14 +364,20 @@ static ssize_t look_for(struct coil_stream *stream, const struct separator *sep)
 
 static ssize_t until(struct coil_stream *stream, const struct separator *sep, const char **data)
 {
-	uint64_t kind = kind_of(sep);
+	size_t at;
 	ssize_t n;
 
-	if (!kind || kind != stream->searched_for)
+	if (!sep->kind || sep->kind != stream->searched_for)
 		stream->searched = 0;
-	stream->searched_for = kind;
+	stream->searched_for = sep->kind;
+	/* As a rule it is there already. */
+	at = find(stream, sep);
+	if (likely(at != SIZE_MAX && at <= stream->limit)) {
+		*data = take(stream, at + sep->len);
+		return (ssize_t)(at + sep->len);
+	}
 	enter(stream);
-	n = look_for(stream, sep);
+	n = look_for(stream, sep, at);
 	if (n > 0)
 		*data = take(stream, (size_t)n);
 	leave(stream);
@@ -370,19 +387,22 @@ static ssize_t until(struct coil_stream *stream, const struct separator *sep, co
 ssize_t coil_stream_read_until(struct coil_stream *stream, const char *bytes, size_t len,
 			       const char **data)
 {
-	struct separator sep = { bytes, len, false };
+	struct separator sep = { bytes, len, 0, false };
 	ssize_t n = begin(stream, data, 1);
 
 	if (n)
 		return n;
 	if (!bytes)
 		return -EFAULT;
-	return len ? until(stream, &sep, data) : -EINVAL;
+	if (!len)
+		return -EINVAL;
+	sep.kind = kind_of(bytes, len);
+	return until(stream, &sep, data);
 }
 
 ssize_t coil_stream_read_line(struct coil_stream *stream, const char **line)
 {
-	static const struct separator newline = { "\n", 1, true };
+	static const struct separator newline = { "\n", 1, KIND_LINE, true };
 	ssize_t n = begin(stream, line, 1);
 
 	return n ? n : until(stream, &newline, line);

@@ -2,10 +2,14 @@
 /*
  * The half of a stream that writes.
  *
- * With nothing queued a write is one system call.  What did not fit is copied to
- * chunks, and one op, the stream's own, sends the first of them again and again
- * until none is left; no task is parked for it.  A write of more than the queue
- * may hold sends from the caller's memory, parked, until the rest fits.
+ * A small write is copied to the queue (stream_queue.c), which is sent a little later.
+ * A large one is one system call, together with what was gathered before it.  What the
+ * kernel has no room for goes to the queue; a write of more than the queue may hold
+ * sends from the caller's memory, parked, until the rest fits.
+ *
+ * A write that has to park holds the turn, and others that come meanwhile stand in
+ * line for it.  So writes are whole and in the order of their calls.  The turn is
+ * handed on: stream->writing stays true.
  */
 #include "io/stream.h"
 #include "io/wait.h"
@@ -14,155 +18,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK = 4096 };
-
-static void free_chunks(struct coil_stream *stream)
-{
-	struct chunk *next;
-
-	for (struct chunk *chunk = stream->head; chunk; chunk = next) {
-		next = chunk->next;
-		free(chunk);
-	}
-	stream->head = stream->tail = NULL;
-	stream->queued = 0;
-}
-
-void coil__stream_drop(struct coil_stream *stream, int why)
-{
-	if (stream->head && !stream->lost)
-		stream->lost = why;
-	free_chunks(stream);
-	stream->write_error = why;
-}
-
-static void consume(struct coil_stream *stream, size_t n)
-{
-	struct chunk *chunk = stream->head;
-
-	chunk->start += n;
-	stream->queued -= n;
-	if (chunk->start < chunk->end)
-		return;
-	stream->head = chunk->next;
-	if (!stream->head)
-		stream->tail = NULL;
-	free(chunk);
-}
-
-static void wake(struct coil_stream *stream)
-{
-	if (stream->queued <= stream->low)
-		coil_waitq_unpark(&stream->writer);
-	if (!stream->head)
-		coil_waitq_unpark_all(&stream->flushers);
-}
-
-static void sent(struct op *op, int res, unsigned flags);
-
-static int start(struct coil_stream *stream)
-{
-	struct chunk *chunk = stream->head;
-	int err;
-
-	stream->out = (struct op){ .complete = sent, .what = "stream" };
-	stream->transport->prepare_send(stream, &stream->out, chunk->bytes + chunk->start,
-					chunk->end - chunk->start);
-	stream->sending = true;
-	err = coil__op_start(coil__loop, &stream->out);
-	if (err)
-		stream->sending = false;
-	return err;
-}
-
-/* The queue's own op has sent some.  Once the fd is gone close() does the rest. */
-static void sent(struct op *op, int res, unsigned flags)
-{
-	struct coil_stream *stream = container_of(op, struct coil_stream, out);
-
-	(void)flags;
-	stream->sending = false;
-	if (res > 0)
-		consume(stream, (size_t)res);
-	if (stream->fd < 0)
-		return;
-	if (res <= 0 && (res != -EINTR || op->cancelled))
-		coil__stream_drop(stream, res ? res : -EIO);
-	if (stream->head) {
-		res = start(stream);
-		if (res)
-			coil__stream_drop(stream, res);
-	}
-	wake(stream);
-}
-
-static struct chunk *new_chunk(size_t size)
-{
-	struct chunk *chunk;
-
-	if (size < CHUNK)
-		size = CHUNK;
-	chunk = malloc(sizeof(*chunk) + size);
-	if (!chunk)
-		return NULL;
-	chunk->next = NULL;
-	chunk->start = chunk->end = 0;
-	chunk->size = size;
-	return chunk;
-}
-
-static void append(struct coil_stream *stream, const char *bytes, size_t len)
-{
-	struct chunk *chunk = stream->tail;
-
-	memcpy(chunk->bytes + chunk->end, bytes, len);
-	chunk->end += len;
-	stream->queued += len;
-}
-
-/* All of it, or -ENOMEM and nothing. */
-static int enqueue(struct coil_stream *stream, const char *bytes, size_t len)
-{
-	size_t room = stream->tail ? stream->tail->size - stream->tail->end : 0;
-	struct chunk *chunk = NULL;
-	int err;
-
-	if (room > len)
-		room = len;
-	if (room < len) {
-		chunk = new_chunk(len - room);
-		if (!chunk)
-			return -ENOMEM;
-	}
-	if (room)
-		append(stream, bytes, room);
-	if (chunk) {
-		if (stream->tail)
-			stream->tail->next = chunk;
-		else
-			stream->head = chunk;
-		stream->tail = chunk;
-		append(stream, bytes + room, len - room);
-	}
-	if (stream->sending)
-		return 0;
-	/* It was empty, and is again if this fails. */
-	err = start(stream);
-	if (err)
-		free_chunks(stream);
-	return err;
-}
-
 /* From the caller's memory, as the queue is empty and may not hold so much. */
-static ssize_t send_directly(struct coil_stream *stream, const char *bytes, size_t len)
+static ssize_t send_directly(struct coil_stream *stream, struct rest *rest)
 {
+	const char *bytes = (const char *)rest->iov->iov_base + rest->skip;
 	struct op op = {0};
 	ssize_t n;
 
-	stream->transport->prepare_send(stream, &op, bytes, len);
+	stream->transport->prepare_send(stream, &op, bytes, rest->iov->iov_len - rest->skip);
 	n = coil__op_run(&op);
 	if (coil__stream_is_final(&op, n))
 		stream->write_error = (int)n;
+	if (n > 0)
+		coil__rest_skip(rest, (size_t)n);
 	return n;
 }
 
@@ -174,37 +42,56 @@ static int wait_for_room(struct coil_stream *stream, size_t rest)
 	return coil_waitq_park_for(&stream->writer, NULL, "stream");
 }
 
-/* One step of a write that has to queue: how many bytes it took. */
-static ssize_t step(struct coil_stream *stream, const char *bytes, size_t rest)
+static bool fits(const struct coil_stream *stream, size_t len)
 {
-	int err;
+	return len <= stream->high_water && stream->queued <= stream->high_water - len;
+}
 
+/* One step of a write that has to queue. */
+static ssize_t step(struct coil_stream *stream, struct rest *rest)
+{
 	if (stream->closed)
 		return -ECANCELED;
 	if (stream->write_error)
 		return stream->write_error;
-	if (rest <= stream->high_water && stream->queued <= stream->high_water - rest) {
-		err = enqueue(stream, bytes, rest);
-		return err ? err : (ssize_t)rest;
-	}
-	return stream->head ? wait_for_room(stream, rest) : send_directly(stream, bytes, rest);
+	if (stream->shut)
+		return -EPIPE;
+	if (fits(stream, rest->len))
+		return coil__stream_enqueue(stream, rest);
+	coil__stream_push(stream);
+	return stream->head ? wait_for_room(stream, rest->len) : send_directly(stream, rest);
 }
 
-/* A write of which done bytes are sent, and there is more to queue. */
-static ssize_t write_rest(struct coil_stream *stream, const char *bytes, size_t len, size_t done)
+static int take_turn(struct coil_stream *stream)
 {
+	if (stream->writing)
+		return coil_waitq_park_for(&stream->turns, NULL, "stream");
+	stream->writing = true;
+	return 0;
+}
+
+static void pass_turn(struct coil_stream *stream)
+{
+	if (!coil_waitq_unpark(&stream->turns))
+		stream->writing = false;
+}
+
+/* A write of so many bytes of which the rest has to be queued. */
+static ssize_t write_rest(struct coil_stream *stream, struct rest *rest, size_t len)
+{
+	size_t done;
 	bool alive;
-	ssize_t n = 0;
+	ssize_t n;
 
 	stream->refs++;
-	stream->writing = true;
-	while (n >= 0 && done < len) {
-		n = step(stream, bytes + done, len - done);
-		if (n > 0)
-			done += (size_t)n;
+	n = take_turn(stream);
+	if (!n) {
+		while (n >= 0 && rest->len)
+			n = step(stream, rest);
+		pass_turn(stream);
 	}
+	done = len - rest->len;
 	alive = !stream->closed && !stream->write_error;
-	stream->writing = false;
 	coil__stream_unref(stream);
 	return n >= 0 || (done && alive) ? (ssize_t)done : n;
 }
@@ -215,37 +102,110 @@ static int begin(const struct coil_stream *stream)
 		return -EINVAL;
 	if (unlikely(stream->closed))
 		return -EBADF;
-	if (unlikely(stream->writing))
-		return -EBUSY;
-	return coil__enter();
+	return likely(!coil__self()->pending) ? 0 : coil__enter();
 }
 
-ssize_t coil_stream_write(struct coil_stream *stream, const void *buf, size_t len)
+/* A write that is not gathered. */
+static ssize_t write_now(struct coil_stream *stream, struct rest *rest)
 {
-	ssize_t n = begin(stream);
+	size_t len = rest->len;
+	ssize_t n = 0;
 
-	if (unlikely(n))
-		return n;
-	if (unlikely(!buf && len))
-		return -EFAULT;
+	if (stream->writing || stream->sending || (stream->corked && fits(stream, len)))
+		return write_rest(stream, rest, len);
+	n = coil__stream_send(stream, rest);
+	if (likely(!rest->len)) {
+		coil__stream_charge();
+		return (ssize_t)len;
+	}
+	if (n >= 0 || n == -EAGAIN || n == -EINTR)
+		return write_rest(stream, rest, len);
+	if (n != -ENOMEM && n != -ENOBUFS)
+		coil__stream_drop(stream, (int)n);
+	return n;
+}
+
+static ssize_t write_all(struct coil_stream *stream, struct rest *rest)
+{
+	if (unlikely(stream->writing) || !coil__stream_gather(stream, rest))
+		return write_now(stream, rest);
+	coil__stream_charge();
+	return (ssize_t)rest->len;
+}
+
+/* What a write of len bytes begins with. */
+static int begin_write(const struct coil_stream *stream, size_t len)
+{
+	int err = begin(stream);
+
+	if (unlikely(err))
+		return err;
 	if (unlikely(stream->write_error))
 		return stream->write_error;
 	if (unlikely(stream->shut))
 		return -EPIPE;
-	if (unlikely(!len || len > SSIZE_MAX))
-		return len ? -EINVAL : 0;
-	if (unlikely(stream->head))
-		return write_rest(stream, buf, len, 0);
-	n = stream->transport->send(stream, buf, len);
-	if (likely(n == (ssize_t)len)) {
-		coil__stream_charge();
-		return n;
+	return unlikely(len > SSIZE_MAX) ? -EINVAL : 0;
+}
+
+static ssize_t write_more(struct coil_stream *stream, const void *buf, size_t len)
+{
+	const struct iovec iov = { (void *)buf, len };
+	struct rest rest = { .iov = &iov, .count = 1, .len = len };
+	int err = begin_write(stream, len);
+
+	if (unlikely(err || !len))
+		return err;
+	if (unlikely(!buf))
+		return -EFAULT;
+	return write_all(stream, &rest);
+}
+
+/* The next of several small writes costs little more than its copy. */
+ssize_t coil_stream_write(struct coil_stream *stream, const void *buf, size_t len)
+{
+	struct chunk *chunk;
+
+	if (!stream || !buf || len - 1 >= stream->room || coil__self()->pending)
+		return write_more(stream, buf, len);
+	chunk = stream->tail;
+	memcpy(chunk->bytes + chunk->end, buf, len);
+	chunk->end += len;
+	stream->queued += len;
+	stream->room -= len;
+	coil__stream_charge();
+	return (ssize_t)len;
+}
+
+/* How many bytes, or a negative errno for a vector that is none. */
+static ssize_t length(const struct iovec *iov, int count)
+{
+	size_t len = 0;
+
+	if (count < 0 || count > IOV_MAX)
+		return -EINVAL;
+	if (!iov && count)
+		return -EFAULT;
+	for (int i = 0; i < count; i++) {
+		if (!iov[i].iov_base && iov[i].iov_len)
+			return -EFAULT;
+		if (iov[i].iov_len > SSIZE_MAX - len)
+			return -EINVAL;
+		len += iov[i].iov_len;
 	}
-	if (n >= 0 || n == -EAGAIN || n == -EINTR)
-		return write_rest(stream, buf, len, n > 0 ? (size_t)n : 0);
-	if (n != -ENOMEM && n != -ENOBUFS)
-		stream->write_error = (int)n;
-	return n;
+	return (ssize_t)len;
+}
+
+ssize_t coil_stream_writev(struct coil_stream *stream, const struct iovec *iov, int count)
+{
+	struct rest rest = { .iov = iov, .count = count };
+	ssize_t len = length(iov, count);
+	int err = begin_write(stream, 0);
+
+	if (unlikely(err || len <= 0))
+		return err ? err : len;
+	rest.len = (size_t)len;
+	coil__rest_skip(&rest, 0);
+	return write_all(stream, &rest);
 }
 
 ssize_t coil_stream_vprintf(struct coil_stream *stream, const char *format, va_list args)
@@ -288,15 +248,6 @@ ssize_t coil_stream_printf(struct coil_stream *stream, const char *format, ...)
 	return n;
 }
 
-int coil__stream_drain(struct coil_stream *stream)
-{
-	int err = 0;
-
-	while (!err && stream->head)
-		err = coil_waitq_park_for(&stream->flushers, NULL, "flush");
-	return err;
-}
-
 static int flush(struct coil_stream *stream)
 {
 	int err;
@@ -321,16 +272,12 @@ int coil_stream_flush(struct coil_stream *stream)
 	return stream->head ? flush(stream) : stream->write_error;
 }
 
-int coil_stream_shutdown(struct coil_stream *stream)
+static int shut(struct coil_stream *stream)
 {
-	int err = begin(stream);
+	int err;
 
-	if (err)
-		return err;
 	if (stream->shut)
 		return 0;
-	stream->refs++;
-	stream->writing = true;
 	err = coil__stream_drain(stream);
 	if (!err && stream->closed)
 		err = -ECANCELED;
@@ -339,7 +286,21 @@ int coil_stream_shutdown(struct coil_stream *stream)
 	if (!err)
 		err = stream->transport->shutdown(stream);
 	stream->shut = !err;
-	stream->writing = false;
+	return err;
+}
+
+int coil_stream_shutdown(struct coil_stream *stream)
+{
+	int err = begin(stream);
+
+	if (err)
+		return err;
+	stream->refs++;
+	err = take_turn(stream);
+	if (!err) {
+		err = shut(stream);
+		pass_turn(stream);
+	}
 	coil__stream_unref(stream);
 	return err;
 }

@@ -13,21 +13,47 @@ static void done(struct coil_stream *stream, int peer)
 		close(peer);
 }
 
-COIL_TEST(stream_023_a_write_to_an_idle_stream_is_sent_at_once)
+COIL_TEST(stream_023_a_write_to_an_idle_stream_is_sent_before_the_loop_sleeps)
 {
+	struct iovec parts[] = { { "ve", 2 }, { NULL, 0 }, { "ct", 2 }, { "or", 2 } };
 	char bytes[8];
 	int peer;
 	struct coil_stream *stream = unix_stream(&peer);
 
 	ck_assert_int_eq(coil_stream_write(stream, "data", 4), 4);
+	ck_assert_int_eq(coil_sleep(1), 0);
 	ck_assert_int_eq(recv(peer, bytes, 8, MSG_DONTWAIT), 4);
 	ck_assert_int_eq(coil_stream_write(stream, "", 0), 0);
 	ck_assert_int_eq(coil_stream_write(stream, NULL, 0), 0);
+	ck_assert_int_eq(coil_stream_writev(stream, NULL, 0), 0);
+	ck_assert_int_eq(coil_stream_writev(stream, parts + 1, 1), 0);
+	ck_assert_int_eq(coil_sleep(1), 0);
 	ck_assert_int_lt(recv(peer, bytes, 8, MSG_DONTWAIT), 0);
 	ck_assert_int_eq(coil_stream_printf(stream, "%d %s", 12, "x"), 4);
 	got_text(peer, "12 x");
 	ck_assert_int_eq(coil_stream_flush(stream), 0);
+	ck_assert_int_eq(coil_stream_writev(stream, parts, COUNT(parts)), 6);
+	got_text(peer, "vector");
 	done(stream, peer);
+}
+
+static struct iovec much_parts[40];
+
+static ssize_t write_parts(struct coil_stream *stream)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < STREAM_MUCH; i++)
+		stream_much[i] = (char)(i * 7 + i / 251);
+	for (size_t i = 0; i < COUNT(much_parts); i++) {
+		much_parts[i].iov_base = stream_much + at;
+		much_parts[i].iov_len = i % 5 ? (STREAM_MUCH / 128) * (i % 5) : 3;
+		if (i + 1 == COUNT(much_parts))
+			much_parts[i].iov_len = STREAM_MUCH - at;
+		at += much_parts[i].iov_len;
+		ck_assert_uint_le(at, STREAM_MUCH);
+	}
+	return coil_stream_writev(stream, much_parts, COUNT(much_parts));
 }
 
 static ssize_t write_pattern(struct coil_stream *stream)
@@ -37,11 +63,11 @@ static ssize_t write_pattern(struct coil_stream *stream)
 	return call_write(stream);
 }
 
-COIL_TEST(stream_025_what_could_not_be_sent_at_once_is_a_copy_and_comes_whole)
+static void much_comes_whole(ssize_t (*write)(struct coil_stream *stream))
 {
 	int peer;
 	struct coil_stream *stream = unix_stream(&peer);
-	struct stream_call call = { .fn = write_pattern, .stream = stream };
+	struct stream_call call = { .fn = write, .stream = stream };
 	struct coil_task *task = start_stream_call(&call);
 	static char bytes[STREAM_MUCH];
 	size_t got = 0, wrong = 0;
@@ -62,6 +88,12 @@ COIL_TEST(stream_025_what_could_not_be_sent_at_once_is_a_copy_and_comes_whole)
 		wrong += bytes[i] != (char)(i * 7 + i / 251);
 	ck_assert_uint_eq(wrong, 0);
 	done(stream, peer);
+}
+
+COIL_TEST(stream_025_what_could_not_be_sent_at_once_is_a_copy_and_comes_whole)
+{
+	much_comes_whole(write_pattern);
+	much_comes_whole(write_parts);
 }
 
 COIL_TEST(small_writes_behind_a_full_socket_come_in_order)
@@ -99,7 +131,7 @@ COIL_TEST(stream_026_after_an_error_no_write_reaches_the_kernel)
 	int fd = coil_stream_fd(stream), other[2];
 
 	close(peer);
-	ck_assert_int_eq(coil_stream_write(stream, "x", 1), -EPIPE);
+	ck_assert_int_eq(coil_stream_write(stream, stream_much, 5000), -EPIPE);
 	/* Under its number lies something that could be written. */
 	unix_pair(other, SOCK_STREAM | SOCK_NONBLOCK);
 	ck_assert_int_eq(dup3(other[0], fd, O_CLOEXEC), fd);
@@ -151,7 +183,8 @@ COIL_TEST(stream_028_who_writes_and_flushes_hears_soon_that_the_peer_is_gone)
 		err = n < 0 ? (int)n : coil_stream_flush(stream);
 	}
 	ck_assert(err == -EPIPE || err == -ECONNRESET);
-	done(stream, -1);
+	/* What was taken before is lost, and close() says so. */
+	ck_assert_int_eq(coil_stream_close(stream), err);
 }
 
 COIL_TEST(stream_032_shutdown_comes_after_what_is_queued_and_reading_goes_on)
@@ -161,14 +194,18 @@ COIL_TEST(stream_032_shutdown_comes_after_what_is_queued_and_reading_goes_on)
 	struct coil_stream *stream = unix_stream(&peer);
 	size_t filled = queue_some(stream, coil_stream_fd(stream));
 	struct stream_call call = { .fn = call_shutdown, .stream = stream, .result = -1 };
-	struct coil_task *task = start_stream_call(&call);
+	struct stream_call late = { .fn = call_write_one, .stream = stream };
+	struct stream_call again = { .fn = call_shutdown, .stream = stream, .result = -1 };
+	struct coil_task *tasks[] = {
+		start_stream_call(&call), start_stream_call(&late), start_stream_call(&again),
+	};
 
-	ck_assert(!coil_done(task));
-	ck_assert_int_eq(coil_stream_write(stream, "x", 1), -EBUSY);
-	ck_assert_int_eq(coil_stream_shutdown(stream), -EBUSY);
+	ck_assert(!coil_done(tasks[0]) && !coil_done(tasks[1]) && !coil_done(tasks[2]));
 	ck_assert_uint_eq(drain_until(peer, filled), filled);
-	ck_assert_int_eq(coil_await(task), 0);
+	ck_assert_int_eq(coil_gather(tasks, 3, NULL), 0);
 	ck_assert_int_eq(call.result, 0);
+	ck_assert_int_eq(late.result, -EPIPE);
+	ck_assert_int_eq(again.result, 0);
 	ck_assert_int_eq(recv(peer, &byte, 1, MSG_DONTWAIT), 0);
 	ck_assert_int_eq(coil_stream_shutdown(stream), 0);
 	ck_assert_int_eq(coil_stream_write(stream, "x", 1), -EPIPE);
@@ -240,7 +277,6 @@ COIL_TEST(stream_036_a_slow_reader_stops_the_writer_at_the_high_water)
 		ck_assert_uint_ge(stream->queued + 1000, waters[i]);
 		ck_assert_uint_eq(stream->queued, much_given);
 		ck_assert_uint_le(support_outstanding() - before, 2 * waters[i] + 16384);
-		ck_assert_int_eq(coil_stream_write(stream, "x", 1), -EBUSY);
 		ck_assert_uint_eq(drain_until(peer, filled + WRITTEN), filled + WRITTEN);
 		ck_assert_int_eq(coil_await(task), 0);
 		ck_assert_int_eq(call.result, 1000);
@@ -248,22 +284,130 @@ COIL_TEST(stream_036_a_slow_reader_stops_the_writer_at_the_high_water)
 	}
 }
 
-COIL_TEST(a_second_writer_is_ebusy_and_the_first_undisturbed)
+/*
+ * Several writers: each writes a piece of one letter, larger than the queue may hold.
+ */
+
+enum { WRITERS = 6, PIECE = 700000 };
+
+static struct letter {
+	struct coil_stream *stream;
+	char letter;
+	size_t len;
+	ssize_t result;
+} letters[WRITERS];
+
+static int write_letter(void *arg)
 {
+	struct letter *own = arg;
+	char *bytes = malloc(own->len);
+
+	ck_assert_ptr_nonnull(bytes);
+	memset(bytes, own->letter, own->len);
+	own->result = coil_stream_write(own->stream, bytes, own->len);
+	free(bytes);
+	return 0;
+}
+
+/* The peer takes all that comes until the tasks have ended: how many of each letter. */
+static void take_letters(int peer, struct coil_task *tasks[], size_t arrived[WRITERS])
+{
+	static char bytes[65536];
+	char order[2 * WRITERS] = "";
+	bool over = false;
+
+	memset(arrived, 0, WRITERS * sizeof(*arrived));
+	while (!over) {
+		ssize_t n;
+
+		over = true;
+		for (int i = 0; i < WRITERS; i++)
+			over = over && coil_done(tasks[i]);
+		ck_assert_int_eq(coil_sleep(10 * COIL_MICROSECOND), 0);
+		while ((n = recv(peer, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0) {
+			for (ssize_t i = 0; i < n; i++) {
+				size_t len = strlen(order);
+
+				if (!len || order[len - 1] != bytes[i])
+					order[len] = bytes[i];
+				ck_assert_uint_le(len, WRITERS);
+				arrived[bytes[i] - 'a']++;
+			}
+		}
+	}
+	/* None in the middle of another, and in the order of the calls. */
+	for (size_t i = 1; i < strlen(order); i++)
+		ck_assert_int_lt(order[i - 1], order[i]);
+}
+
+static void start_letters(struct coil_stream *stream, struct coil_task *tasks[])
+{
+	for (int i = 0; i < WRITERS; i++) {
+		letters[i] = (struct letter){ stream, (char)('a' + i), i % 2 ? 10 : PIECE, 0 };
+		tasks[i] = start(write_letter, &letters[i]);
+	}
+	ck_assert_int_eq(coil_sleep(MS), 0);
+}
+
+COIL_TEST(writes_of_several_tasks_are_whole_and_in_the_order_of_the_calls)
+{
+	struct coil_task *tasks[WRITERS];
+	size_t arrived[WRITERS];
 	int peer;
 	struct coil_stream *stream = unix_stream(&peer);
-	struct stream_call call = { .fn = call_write, .stream = stream };
-	struct coil_task *task = start_stream_call(&call);
 
-	ck_assert_int_eq(coil_stream_write(stream, "x", 1), -EBUSY);
-	ck_assert_int_eq(coil_stream_printf(stream, "x"), -EBUSY);
-	ck_assert_int_eq(coil_stream_shutdown(stream), -EBUSY);
+	start_letters(stream, tasks);
+	ck_assert(!coil_done(tasks[WRITERS - 1]));
 	give_text(peer, "line\n");
 	next_line(stream, "line\n");
-	ck_assert_uint_eq(drain_until(peer, STREAM_MUCH), STREAM_MUCH);
-	ck_assert_int_eq(coil_await(task), 0);
-	ck_assert_int_eq(call.result, STREAM_MUCH);
+	take_letters(peer, tasks, arrived);
+	for (int i = 0; i < WRITERS; i++) {
+		ck_assert_int_eq(coil_await(tasks[i]), 0);
+		ck_assert_int_eq(letters[i].result, i % 2 ? 10 : PIECE);
+		ck_assert_uint_eq(arrived[i], (size_t)letters[i].result);
+	}
 	done(stream, peer);
+}
+
+COIL_TEST(a_cancelled_writer_loses_nothing_of_the_others)
+{
+	for (int victim = 0; victim < WRITERS; victim++) {
+		struct coil_task *tasks[WRITERS];
+		size_t arrived[WRITERS];
+		int peer;
+		struct coil_stream *stream = unix_stream(&peer);
+
+		start_letters(stream, tasks);
+		coil_cancel(tasks[victim]);
+		take_letters(peer, tasks, arrived);
+		for (int i = 0; i < WRITERS; i++) {
+			ck_assert_int_eq(coil_await(tasks[i]), 0);
+			if (i != victim)
+				ck_assert_int_eq(letters[i].result, i % 2 ? 10 : PIECE);
+			else if (i)
+				ck_assert_int_eq(letters[i].result, -ECANCELED);
+			else
+				ck_assert_int_lt(letters[i].result, PIECE);
+			ck_assert_uint_eq(arrived[i], letters[i].result > 0 ?
+						    (size_t)letters[i].result : 0);
+		}
+		done(stream, peer);
+	}
+}
+
+COIL_TEST(a_close_sends_all_writers_away)
+{
+	struct coil_task *tasks[WRITERS];
+	int peer;
+	struct coil_stream *stream = unix_stream(&peer);
+
+	start_letters(stream, tasks);
+	ck_assert_int_eq(coil_stream_close(stream), 0);
+	for (int i = 0; i < WRITERS; i++) {
+		ck_assert_int_eq(coil_await(tasks[i]), 0);
+		ck_assert_int_eq(letters[i].result, -ECANCELED);
+	}
+	close(peer);
 }
 
 COIL_TEST(a_cancelled_write_of_less_than_the_high_water_took_nothing)
@@ -361,6 +505,7 @@ COIL_TEST(printf_makes_text_of_any_length)
 	memset(text, 't', sizeof(text) - 1);
 	for (size_t len = 510; len < 515; len++) {
 		ck_assert_int_eq(coil_stream_printf(stream, "%.*s", (int)len, text), (int)len);
+		ck_assert_int_eq(coil_stream_flush(stream), 0);
 		ck_assert_uint_eq(drain(peer), len);
 	}
 	ck_assert_int_eq(coil_stream_printf(stream, "%s!", text), 70000);
@@ -394,6 +539,7 @@ COIL_TEST(many_small_writes_let_the_others_run)
 
 COIL_TEST(bad_arguments_are_told_and_change_nothing)
 {
+	struct iovec part = { NULL, 1 };
 	const char *nothing = NULL;
 	int peer;
 	struct coil_stream *stream = unix_stream(&peer);
@@ -402,6 +548,14 @@ COIL_TEST(bad_arguments_are_told_and_change_nothing)
 	ck_assert_int_eq(coil_stream_printf(NULL, "x"), -EINVAL);
 	ck_assert_int_eq(coil_stream_flush(NULL), -EINVAL);
 	ck_assert_int_eq(coil_stream_shutdown(NULL), -EINVAL);
+	ck_assert_int_eq(coil_stream_writev(NULL, &part, 1), -EINVAL);
+	ck_assert_int_eq(coil_stream_writev(stream, NULL, 1), -EFAULT);
+	ck_assert_int_eq(coil_stream_writev(stream, &part, -1), -EINVAL);
+	ck_assert_int_eq(coil_stream_writev(stream, &part, IOV_MAX + 1), -EINVAL);
+	ck_assert_int_eq(coil_stream_writev(stream, &part, 1), -EFAULT);
+	part = (struct iovec){ "x", (size_t)SSIZE_MAX + 1 };
+	ck_assert_int_eq(coil_stream_writev(stream, &part, 1), -EINVAL);
+	coil_stream_cork(NULL, true);
 	ck_assert_int_eq(coil_stream_write(stream, NULL, 1), -EFAULT);
 	ck_assert_int_eq(coil_stream_write(stream, "x", (size_t)SSIZE_MAX + 1), -EINVAL);
 #pragma GCC diagnostic push
@@ -420,6 +574,7 @@ START_TEST(off_a_loop_a_write_is_eperm)
 	struct coil_stream *stream = unix_stream(&peer);
 
 	ck_assert_int_eq(coil_stream_write(stream, "x", 1), -EPERM);
+	ck_assert_int_eq(coil_stream_writev(stream, &(struct iovec){ "x", 1 }, 1), -EPERM);
 	ck_assert_int_eq(coil_stream_flush(stream), -EPERM);
 	ck_assert_int_eq(coil_stream_shutdown(stream), -EPERM);
 	done(stream, peer);
@@ -431,7 +586,7 @@ Suite *suite(void)
 	Suite *stream = suite_create("stream_write");
 	TCase *tests = tcase_create("stream_write");
 
-	tcase_add_test(tests, stream_023_a_write_to_an_idle_stream_is_sent_at_once);
+	tcase_add_test(tests, stream_023_a_write_to_an_idle_stream_is_sent_before_the_loop_sleeps);
 	tcase_add_test(tests, stream_025_what_could_not_be_sent_at_once_is_a_copy_and_comes_whole);
 	tcase_add_test(tests, small_writes_behind_a_full_socket_come_in_order);
 	tcase_add_test(tests, stream_026_after_an_error_no_write_reaches_the_kernel);
@@ -441,7 +596,9 @@ Suite *suite(void)
 	tcase_add_test(tests, a_peer_that_half_closes_can_still_be_written_to);
 	tcase_add_test(tests, a_pipe_has_nothing_to_shut_down);
 	tcase_add_test(tests, stream_036_a_slow_reader_stops_the_writer_at_the_high_water);
-	tcase_add_test(tests, a_second_writer_is_ebusy_and_the_first_undisturbed);
+	tcase_add_test(tests, writes_of_several_tasks_are_whole_and_in_the_order_of_the_calls);
+	tcase_add_test(tests, a_cancelled_writer_loses_nothing_of_the_others);
+	tcase_add_test(tests, a_close_sends_all_writers_away);
 	tcase_add_test(tests, a_cancelled_write_of_less_than_the_high_water_took_nothing);
 	tcase_add_test(tests, a_cancelled_write_of_more_says_how_much_it_took);
 	tcase_add_test(tests, a_cancelled_flush_does_not_stop_what_is_queued);

@@ -169,6 +169,46 @@ static void count_echo(void)
 	must(coil_close(fds[1]));
 }
 
+static int echo_lines(void *arg)
+{
+	struct coil_stream *stream = arg;
+	const char *line;
+	ssize_t n;
+
+	while ((n = coil_stream_read_line(stream, &line)) > 0)
+		must((int)coil_stream_write(stream, line, (size_t)n));
+	return (int)n;
+}
+
+/* So many lines come together and are answered one by one. */
+static void count_lines(const char *name, int together)
+{
+	char text[64 * 64], line[64];
+	struct coil_stream *stream;
+	struct coil_task *server;
+	int fds[2];
+
+	memset(line, 'x', sizeof(line));
+	line[sizeof(line) - 1] = '\n';
+	for (int i = 0; i < together; i++)
+		memcpy(text + i * 64, line, sizeof(line));
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds))
+		abort();
+	stream = coil_stream_open(fds[1]);
+	server = coil_create_task(echo_lines, stream);
+	for (int i = -64; i < TIMES; i += together) {
+		if (!i)
+			count_begin(name, (TIMES + together - 1) / together * together);
+		must((int)coil_send(fds[0], text, (size_t)together * 64, 0));
+		for (int got = 0; got < together * 64;)
+			got += (int)coil_recv(fds[0], text + got, sizeof(text) - (size_t)got, 0);
+	}
+	count_end();
+	must(coil_close(fds[0]));
+	must(coil_await(server));
+	must(coil_stream_close(stream));
+}
+
 static int sleep_long(void *arg)
 {
 	(void)arg;
@@ -207,6 +247,8 @@ static int app(void *arg)
 	count_timer();
 	count_echo();
 	count_timeout();
+	count_lines("line", 1);
+	count_lines("lines-64", 64);
 	return 0;
 }
 

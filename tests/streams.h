@@ -183,6 +183,11 @@ static UNUSED ssize_t call_write(struct coil_stream *stream)
 	return coil_stream_write(stream, stream_much, sizeof(stream_much));
 }
 
+static UNUSED ssize_t call_write_one(struct coil_stream *stream)
+{
+	return coil_stream_write(stream, "x", 1);
+}
+
 static UNUSED ssize_t call_flush(struct coil_stream *stream)
 {
 	return coil_stream_flush(stream);

@@ -8,8 +8,9 @@
  * peer, up to a bound.  While it waits for its peer a stream holds no buffer, but
  * the bytes that have come and were not read, or were written and not sent.
  *
- * One task may read while another writes; a second reader, or writer, is -EBUSY
- * (flushing may be shared).  What all calls have in common:
+ * One task may read while others write; a second reader is -EBUSY.  Writes of several
+ * tasks follow each other whole, in the order of the calls.  What all calls have in
+ * common:
  *
  * -EINVAL for no stream, -EFAULT for no buffer, -EPERM outside a task.  A request
  * that is pending at entry is returned, -ECANCELED or -ETIMEDOUT, and nothing was
@@ -26,6 +27,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -99,46 +101,71 @@ bool coil_stream_at_eof(const struct coil_stream *stream);
  */
 void coil_stream_set_limits(struct coil_stream *stream, size_t read_limit, size_t high_water);
 
-/* The fd, for getpeername(2) and the like; still the stream's.  -EINVAL, -EBADF. */
+/*
+ * The fd, for getpeername(2) and the like; still the stream's.  Flush before you send by
+ * it yourself, with coil_sendfile() for one.  -EINVAL, -EBADF.
+ */
 int coil_stream_fd(const struct coil_stream *stream);
 
 /*
- * Takes len bytes, which are the caller's again when it returns: with nothing
- * queued they are sent at once, and what does not fit is copied to a queue that
- * goes out by itself.  Parks while that would hold more than the high water.
- * Returns len; or fewer, at least 1, when a request, or want of memory, came when
- * only so many had been taken, which happens to no write that is at most the high
- * water; or a negative errno, and none was taken.  -EPIPE or -ECONNRESET when the
- * peer is gone, -EPIPE after coil_stream_shutdown().  An error may come late, as
- * what is queued is sent later: coil_stream_flush() waits for it.  len 0 sends
- * nothing and returns 0, or the error that stays.
+ * Takes len bytes; the memory is the caller's again when it returns.  Taken is not
+ * sent.  Small writes are gathered and sent by one system call, at the latest before
+ * the loop next asks the kernel for anything: so when the task parks, in whatever call,
+ * yields for long, or ends; and earlier when it reads from this stream what has not
+ * arrived yet, writes more than fits, flushes or closes.  A task that computes for long
+ * after a write calls coil_stream_flush() first, and so does one that ends the process,
+ * or uses the fd itself.  What the kernel has no room for stays queued and goes out by
+ * itself.
+ *
+ * Parks while the queue would hold more than the high water, and while an earlier write
+ * of another task does.  Returns len.  Returns fewer, at least 1, only for a write of
+ * more than the high water that is cancelled or runs out of memory.  Returns a negative
+ * errno if it took nothing: -EPIPE or -ECONNRESET when the peer is gone, -EPIPE after
+ * coil_stream_shutdown().  An error that sending meets later is returned by the next
+ * write, flush, shutdown or close.  For len 0 it sends nothing and returns 0, or the
+ * error that stays.
  */
 COIL_MUST_CHECK ssize_t coil_stream_write(struct coil_stream *stream, const void *buf,
 					  size_t len);
 
-/* The same with what printf(3) makes; its bytes, or -EILSEQ, -EOVERFLOW. */
+/*
+ * Takes the bytes of count buffers, one behind the other, as one write.  Also -EINVAL
+ * for a count that is negative or above IOV_MAX.
+ */
+COIL_MUST_CHECK ssize_t coil_stream_writev(struct coil_stream *stream, const struct iovec *iov,
+					   int count);
+
+/* Writes what printf(3) makes, as one write: its bytes, or -EILSEQ, -EOVERFLOW. */
 COIL_MUST_CHECK ssize_t coil_stream_printf(struct coil_stream *stream, const char *format, ...)
 	COIL_PRINTF(2, 3);
 COIL_MUST_CHECK ssize_t coil_stream_vprintf(struct coil_stream *stream, const char *format,
 					    va_list args) COIL_PRINTF(2, 0);
 
 /*
- * Parks until nothing is queued: 0, or why it cannot be sent.  Any number of tasks
- * may.  After a request what is queued goes out all the same.
+ * Corks the stream: from now on large writes are gathered too, up to the high water,
+ * and a read that finds bytes without parking sends nothing.  What was gathered goes
+ * out at a flush, above the high water, and when the task parks, as ever.  false, as at
+ * first: uncorks it, and sends what was gathered.  Does not park.
+ */
+void coil_stream_cork(struct coil_stream *stream, bool on);
+
+/*
+ * Sends what was gathered, and parks until nothing is queued: 0, or why it cannot be
+ * sent.  Any number of tasks may.  After a cancel what is queued goes out all the same.
  */
 COIL_MUST_CHECK int coil_stream_flush(struct coil_stream *stream);
 
 /*
- * Flushes, and then tells the peer that no more will come; reading goes on.  0,
- * also the second time; what coil_stream_flush() returns, and then nothing was
- * told; -EBUSY while another task writes; -ENOTSOCK for what has only one
- * direction: close that.
+ * Flushes, and then tells the peer that no more will come; reading goes on.  Waits for
+ * writes that other tasks began before.  0, also the second time; what
+ * coil_stream_flush() returns, and then nothing was told; -ENOTSOCK for what has only
+ * one direction: close that.
  */
 int coil_stream_shutdown(struct coil_stream *stream);
 
 /*
  * Flushes, closes the fd and frees the stream, always.  A request that is pending,
- * or arrives, ends the flush alone: what is queued is dropped.  Calls that other
+ * or arrives, ends the flush alone: what the kernel has no room for is dropped.  Calls that other
  * tasks are in return -ECANCELED.  0, or why something that was written could not
  * be sent: -EPIPE, -ECONNRESET, -ECANCELED, -ETIMEDOUT.  Outside a task, where it
  * cannot wait, nothing is flushed; then no task may be in a call.
