@@ -12,6 +12,7 @@ bench_programs = \
 	%D%/load \
 	%D%/memory \
 	%D%/queue \
+	%D%/pipeline \
 	%D%/receive \
 	%D%/sleep \
 	%D%/spawn \
