@@ -56,6 +56,27 @@ ssize_t coil_write(int fd, const void *buf, size_t len)
 	return coil__op_run(&op);
 }
 
+ssize_t coil_write_all(int fd, const void *buf, size_t len)
+{
+	const char *bytes = buf;
+	struct steps steps;
+	size_t written = 0;
+	ssize_t n = check_buffer(fd, buf, len);
+
+	if (!n && !len)
+		n = coil__enter();
+	coil__steps_begin(&steps, fd);
+	while (n >= 0 && written < len) {
+		n = steps.closed ? -ECANCELED : coil_write(fd, bytes + written, len - written);
+		if (n > 0)
+			written += (size_t)n;
+		else if (!n)
+			n = -EIO;
+	}
+	coil__steps_end(&steps);
+	return n < 0 ? n : (ssize_t)written;
+}
+
 ssize_t coil_readv(int fd, const struct iovec *iov, int n)
 {
 	struct op op = {0};

@@ -408,6 +408,53 @@ ssize_t coil_stream_read_line(struct coil_stream *stream, const char **line)
 	return n ? n : until(stream, &newline, line);
 }
 
+/*
+ * The line's end, or where it has none the byte behind it, becomes the NUL.  There is
+ * such a byte: the receive that met the stream's end had room.
+ */
+int coil_stream_next_line(struct coil_stream *stream, char **line, size_t *len)
+{
+	const char *bytes;
+	ssize_t n = line ? coil_stream_read_line(stream, &bytes) : -EFAULT;
+
+	if (n <= 0)
+		return (int)n;
+	*line = (char *)bytes;
+	if (bytes[n - 1] == '\n')
+		n -= n > 1 && bytes[n - 2] == '\r' ? 2 : 1;
+	(*line)[n] = '\0';
+	if (len)
+		*len = (size_t)n;
+	return 1;
+}
+
+size_t coil_stream_buffered(const struct coil_stream *stream)
+{
+	return stream ? held(stream) : 0;
+}
+
+ssize_t coil_stream_peek(struct coil_stream *stream, size_t min, const char **data)
+{
+	ssize_t n = begin(stream, data, 1);
+
+	if (n)
+		return n;
+	if (min > stream->limit)
+		return -EMSGSIZE;
+	enter(stream);
+	while (n >= 0 && held(stream) < min && !stream->ended) {
+		n = over(stream, 0);
+		if (!n)
+			n = fill(stream, min - held(stream));
+	}
+	if (n >= 0) {
+		n = (ssize_t)held(stream);
+		*data = n ? stream->buf + stream->start : "";
+	}
+	leave(stream);
+	return n;
+}
+
 ssize_t coil_stream_skip(struct coil_stream *stream, size_t len)
 {
 	ssize_t n = begin(stream, stream, 1);

@@ -147,6 +147,13 @@ static ssize_t give_much(int fd)
 	return coil_send_all(fd, zeros, sizeof(zeros), 0, NULL);
 }
 
+static ssize_t write_much(int fd)
+{
+	static const char zeros[1000000];
+
+	return coil_write_all(fd, zeros, sizeof(zeros));
+}
+
 static ssize_t send_file(int fd)
 {
 	off_t offset = 0;
@@ -236,6 +243,7 @@ COIL_TEST(a_call_between_two_steps_does_not_go_on_with_another_file)
 	between_steps(take_ten, false);
 	between_steps(take_batches, false);
 	between_steps(give_much, true);
+	between_steps(write_much, true);
 	between_steps(send_file, true);
 	ck_assert_int_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
 	ck_assert_int_gt(write(ends[1], zeros, sizeof(zeros)), 0);

@@ -265,16 +265,8 @@ COIL_TEST(pipe_001_one_byte_then_four_then_the_end)
 static ssize_t write_megabyte(int fd)
 {
 	static const char zeros[1 << 20];
-	size_t done = 0;
 
-	while (done < sizeof(zeros)) {
-		ssize_t n = coil_write(fd, zeros + done, sizeof(zeros) - done);
-
-		if (n < 0)
-			return n;
-		done += (size_t)n;
-	}
-	return (ssize_t)done;
+	return coil_write_all(fd, zeros, sizeof(zeros));
 }
 
 static void megabyte_passes(int in, int out)
@@ -292,6 +284,32 @@ static void megabyte_passes(int in, int out)
 	}
 	coil_await(task);
 	ck_assert_int_eq(call.result, 1 << 20);
+}
+
+COIL_TEST(write_all_says_why_not_all_of_it_was_written)
+{
+	int ends[2];
+	struct call call = { .fn = write_megabyte };
+	struct coil_task *task;
+
+	for (int cancel = 0; cancel < 2; cancel++) {
+		ck_assert_int_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+		call.fd = ends[1];
+		task = start_call(&call);
+		ck_assert(!coil_done(task));
+		if (cancel)
+			coil_cancel(task);
+		else
+			close(ends[0]);
+		coil_await(task);
+		ck_assert_int_eq(call.result, cancel ? -ECANCELED : -EPIPE);
+		if (cancel)
+			close(ends[0]);
+		coil_close(ends[1]);
+	}
+	ends[0] = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	ck_assert_int_eq(write_megabyte(ends[0]), -ENOSPC);
+	coil_close(ends[0]);
 }
 
 COIL_TEST(a_megabyte_goes_through_a_pipe_blocking_or_not)
@@ -489,6 +507,7 @@ static int all_calls(int fd, ssize_t results[])
 
 	results[n++] = coil_read(fd, buf, 4);
 	results[n++] = coil_write(fd, buf, 4);
+	results[n++] = coil_write_all(fd, buf, 4);
 	results[n++] = coil_readv(fd, &iov, 1);
 	results[n++] = coil_writev(fd, &iov, 1);
 	results[n++] = coil_pread(fd, buf, 4, 0);
@@ -616,6 +635,8 @@ COIL_TEST(file_calls_tell_bad_arguments_before_they_begin)
 	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
 	ck_assert_int_eq(coil_read(ends[0], NULL, 1), -EFAULT);
 	ck_assert_int_eq(coil_write(ends[1], NULL, 1), -EFAULT);
+	ck_assert_int_eq(coil_write_all(ends[1], NULL, 1), -EFAULT);
+	ck_assert_int_eq(coil_write_all(ends[1], NULL, 0), 0);
 	ck_assert_int_eq(coil_readv(ends[0], NULL, 1), -EFAULT);
 	ck_assert_int_eq(coil_writev(ends[1], &iov, -1), -EINVAL);
 	ck_assert_int_eq(coil_writev(ends[1], &iov, 5000), -EINVAL);
@@ -732,6 +753,7 @@ Suite *suite(void)
 		       a_fifo_is_opened_nonblocking_and_waits_for_nobody);
 	tcase_add_test(tests, pipe_001_one_byte_then_four_then_the_end);
 	tcase_add_test(tests, a_megabyte_goes_through_a_pipe_blocking_or_not);
+	tcase_add_test(tests, write_all_says_why_not_all_of_it_was_written);
 	tcase_add_test(tests, a_pipe_that_nobody_reads_is_epipe_and_no_signal);
 	tcase_add_test(tests,
 		       a_cancelled_read_or_write_of_a_pipe_loses_no_byte);

@@ -15,7 +15,7 @@ static struct {
 	int helped;
 } own;
 
-enum { TOTAL = 300, LINE = 30 };
+enum { TOTAL = 300, LINE = 30, READ_KINDS = 8 };
 
 /* What lies at that place: lines of so many bytes. */
 static char at(size_t i)
@@ -70,7 +70,8 @@ static void give_piece(void)
 static ssize_t read_once(void)
 {
 	const char *data;
-	char bytes[2000];
+	char bytes[2000], *line;
+	size_t len;
 	ssize_t n;
 
 	switch (own.kind) {
@@ -90,6 +91,21 @@ static ssize_t read_once(void)
 		break;
 	case 4:
 		n = coil_stream_read(own.stream, bytes, 10);
+		data = bytes;
+		break;
+	case 5:
+		n = coil_stream_next_line(own.stream, &line, &len);
+		if (n <= 0)
+			return n;
+		expect(line, len);
+		/* Its end was stripped, but for the last line's. */
+		own.got += own.got % LINE == LINE - 1;
+		return 1;
+	case 6:
+		n = coil_stream_peek(own.stream, 25, &data);
+		ck_assert(n != 0 || own.got == TOTAL);
+		if (n > 0)
+			n = coil_stream_read(own.stream, bytes, (size_t)n < 25 ? (size_t)n : 25);
 		data = bytes;
 		break;
 	default:
@@ -136,7 +152,7 @@ COIL_TEST(a_reader_cancelled_anywhere_loses_no_byte)
 		begin_socket, read_lines, give_piece, end_reading,
 	};
 
-	for (own.kind = 0; own.kind < 6; own.kind++)
+	for (own.kind = 0; own.kind < READ_KINDS; own.kind++)
 		sweep(&scenario);
 }
 
@@ -146,7 +162,7 @@ COIL_TEST(a_reader_of_a_pipe_cancelled_anywhere_loses_no_byte)
 		begin_read_pipe, read_lines, give_piece, end_reading,
 	};
 
-	for (own.kind = 0; own.kind < 6; own.kind++)
+	for (own.kind = 0; own.kind < READ_KINDS; own.kind++)
 		sweep(&scenario);
 }
 
@@ -196,6 +212,21 @@ static void take_some(void)
 		take_piece(filling ? 1 << 20 : 50);
 }
 
+/* Whole and at once; in one call; in parts; corked. */
+enum { LINES, ALL, PARTS, CORKED, WRITE_KINDS };
+
+static ssize_t write_once(char *bytes, size_t len)
+{
+	struct iovec parts[] = {
+		{ bytes, len / 3 }, { NULL, 0 }, { bytes + len / 3, len - len / 3 },
+	};
+
+	if (own.kind == PARTS)
+		return coil_stream_writev(own.stream, parts, 3);
+	coil_stream_cork(own.stream, own.kind == CORKED && own.given % 2 == 0);
+	return coil_stream_write(own.stream, bytes, len);
+}
+
 static int write_lines(void *arg)
 {
 	char bytes[TOTAL];
@@ -203,16 +234,16 @@ static int write_lines(void *arg)
 
 	(void)arg;
 	while (n > 0 && own.given < TOTAL) {
-		size_t len = own.kind ? TOTAL - own.given : 29;
+		size_t len = own.kind == ALL ? TOTAL - own.given : 29;
 
 		if (len > TOTAL - own.given)
 			len = TOTAL - own.given;
 		for (size_t i = 0; i < len; i++)
 			bytes[i] = at(own.given + i);
-		n = coil_stream_write(own.stream, bytes, len);
+		n = write_once(bytes, len);
 		if (n > 0)
 			own.given += (size_t)n;
-		if (n > 0 && !own.kind)
+		if (n > 0 && own.kind != ALL)
 			ck_assert_uint_eq((size_t)n, len);
 		memset(bytes, 0, sizeof(bytes));
 	}
@@ -245,7 +276,7 @@ COIL_TEST(a_writer_cancelled_anywhere_loses_and_doubles_no_byte)
 		begin_writing, write_lines, take_some, end_writing,
 	};
 
-	for (own.kind = 0; own.kind < 2; own.kind++)
+	for (own.kind = 0; own.kind < WRITE_KINDS; own.kind++)
 		sweep(&scenario);
 }
 
@@ -255,8 +286,97 @@ COIL_TEST(a_writer_to_a_pipe_cancelled_anywhere_loses_and_doubles_no_byte)
 		begin_writing_pipe, write_lines, take_some, end_writing,
 	};
 
-	for (own.kind = 0; own.kind < 2; own.kind++)
+	for (own.kind = 0; own.kind < WRITE_KINDS; own.kind++)
 		sweep(&scenario);
+}
+
+/*
+ * Three writers, each of more than the high water.  The one in the middle is under
+ * test: whatever becomes of it, the others' writes are whole and in order.
+ */
+
+enum { CROWD_PIECE = 100 };
+
+static struct {
+	struct coil_task *first;
+	struct coil_task *last;
+	size_t middle;		/* so much the one under test wrote */
+	char got[4 * CROWD_PIECE];
+	size_t len;
+} crowd;
+
+static int write_piece(void *arg)
+{
+	char bytes[CROWD_PIECE];
+	ssize_t n;
+
+	memset(bytes, *(const char *)arg, sizeof(bytes));
+	n = coil_stream_write(own.stream, bytes, sizeof(bytes));
+	if (n > 0 && *(const char *)arg == 'm')
+		crowd.middle = (size_t)n;
+	return n < 0 ? (int)n : 0;
+}
+
+static void begin_crowd(void)
+{
+	begin_writing();
+	memset(&crowd, 0, sizeof(crowd));
+	crowd.first = start(write_piece, "f");
+}
+
+static int write_in_crowd(void *arg)
+{
+	(void)arg;
+	crowd.last = start(write_piece, "l");
+	return write_piece("m");
+}
+
+static bool take_from_crowd(void)
+{
+	static char bytes[1 << 20];
+	ssize_t n = read(own.peer, bytes, filling ? sizeof(bytes) : 50);
+	size_t skip;
+
+	if (n <= 0)
+		return false;
+	skip = (size_t)n < filling ? (size_t)n : filling;
+	filling -= skip;
+	ck_assert_uint_le(crowd.len + (size_t)n - skip, sizeof(crowd.got));
+	memcpy(crowd.got + crowd.len, bytes + skip, (size_t)n - skip);
+	crowd.len += (size_t)n - skip;
+	return true;
+}
+
+static void help_crowd(void)
+{
+	if (own.helped++ % 3)
+		take_from_crowd();
+}
+
+static void end_crowd(int result)
+{
+	ok_or_cancelled(result);
+	while (take_from_crowd() || !coil_done(crowd.first) || !coil_done(crowd.last))
+		ck_assert_int_eq(coil_yield(), 0);
+	ck_assert_int_eq(coil_await(crowd.first), 0);
+	ck_assert_int_eq(coil_await(crowd.last), 0);
+	ck_assert_int_eq(coil_stream_close(own.stream), 0);
+	while (take_from_crowd())
+		;
+	ck_assert_uint_eq(crowd.len, 2 * CROWD_PIECE + crowd.middle);
+	for (size_t i = 0; i < crowd.len; i++)
+		ck_assert_int_eq(crowd.got[i], i < CROWD_PIECE ? 'f' :
+					       i < CROWD_PIECE + crowd.middle ? 'm' : 'l');
+	close(own.peer);
+}
+
+COIL_TEST(a_writer_in_line_cancelled_anywhere_loses_nothing_of_the_others)
+{
+	static const struct sweep scenario = {
+		begin_crowd, write_in_crowd, help_crowd, end_crowd,
+	};
+
+	sweep(&scenario);
 }
 
 static void begin_queued(void)
@@ -351,7 +471,7 @@ static bool read_without(unsigned long nth)
 
 COIL_TEST(without_memory_a_read_loses_nothing_and_can_be_repeated)
 {
-	for (own.kind = 0; own.kind < 6; own.kind++) {
+	for (own.kind = 0; own.kind < READ_KINDS; own.kind++) {
 		unsigned long nth = 1;
 
 		while (read_without(nth))
@@ -411,6 +531,7 @@ Suite *suite(void)
 	tcase_add_test(tests, a_reader_of_a_pipe_cancelled_anywhere_loses_no_byte);
 	tcase_add_test(tests, a_writer_cancelled_anywhere_loses_and_doubles_no_byte);
 	tcase_add_test(tests, a_writer_to_a_pipe_cancelled_anywhere_loses_and_doubles_no_byte);
+	tcase_add_test(tests, a_writer_in_line_cancelled_anywhere_loses_nothing_of_the_others);
 	tcase_add_test(tests, a_flush_and_a_shutdown_cancelled_anywhere_lose_nothing);
 	tcase_add_test(tests, a_close_cancelled_anywhere_leaves_nothing_and_says_what_is_lost);
 	tcase_add_test(tests, without_memory_a_read_loses_nothing_and_can_be_repeated);

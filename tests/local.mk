@@ -69,6 +69,7 @@ suites = \
 	%D%/check_stream \
 	%D%/check_stream_close \
 	%D%/check_stream_gather \
+	%D%/check_stream_peek \
 	%D%/check_stream_sweep \
 	%D%/check_stream_write \
 	%D%/check_sweep \
@@ -235,6 +236,8 @@ tests_check_stream_close_LDADD = $(suite_libs)
 tests_check_stream_close_LDFLAGS = $(suite_ldflags)
 tests_check_stream_gather_LDADD = $(suite_libs)
 tests_check_stream_gather_LDFLAGS = $(suite_ldflags)
+tests_check_stream_peek_LDADD = $(suite_libs)
+tests_check_stream_peek_LDFLAGS = $(suite_ldflags)
 tests_check_stream_sweep_LDADD = $(suite_libs)
 tests_check_stream_sweep_LDFLAGS = $(suite_ldflags)
 tests_check_stream_write_LDADD = $(suite_libs)

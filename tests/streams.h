@@ -169,8 +169,23 @@ static UNUSED ssize_t call_skip(struct coil_stream *stream)
 	return coil_stream_skip(stream, 5);
 }
 
+static UNUSED ssize_t call_next_line(struct coil_stream *stream)
+{
+	char *line;
+
+	return coil_stream_next_line(stream, &line, NULL);
+}
+
+static UNUSED ssize_t call_peek(struct coil_stream *stream)
+{
+	const char *data;
+
+	return coil_stream_peek(stream, 5, &data);
+}
+
 static UNUSED ssize_t (*const stream_readers[])(struct coil_stream *) = {
 	call_read, call_read_little, call_read_exactly, call_read_until, call_read_line, call_skip,
+	call_next_line, call_peek,
 };
 
 /* More than the queue may hold and the kernel takes, if nobody reads. */

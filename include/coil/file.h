@@ -42,6 +42,13 @@ COIL_MUST_CHECK ssize_t coil_write(int fd, const void *buf, size_t len);
 COIL_MUST_CHECK ssize_t coil_readv(int fd, const struct iovec *iov, int n);
 COIL_MUST_CHECK ssize_t coil_writev(int fd, const struct iovec *iov, int n);
 
+/*
+ * Writes all of len, parking as often as it takes.  Returns len, or a negative errno;
+ * then a part may have been written, and how much is not told.  -EIO where write(2)
+ * says 0.  A cancel ends it between two writes.
+ */
+COIL_MUST_CHECK ssize_t coil_write_all(int fd, const void *buf, size_t len);
+
 /* The same at offset; the position stays.  -EINVAL if negative, or -ESPIPE. */
 COIL_MUST_CHECK ssize_t coil_pread(int fd, void *buf, size_t len, off_t offset);
 COIL_MUST_CHECK ssize_t coil_pwrite(int fd, const void *buf, size_t len,

@@ -86,6 +86,29 @@ COIL_MUST_CHECK ssize_t coil_stream_read_until(struct coil_stream *stream, const
 COIL_MUST_CHECK ssize_t coil_stream_read_line(struct coil_stream *stream, const char **line);
 
 /*
+ * Reads the next line and strips its end, "\n" or "\r\n".  Returns 1, and *line is the
+ * line as a string, *len its length (len may be NULL); an empty line is "" of length 0.
+ * Returns 0 at the end of the stream, or what coil_stream_read_line() returns.  The
+ * string lies in the stream's own buffer and is good until the next call that reads
+ * from or closes the stream; until then the caller may change it.  A line with NUL
+ * bytes in it is longer than strlen(3) has it.
+ */
+COIL_MUST_CHECK int coil_stream_next_line(struct coil_stream *stream, char **line, size_t *len);
+
+/*
+ * Waits until at least min bytes have come, and takes none of them.  Returns how many
+ * there are, which may be more, and *data points to them: a view as of
+ * coil_stream_read_until().  At the end of the stream it returns what there is, 0 for
+ * nothing.  For min 0 it does not wait.  -EMSGSIZE for a min above the read limit; the
+ * error that ended the stream before min bytes came.
+ */
+COIL_MUST_CHECK ssize_t coil_stream_peek(struct coil_stream *stream, size_t min,
+					 const char **data);
+
+/* Returns how many bytes have come and were not read: what a read gets without parking. */
+size_t coil_stream_buffered(const struct coil_stream *stream);
+
+/*
  * Throws away the next len bytes, parking until they came.  How many: fewer only
  * at the end of the stream (0: it was there already) or where an error or a
  * request came between; or a negative errno, and nothing was thrown away.

@@ -81,7 +81,7 @@ static int do_read(void *arg)
 {
 	struct read *read = arg;
 	const char *view = NULL;
-	char *bytes = NULL;
+	char *bytes = NULL, *line = NULL;
 
 	if (read->kind < 2) {
 		bytes = malloc(read->len + 1);
@@ -100,6 +100,20 @@ static int do_read(void *arg)
 		break;
 	case 3:
 		read->result = coil_stream_read_until(own.stream, read->sep, read->sep_len, &view);
+		break;
+	case 5:
+		read->result = coil_stream_peek(own.stream, read->len, &view);
+		break;
+	case 6:
+		read->result = coil_stream_next_line(own.stream, &line, &read->len);
+		if (read->result <= 0)
+			return 0;
+		/* With the end that it had. */
+		read->result = (ssize_t)read->len;
+		REQUIRE(!line[read->len]);
+		read->result += own.taken + read->len < own.sent_count;
+		line[read->len] = '\n';
+		view = line;
 		break;
 	default:
 		read->result = coil_stream_skip(own.stream, read->len);
@@ -124,7 +138,7 @@ static ssize_t expect_until(const struct read *read)
 		return -EMSGSIZE;
 	if (!own.closed)
 		return -ECANCELED;
-	if (!left || read->kind == 2)
+	if (!left || read->kind == 2 || read->kind == 6)
 		return (ssize_t)left;
 	return -ENODATA;
 }
@@ -134,8 +148,14 @@ static ssize_t expect(const struct read *read)
 {
 	size_t left = own.sent_count - own.taken;
 
-	if (read->kind == 2 || read->kind == 3)
+	if (read->kind == 2 || read->kind == 3 || read->kind == 6)
 		return expect_until(read);
+	if (read->kind == 5 && read->len > own.limit)
+		return -EMSGSIZE;
+	if (read->kind == 5 && left < read->len && !own.closed)
+		return -ECANCELED;
+	if (read->kind == 5)
+		return left < read->len ? (ssize_t)left : (ssize_t)read->len;
 	if (!read->len || left >= read->len)
 		return (ssize_t)read->len;
 	if (read->kind == 1)
@@ -168,13 +188,18 @@ static void read_some(int kind)
 	/* One that reads what there is may have got it in two pieces. */
 	if (kind == 0 && expected > 0)
 		REQUIRE(read.result > 0 && read.result <= expected);
+	else if (kind == 5 && expected >= 0)
+		REQUIRE(read.result >= expected &&
+			read.result <= (ssize_t)(own.sent_count - own.taken));
 	else
 		REQUIRE(read.result == expected);
 	if (read.result > 0) {
 		if (kind != 4)
 			REQUIRE(!memcmp(read.bytes, own.sent + own.taken, (size_t)read.result));
-		own.taken += (size_t)read.result;
+		if (kind != 5)
+			own.taken += (size_t)read.result;
 	}
+	REQUIRE(coil_stream_buffered(own.stream) <= own.sent_count - own.taken);
 	free(read.bytes);
 	REQUIRE(coil_stream_at_eof(own.stream) <= (own.closed && own.taken == own.sent_count));
 }
@@ -206,6 +231,7 @@ static void end_sending(void)
 
 struct write {
 	size_t len;
+	bool parts;
 	ssize_t result;
 };
 
@@ -217,7 +243,16 @@ static int do_write(void *arg)
 	REQUIRE(bytes);
 	for (size_t i = 0; i < write->len; i++)
 		bytes[i] = pattern(own.written + i);
-	write->result = coil_stream_write(own.stream, bytes, write->len);
+	if (write->parts) {
+		struct iovec iov[] = {
+			{ bytes, write->len / 5 }, { bytes + write->len / 5, 0 },
+			{ bytes + write->len / 5, write->len - write->len / 5 },
+		};
+
+		write->result = coil_stream_writev(own.stream, iov, 3);
+	} else {
+		write->result = coil_stream_write(own.stream, bytes, write->len);
+	}
 	memset(bytes, 0, write->len);
 	free(bytes);
 	return 0;
@@ -226,9 +261,13 @@ static int do_write(void *arg)
 static void write_some(void)
 {
 	struct write write = { .len = next_size() * 4 };
+	unsigned way = next();
 
 	if (own.pipe)
 		return;
+	write.parts = way % 2;
+	if (way % 8 > 5)
+		coil_stream_cork(own.stream, way % 8 == 6);
 	finish(coil_create_task(do_write, &write));
 	REQUIRE(write.result == -ECANCELED || write.result >= 0);
 	REQUIRE(write.result <= (ssize_t)write.len);
@@ -299,10 +338,12 @@ static int script(void *arg)
 	(void)arg;
 	begin();
 	for (int steps = 0; own.at < own.end && steps < 300; steps++) {
-		unsigned what = next() % 12;
+		unsigned what = next() % 14;
 
 		if (what < 5)
 			read_some((int)what);
+		else if (what > 11)
+			read_some((int)what - 7);
 		else if (what < 8)
 			send_some();
 		else if (what == 8)
