@@ -160,20 +160,48 @@ int coil__scope_arm(struct coil_scope *scope, int64_t when)
 	return 0;
 }
 
+/* Something has arrived at a shield: true if there is no time left, or no timer. */
+static bool begin_limit(struct coil_scope *shield)
+{
+	int64_t ns = shield->deadline, now;
+
+	if (!(shield->flags & SCOPE_GRACE))
+		return false;
+	shield->flags &= ~(unsigned)SCOPE_GRACE;
+	now = coil__clock(shield->task->loop);
+	if (ns > 0 && !coil__scope_arm(shield, coil__deadline(now, ns)))
+		return false;
+	shield->deadline = now;
+	shield->flags |= SCOPE_DUE;
+	return true;
+}
+
 /* What shows in an inner scope already has been through all that lie in it. */
 void coil__scope_spread(struct coil_scope *scope)
 {
-	unsigned seen = scope->flags |= seen_in(scope);
+	unsigned seen = seen_in(scope);
 
-	seen &= SEES;
 	for (struct coil_scope *s = scope; s; s = s->inner) {
-		if (s != scope && (s->flags & SCOPE_SHIELD || (s->flags & seen) == seen))
+		if (s != scope && (s->flags & seen) == seen)
 			break;
+		if (s != scope && s->flags & SCOPE_SHIELD) {
+			if (!begin_limit(s))
+				break;
+			seen = seen_in(s);
+		}
 		s->flags |= seen;
 		if (s->flags & SCOPE_GROUP)
 			cancel_children(s);
 	}
 	coil__task_refresh(scope->task);
+}
+
+void coil__scope_set_grace(struct coil_scope *shield, int64_t ns)
+{
+	shield->deadline = ns;
+	shield->flags |= SCOPE_GRACE;
+	if (coil__scope_pending(shield->outer) && begin_limit(shield))
+		coil__scope_spread(shield);
 }
 
 /*

@@ -20,6 +20,7 @@ enum scope_flag {
 	SCOPE_USED = 1 << 9,		/* was open, and is not to be opened again */
 	SCOPE_SEES_CANCEL = 1 << 10,	/* a cancel shows in it: its own, or an outer one's */
 	SCOPE_SEES_DUE = 1 << 11,	/* likewise an expiry */
+	SCOPE_GRACE = 1 << 12,		/* a shield whose limit does not run yet: see below */
 	SCOPE_ENDING = 1 << 7,		/* a group that was asked to end; its deadline cancels */
 };
 
@@ -37,6 +38,13 @@ bool coil__scope_holds_block(const struct coil_scope *scope);
 
 /* Takes it out, wherever it is, disarms it, and lets what it hid come through. */
 void coil__scope_remove(struct coil_scope *scope);
+
+/*
+ * The limit of a shield begins when a cancel or an expiry arrives from outside.  Until
+ * then its flag is SCOPE_GRACE, and its deadline is a length of time.  Begins it if
+ * something shows outside by now.
+ */
+void coil__scope_set_grace(struct coil_scope *shield, int64_t ns);
 
 /* Arms or moves the deadline: 0 or -ENOMEM. */
 int coil__scope_arm(struct coil_scope *scope, int64_t when);

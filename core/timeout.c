@@ -5,11 +5,10 @@
 #include "core/task.h"
 #include <errno.h>
 
-static int begin(struct coil_timeout *timeout, int64_t ns, unsigned flags)
+static int begin(struct coil_timeout *timeout, unsigned flags)
 {
 	struct coil_task *self = coil_current_task();
 	struct coil_scope *scope = &timeout->scope;
-	int err;
 
 	if (!self)
 		return -EPERM;
@@ -17,8 +16,18 @@ static int begin(struct coil_timeout *timeout, int64_t ns, unsigned flags)
 		return -EINVAL;
 	scope->flags = flags;
 	coil__scope_push(scope, self);
+	return 0;
+}
+
+int coil_timeout_begin(struct coil_timeout *timeout, int64_t ns)
+{
+	struct coil_scope *scope = &timeout->scope;
+	int err = begin(timeout, 0);
+
+	if (err)
+		return err;
 	if (ns > 0) {
-		int64_t now = ns == INT64_MAX ? 0 : coil__clock(self->loop);
+		int64_t now = ns == INT64_MAX ? 0 : coil__clock(scope->task->loop);
 
 		err = coil__scope_arm(scope, coil__deadline(now, ns));
 		if (err) {
@@ -27,24 +36,24 @@ static int begin(struct coil_timeout *timeout, int64_t ns, unsigned flags)
 		}
 		return err;
 	}
-	scope->deadline = coil__clock(self->loop) + ns;
+	scope->deadline = coil__clock(scope->task->loop) + ns;
 	coil__scope_request(scope, SCOPE_DUE);
 	return 0;
 }
 
-int coil_timeout_begin(struct coil_timeout *timeout, int64_t ns)
-{
-	return begin(timeout, ns, 0);
-}
-
 int coil_shield_begin(struct coil_timeout *shield, int64_t ns)
 {
-	return begin(shield, ns, SCOPE_SHIELD);
+	int err = begin(shield, SCOPE_SHIELD);
+
+	if (!err && ns != INT64_MAX)
+		coil__scope_set_grace(&shield->scope, ns);
+	return err;
 }
 
 int coil_timeout_reschedule(struct coil_timeout *timeout, int64_t when)
 {
 	struct coil_scope *scope = &timeout->scope;
+	int err;
 
 	if (!scope->task || scope->flags & SCOPE_DUE)
 		return -EINVAL;
@@ -52,11 +61,15 @@ int coil_timeout_reschedule(struct coil_timeout *timeout, int64_t when)
 		return -EPERM;
 	if (when != INT64_MAX && when <= coil__clock(scope->task->loop)) {
 		coil__scope_arm(scope, INT64_MAX);
+		scope->flags &= ~(unsigned)SCOPE_GRACE;
 		scope->deadline = when;
 		coil__scope_request(scope, SCOPE_DUE);
 		return 0;
 	}
-	return coil__scope_arm(scope, when);
+	err = coil__scope_arm(scope, when);
+	if (!err)
+		scope->flags &= ~(unsigned)SCOPE_GRACE;
+	return err;
 }
 
 int coil_timeout_end(struct coil_timeout *timeout)
@@ -90,5 +103,9 @@ bool coil_timeout_expired(const struct coil_timeout *timeout)
 
 int64_t coil_timeout_when(const struct coil_timeout *timeout)
 {
-	return timeout->scope.flags || timeout->scope.task ? timeout->scope.deadline : INT64_MAX;
+	const struct coil_scope *scope = &timeout->scope;
+
+	if (scope->flags & SCOPE_GRACE || (!scope->flags && !scope->task))
+		return INT64_MAX;
+	return scope->deadline;
 }

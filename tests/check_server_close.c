@@ -273,6 +273,63 @@ COIL_TEST(a_handler_that_is_shielded_is_waited_for)
 	coil_close(fd);
 }
 
+static struct { int answering, idle; } served;
+
+static int pause_for(void *arg)
+{
+	return coil_sleep(*(int64_t *)arg);
+}
+
+/* As coil_server(3) says: an answer takes longer than the limit, and has a group. */
+static int answer_in_shield(struct coil_stream *stream, void *arg)
+{
+	int64_t limit = support_simulated() ? COIL_SECOND : ahead(), pause = 2 * limit;
+	const char *line;
+	ssize_t n;
+
+	(void)arg;
+	while ((n = coil_stream_read_line(stream, &line)) > 0) {
+		served.answering++;
+		COIL_SHIELD(*line == 's' ? limit : 10 * limit) {
+			struct coil_group group = {0};
+
+			ck_assert_int_eq(coil_group_create_task(&group, pause_for, &pause), 0);
+			n = coil_group_wait(&group);
+			if (!n)
+				n = coil_stream_write(stream, "done\n", 5);
+			if (n > 0)
+				n = coil_stream_flush(stream);
+		}
+		if (n < 0)
+			return (int)n;
+	}
+	served.idle += n == -ECANCELED;
+	return (int)n;
+}
+
+COIL_TEST(without_a_grace_what_was_begun_in_a_shield_is_finished)
+{
+	struct coil_server *server = server_on(LOCAL, answer_in_shield, NULL, NULL);
+	int idle = client_of(server), busy = client_of(server), slow = client_of(server);
+
+	memset(&served, 0, sizeof(served));
+	ck_assert_int_eq(write(slow, "slow\n", 5), 5);
+	ck_assert_int_eq(write(busy, "busy\n", 5), 5);
+	/* Nothing is cut short while nobody asks for an end. */
+	hear(slow, "done\n");
+	hear(busy, "done\n");
+	ck_assert_int_eq(write(slow, "slow\n", 5), 5);
+	ck_assert_int_eq(write(busy, "busy\n", 5), 5);
+	until(served.answering == 4);
+	ck_assert_int_eq(coil_server_close(server, 0), 0);
+	ck_assert_int_eq(served.idle, 2);
+	hear(busy, "done\n");
+	ck_assert(hears_end(idle) && hears_end(busy) && hears_end(slow));
+	coil_close(idle);
+	coil_close(busy);
+	coil_close(slow);
+}
+
 COIL_TEST(a_task_that_was_cancelled_closes_with_all_of_the_grace)
 {
 	struct held held = {0};
@@ -711,6 +768,7 @@ Suite *suite(void)
 	tcase_add_test(tcase, after_the_grace_handlers_are_cancelled);
 	tcase_add_test(tcase, no_grace_is_a_cancel_at_once);
 	tcase_add_test(tcase, a_handler_that_is_shielded_is_waited_for);
+	tcase_add_test(tcase, without_a_grace_what_was_begun_in_a_shield_is_finished);
 	tcase_add_test(tcase, a_task_that_was_cancelled_closes_with_all_of_the_grace);
 	tcase_add_test(tcase, a_handler_may_stop_its_server_and_not_close_it);
 	tcase_add_test(tcase, a_task_that_a_handler_detached_may_close_the_server);

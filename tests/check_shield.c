@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/tasks.h"
 #include "core/loop.h"
+#include <coil/group.h>
 #include <coil/timeout.h>
 
 #define MS COIL_MILLISECOND
@@ -253,6 +254,153 @@ COIL_TEST(a_limit_of_zero_lets_nothing_park)
 	ck_assert_int_eq(own.inside, -ETIMEDOUT);
 }
 
+struct finish {
+	int64_t limit;		/* of the shield */
+	int64_t work;
+	int64_t after;		/* more work, once the first is done */
+	int worked;
+	int then;
+	int end;
+	int64_t when[2];	/* the shield's deadline, before and after the work */
+};
+
+static int finish(void *arg)
+{
+	struct finish *own = arg;
+	struct coil_timeout shield = {0};
+
+	ck_assert_int_eq(coil_shield_begin(&shield, own->limit), 0);
+	own->when[0] = coil_timeout_when(&shield);
+	own->worked = coil_sleep(own->work);
+	own->when[1] = coil_timeout_when(&shield);
+	own->then = coil_sleep(own->after);
+	own->end = coil_timeout_end(&shield);
+	return coil_yield();
+}
+
+COIL_TEST(the_limit_of_a_shield_begins_when_the_cancel_arrives)
+{
+	struct finish own = { .limit = 20 * MS, .work = 50 * MS, .after = COIL_FOREVER };
+	struct coil_task *task = start(finish, &own);
+	int64_t began;
+
+	ck_assert_int_eq(coil_sleep(45 * MS), 0);
+	began = coil_now();
+	ck_assert(coil_cancel(task));
+	ck_assert_int_eq(coil_await(task), -ECANCELED);
+	passed(began, 20 * MS);
+	ck_assert_int_eq(own.worked, 0);
+	ck_assert_int_eq(own.then, -ETIMEDOUT);
+	ck_assert_int_eq(own.end, -ETIMEDOUT);
+	ck_assert_int_eq(own.when[0], COIL_FOREVER);
+	ck_assert_int_ge(own.when[1], began + 20 * MS);
+	ck_assert_int_lt(own.when[1], COIL_FOREVER);
+}
+
+COIL_TEST(a_shield_without_a_cancel_has_no_limit)
+{
+	struct finish own = { .limit = 20 * MS, .work = 50 * MS, .after = 50 * MS },
+		      none = { .limit = 0, .work = 5 * MS, .after = 5 * MS };
+
+	ck_assert_int_eq(coil_await(start(finish, &own)), 0);
+	ck_assert_int_eq(coil_await(start(finish, &none)), 0);
+	ck_assert_int_eq(own.worked + own.then + own.end, 0);
+	ck_assert_int_eq(none.worked + none.then + none.end, 0);
+	ck_assert_uint_eq(coil__loop->timers.count, 0);
+}
+
+COIL_TEST(an_expiry_outside_begins_the_limit_too)
+{
+	struct coil_timeout outside = {0}, shield = {0};
+	int64_t began = coil_now();
+
+	ck_assert_int_eq(coil_timeout_begin(&outside, 30 * MS), 0);
+	ck_assert_int_eq(coil_shield_begin(&shield, 20 * MS), 0);
+	ck_assert_int_eq(coil_sleep(COIL_FOREVER), -ETIMEDOUT);
+	passed(began, 50 * MS);
+	ck_assert_int_eq(coil_timeout_end(&shield), -ETIMEDOUT);
+	ck_assert_int_eq(coil_timeout_end(&outside), 0);
+}
+
+/* To the inner one the end of the outer one's limit comes from outside. */
+COIL_TEST(the_limit_of_an_inner_shield_begins_when_the_outer_one_s_ends)
+{
+	struct coil_timeout outside = {0}, outer = {0}, inner = {0}, none = {0};
+	int64_t began = coil_now();
+
+	ck_assert_int_eq(coil_timeout_begin(&outside, 10 * MS), 0);
+	ck_assert_int_eq(coil_shield_begin(&outer, 10 * MS), 0);
+	ck_assert_int_eq(coil_shield_begin(&inner, 10 * MS), 0);
+	ck_assert_int_eq(coil_shield_begin(&none, 0), 0);
+	ck_assert_int_eq(coil_sleep(COIL_FOREVER), -ETIMEDOUT);
+	passed(began, 30 * MS);
+	ck_assert_int_eq(coil_timeout_end(&none), -ETIMEDOUT);
+	ck_assert_int_eq(coil_yield(), -ETIMEDOUT);
+	ck_assert_int_eq(coil_timeout_end(&inner), -ETIMEDOUT);
+	ck_assert_int_eq(coil_yield(), -ETIMEDOUT);
+	ck_assert_int_eq(coil_timeout_end(&outer), -ETIMEDOUT);
+	ck_assert_int_eq(coil_timeout_end(&outside), 0);
+}
+
+COIL_TEST(a_shield_may_be_given_a_fixed_deadline)
+{
+	struct coil_timeout shield = {0};
+	int64_t began = coil_now();
+
+	ck_assert_int_eq(coil_shield_begin(&shield, COIL_SECOND), 0);
+	ck_assert_int_eq(coil_timeout_reschedule(&shield, began + 10 * MS), 0);
+	ck_assert_int_eq(coil_timeout_when(&shield), began + 10 * MS);
+	ck_assert_int_eq(coil_sleep(COIL_FOREVER), -ETIMEDOUT);
+	passed(began, 10 * MS);
+	ck_assert_int_eq(coil_timeout_end(&shield), -ETIMEDOUT);
+}
+
+COIL_TEST(without_memory_for_its_limit_that_has_passed)
+{
+	struct coil_timeout fill[65] = {0};
+	struct finish own = { .limit = COIL_SECOND, .work = 10 * COIL_SECOND };
+	struct coil_task *task = start(finish, &own);
+	int n = 0;
+
+	settle();
+	/* Until the next timer takes memory, as far as the heap has room. */
+	while (coil__loop->timers.count < 64)
+		ck_assert_int_eq(coil_timeout_begin(&fill[n++], COIL_SECOND), 0);
+	support_fail_allocation(1);
+	ck_assert(coil_cancel(task));
+	ck_assert(support_allocation_failed());
+	support_fail_allocation(0);
+	ck_assert_int_eq(coil_await(task), -ECANCELED);
+	ck_assert_int_eq(own.worked, -ETIMEDOUT);
+	while (n)
+		ck_assert_int_eq(coil_timeout_end(&fill[--n]), 0);
+}
+
+static int lead(void *arg)
+{
+	struct nap *naps = arg;
+	struct coil_group outside = {0}, inside = {0};
+
+	ck_assert_int_eq(coil_group_create_task(&outside, nap, &naps[0]), 0);
+	COIL_SHIELD(COIL_SECOND) {
+		ck_assert_int_eq(coil_group_create_task(&inside, nap, &naps[1]), 0);
+		ck_assert_int_eq(coil_group_wait(&inside), 0);
+	}
+	return coil_group_wait(&outside);
+}
+
+COIL_TEST(a_shield_covers_the_groups_that_begin_in_it)
+{
+	struct nap naps[2] = { { .ns = 20 * MS }, { .ns = 20 * MS } };
+	struct coil_task *task = start(lead, naps);
+
+	settle();
+	ck_assert(coil_cancel(task));
+	ck_assert_int_eq(coil_await(task), -ECANCELED);
+	ck_assert_int_eq(naps[0].err, -ECANCELED);
+	ck_assert_int_eq(naps[1].err, 0);
+}
+
 COIL_TEST(a_deadline_outside_waits_until_the_shield_is_left)
 {
 	struct coil_timeout outside = {0}, inside = {0};
@@ -345,6 +493,13 @@ Suite *suite(void)
 	tcase_add_test(tests,
 		       shield_008_a_limit_of_its_own_ends_what_is_inside);
 	tcase_add_test(tests, a_limit_of_zero_lets_nothing_park);
+	tcase_add_test(tests, the_limit_of_a_shield_begins_when_the_cancel_arrives);
+	tcase_add_test(tests, a_shield_without_a_cancel_has_no_limit);
+	tcase_add_test(tests, an_expiry_outside_begins_the_limit_too);
+	tcase_add_test(tests, the_limit_of_an_inner_shield_begins_when_the_outer_one_s_ends);
+	tcase_add_test(tests, a_shield_may_be_given_a_fixed_deadline);
+	tcase_add_test(tests, without_memory_for_its_limit_that_has_passed);
+	tcase_add_test(tests, a_shield_covers_the_groups_that_begin_in_it);
 	tcase_add_test(tests,
 		       a_deadline_outside_waits_until_the_shield_is_left);
 	tcase_add_test(tests, shields_nest);

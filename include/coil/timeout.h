@@ -59,9 +59,15 @@ bool coil_timeout_expired(const struct coil_timeout *timeout);
 int64_t coil_timeout_when(const struct coil_timeout *timeout);
 
 /*
- * A shield is the opposite: requests from outside wait until it is left.  The
- * limit is its own and holds inside as a timeout's does.  Same errors as
- * coil_timeout_begin(); it is ended by coil_timeout_end().
+ * Opens a shield: a cancel or an expiry from outside does not show in it until it is
+ * left, so that the task finishes what it is at.  The shield covers the calls inside
+ * and the groups whose first child is made inside.  ns is how long it may take from
+ * the moment at which the cancel or expiry arrives, or from the entry if one is pending
+ * then: after it calls inside return -ETIMEDOUT.  Until one arrives there is no limit.
+ * COIL_FOREVER: none at all.  coil_timeout_reschedule() sets a fixed deadline instead.
+ * Returns 0; -EPERM outside a task; -EINVAL when it is open or was used and not set to
+ * {0} again.  Where no memory is left for the limit it has passed.  Ended by
+ * coil_timeout_end().  Never parks.
  */
 int coil_shield_begin(struct coil_timeout *shield, int64_t ns);
 
@@ -80,8 +86,7 @@ static inline struct coil_timeout *coil_timeout_enter(struct coil_timeout *timeo
 static inline struct coil_timeout *coil_shield_enter(struct coil_timeout *timeout,
 						     int64_t ns)
 {
-	if (coil_shield_begin(timeout, ns) == -ENOMEM)
-		coil_shield_begin(timeout, 0);
+	coil_shield_begin(timeout, ns);
 	return timeout;
 }
 
@@ -96,7 +101,7 @@ void coil_timeout_leave(struct coil_timeout *timeout);
 /* Runs the block under a deadline; break, return and goto leave it cleanly. */
 #define COIL_TIMEOUT(ns) COIL_SCOPE_BLOCK(coil_timeout_enter, COIL_UNIQUE(timeout), ns)
 
-/* Runs the block shielded from requests outside, for at most ns. */
+/* Runs the block in a shield: at most ns once a cancel or an expiry has arrived. */
 #define COIL_SHIELD(ns) COIL_SCOPE_BLOCK(coil_shield_enter, COIL_UNIQUE(shield), ns)
 
 #ifdef __cplusplus
