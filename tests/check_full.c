@@ -177,12 +177,43 @@ COIL_TEST(a_device_that_is_full_is_enospc)
  * A small disk of this process's own.
  */
 
+static void write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+/*
+ * In a namespace of users where need be.  There a file can be made only by a user whom
+ * the namespace maps.
+ */
+static int unshare_mounts(void)
+{
+	unsigned uid = getuid(), gid = getgid();
+	char map[32];
+
+	if (!unshare(CLONE_NEWNS))
+		return 0;
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
+		return errno;
+	write_text("/proc/self/setgroups", "deny");
+	snprintf(map, sizeof(map), "0 %u 1", uid);
+	write_text("/proc/self/uid_map", map);
+	snprintf(map, sizeof(map), "0 %u 1", gid);
+	write_text("/proc/self/gid_map", map);
+	return 0;
+}
+
 static int mount_disk(void)
 {
 	char options[64];
+	int err = unshare_mounts();
 
-	if (unshare(CLONE_NEWNS) && unshare(CLONE_NEWUSER | CLONE_NEWNS))
-		return errno;
+	if (err)
+		return err;
 	snprintf(options, sizeof(options), "size=%d,nr_inodes=4", DISK);
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("tmpfs", "/tmp", "tmpfs", 0, options))
