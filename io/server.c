@@ -53,7 +53,7 @@ void coil__server_wake(struct coil_server *server)
 void coil__server_wait(struct coil_waitq *waitq, const char *what)
 {
 	/* Fails only off a task and across loops. */
-	(void)!coil_waitq_park_shielded(waitq, NULL, what);
+	coil_waitq_park_shielded(waitq, NULL, what);
 }
 
 static void release(struct coil_server *server)

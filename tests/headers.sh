@@ -43,6 +43,45 @@ if command -v "$CXX" >/dev/null; then
 else
 	echo "skip: there is no C++ compiler ($CXX)"
 fi
+
+# What a program calls on its way out it may call without a look at the result.
+cat >"$work/leaving.c" <<'EOF'
+#include <coil.h>
+#include <fcntl.h>
+
+void leave(struct coil_stream *stream, struct coil_task *task, struct coil_process *process,
+	   struct coil_server *server, struct coil_group *group, struct coil_waitq *waitq, int fd);
+
+void leave(struct coil_stream *stream, struct coil_task *task, struct coil_process *process,
+	   struct coil_server *server, struct coil_group *group, struct coil_waitq *waitq, int fd)
+{
+	int result;
+
+	coil_stream_printf(stream, "bye\n");
+	coil_stream_flush(stream);
+	coil_stream_shutdown(stream);
+	coil_stream_close(stream);
+	coil_cancel(task);
+	coil_join(task, &result);
+	coil_await(task);
+	coil_group_wait(group);
+	coil_process_kill(process, 15);
+	coil_process_wait(process, NULL);
+	coil_process_close(process);
+	coil_server_close(server, 0);
+	coil_waitq_park_shielded(waitq, NULL, "the others");
+	coil_shutdown(fd, 2);
+	coil_close(fd);
+	coil_unlinkat(AT_FDCWD, "socket", 0);
+	coil_sleep(1);
+}
+EOF
+count=$((count + 1))
+# shellcheck disable=SC2086
+${CC-cc} -std=gnu11 $warnings -I"$include" -c -o "$work/leaving.o" "$work/leaving.c" || {
+	echo 'not ok: a clean-up call demands a look at its result'
+	status=1
+}
 echo "$count compilations"
 test $count -gt 20 || status=1
 exit $status

@@ -6,6 +6,11 @@
  * What the other headers say to the compiler.  Nothing here is for users.
  */
 
+/*
+ * For a result that the caller cannot go on without: an fd, a count that may be short, a
+ * lock that may not be held.  Not for what programs call on their way out, to clean up
+ * or to say goodbye, where there is nothing left to do about an error.
+ */
 #define COIL_MUST_CHECK __attribute__((warn_unused_result))
 #define COIL_PRINTF(at, first) __attribute__((__format__(__printf__, at, first)))
 #define COIL_CLEANUP(function) __attribute__((cleanup(function)))

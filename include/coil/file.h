@@ -90,7 +90,7 @@ COIL_MUST_CHECK int coil_fdatasync(int fd);
 COIL_MUST_CHECK int coil_ftruncate(int fd, off_t length);
 COIL_MUST_CHECK int coil_statx(int dir, const char *path, int flags,
 			       unsigned mask, struct statx *statxbuf);
-COIL_MUST_CHECK int coil_unlinkat(int dir, const char *path, int flags);
+int coil_unlinkat(int dir, const char *path, int flags);
 COIL_MUST_CHECK int coil_renameat2(int old_dir, const char *old_path,
 				   int new_dir, const char *new_path,
 				   unsigned flags);

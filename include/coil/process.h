@@ -82,7 +82,7 @@ COIL_MUST_CHECK int coil_process_spawn(struct coil_process *process,
  * -ETIMEDOUT.  -EINVAL (NULL), -EPERM outside a task, -ECHILD (it was reaped by
  * somebody else, or is no child), -ENOMEM.
  */
-COIL_MUST_CHECK int coil_process_wait(struct coil_process *process, int *status);
+int coil_process_wait(struct coil_process *process, int *status);
 
 /*
  * Sends it a signal; 0 sends none.  0, -ESRCH once its end was noticed (or it is

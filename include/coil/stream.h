@@ -159,10 +159,9 @@ COIL_MUST_CHECK ssize_t coil_stream_writev(struct coil_stream *stream, const str
 					   int count);
 
 /* Writes what printf(3) makes, as one write: its bytes, or -EILSEQ, -EOVERFLOW. */
-COIL_MUST_CHECK ssize_t coil_stream_printf(struct coil_stream *stream, const char *format, ...)
-	COIL_PRINTF(2, 3);
-COIL_MUST_CHECK ssize_t coil_stream_vprintf(struct coil_stream *stream, const char *format,
-					    va_list args) COIL_PRINTF(2, 0);
+ssize_t coil_stream_printf(struct coil_stream *stream, const char *format, ...) COIL_PRINTF(2, 3);
+ssize_t coil_stream_vprintf(struct coil_stream *stream, const char *format, va_list args)
+	COIL_PRINTF(2, 0);
 
 /*
  * Corks the stream: from now on large writes are gathered too, up to the high water,
@@ -176,7 +175,7 @@ void coil_stream_cork(struct coil_stream *stream, bool on);
  * Sends what was gathered, and parks until nothing is queued: 0, or why it cannot be
  * sent.  Any number of tasks may.  After a cancel what is queued goes out all the same.
  */
-COIL_MUST_CHECK int coil_stream_flush(struct coil_stream *stream);
+int coil_stream_flush(struct coil_stream *stream);
 
 /*
  * Flushes, and then tells the peer that no more will come; reading goes on.  Waits for

@@ -52,7 +52,7 @@ coil_create_task_with(const struct coil_task_options *options,
 int coil_await(struct coil_task *task);
 
 /* The same, but returns 0 or the misuse; the task's own result goes to *result. */
-COIL_MUST_CHECK int coil_join(struct coil_task *task, int *result);
+int coil_join(struct coil_task *task, int *result);
 
 /*
  * As coil_await, but a request of the caller does not reach the task: the call

@@ -42,8 +42,7 @@ COIL_MUST_CHECK int coil_waitq_park_for(struct coil_waitq *waitq, void *data, co
  * The same, but a request from outside is not heard: for a wait that is sure to
  * end, such as taking back a lock.  Returns 0, -EPERM or -EXDEV.
  */
-COIL_MUST_CHECK int coil_waitq_park_shielded(struct coil_waitq *waitq, void *data,
-					     const char *what);
+int coil_waitq_park_shielded(struct coil_waitq *waitq, void *data, const char *what);
 
 /*
  * Parks the caller at the end of n queues at once, until it is unparked from one of
