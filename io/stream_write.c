@@ -160,7 +160,10 @@ static ssize_t write_more(struct coil_stream *stream, const void *buf, size_t le
 	return write_all(stream, &rest);
 }
 
-/* The next of several small writes costs little more than its copy. */
+/*
+ * The next of several small writes costs little more than its copy.  It takes nothing of
+ * the budget, as the first of its chunk and the send that ends the chunk do.
+ */
 ssize_t coil_stream_write(struct coil_stream *stream, const void *buf, size_t len)
 {
 	struct chunk *chunk;
@@ -172,7 +175,6 @@ ssize_t coil_stream_write(struct coil_stream *stream, const void *buf, size_t le
 	chunk->end += len;
 	stream->queued += len;
 	stream->room -= len;
-	coil__stream_charge();
 	return (ssize_t)len;
 }
 

@@ -528,7 +528,7 @@ COIL_TEST(many_small_writes_let_the_others_run)
 	int writes = 0;
 
 	while (!coil_done(task) && writes < 10000) {
-		ck_assert_int_eq(coil_stream_write(stream, "x", 1), 1);
+		ck_assert_int_eq(coil_stream_write(stream, stream_much, 1000), 1000);
 		drain(peer);
 		writes++;
 	}
