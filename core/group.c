@@ -174,7 +174,8 @@ int coil_group_wait(struct coil_group *group)
 	if (group->scope.task) {
 		if (group->scope.task != self)
 			return -EPERM;
-		if (group->scope.inner && coil__scope_holds_block(&group->scope))
+		/* A shield changes nothing: the children are outside of it, and hear all. */
+		if (coil__scope_holds_but(&group->scope, SCOPE_GROUP | SCOPE_SHIELD))
 			return -EBUSY;
 		/* One that the body made while a request was held back by a shield of its. */
 		if (coil__scope_pending(&group->scope))

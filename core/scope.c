@@ -101,10 +101,10 @@ static void cancel_children(struct coil_scope *scope)
 	}
 }
 
-bool coil__scope_holds_block(const struct coil_scope *scope)
+bool coil__scope_holds_but(const struct coil_scope *scope, unsigned flags)
 {
 	for (const struct coil_scope *s = scope->inner; s; s = s->inner) {
-		if (!(s->flags & SCOPE_GROUP))
+		if (!(s->flags & flags))
 			return true;
 	}
 	return false;

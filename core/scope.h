@@ -30,11 +30,11 @@ struct coil_loop;
 void coil__scope_push(struct coil_scope *scope, struct coil_task *task);
 
 /*
- * Whether a timeout or a shield was begun in it and is still open.  It is a misuse to
- * end a scope then.  Groups inside do not count: they begin with their first child,
- * wherever that is made, and end in any order.
+ * Whether a scope without any of those flags was begun in it and is still open, so that
+ * it is a misuse to end this one.  Groups do not count, SCOPE_GROUP: they begin with
+ * their first child, wherever that is made, and end in any order.
  */
-bool coil__scope_holds_block(const struct coil_scope *scope);
+bool coil__scope_holds_but(const struct coil_scope *scope, unsigned flags);
 
 /* Takes it out, wherever it is, disarms it, and lets what it hid come through. */
 void coil__scope_remove(struct coil_scope *scope);

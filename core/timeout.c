@@ -80,7 +80,7 @@ int coil_timeout_end(struct coil_timeout *timeout)
 		return -EINVAL;
 	if (scope->task != coil__self())
 		return -EPERM;
-	if (unlikely(scope->inner) && coil__scope_holds_block(scope))
+	if (unlikely(scope->inner) && coil__scope_holds_but(scope, SCOPE_GROUP))
 		return -EBUSY;
 	coil__scope_remove(scope);
 	scope->flags |= SCOPE_USED;

@@ -77,6 +77,21 @@ COIL_TEST(a_group_is_refused_its_wait_before_a_timeout_in_it)
 	ck_assert_int_eq(coil_group_wait(&group), 0);
 }
 
+COIL_TEST(a_group_may_be_waited_for_in_a_shield_that_was_begun_after_it)
+{
+	struct coil_group group = {0};
+	struct coil_timeout timeout;
+	int err = -EINVAL;
+
+	begin(&timeout, MS);
+	ck_assert_int_eq(coil_group_create_task(&group, sleep_on, NULL), 0);
+	COIL_SHIELD(COIL_FOREVER)
+		err = coil_group_wait(&group);
+	ck_assert_int_eq(err, 0);
+	ck_assert_int_eq(coil_yield(), -ETIMEDOUT);
+	ck_assert_int_eq(coil_timeout_end(&timeout), -ETIMEDOUT);
+}
+
 COIL_TEST(groups_end_in_any_order_also_after_a_timeout_around_them)
 {
 	struct coil_group a = {0}, b = {0};
@@ -224,7 +239,8 @@ static void take_out(int at)
 static void end(int at)
 {
 	for (int i = at + 1; i < depth; i++) {
-		if (scopes[i]->kind == GROUP)
+		if (scopes[i]->kind == GROUP ||
+		    (scopes[i]->kind == SHIELD && scopes[at]->kind == GROUP))
 			continue;
 		ck_assert_int_eq(scopes[at]->kind == GROUP ?
 				 coil_group_wait(&scopes[at]->group) :
@@ -313,6 +329,7 @@ Suite *suite(void)
 	tcase_add_test(tests, an_outer_timeout_is_refused_its_end_before_an_inner_one);
 	tcase_add_test(tests, a_shield_is_refused_its_end_before_a_timeout_in_it);
 	tcase_add_test(tests, a_group_is_refused_its_wait_before_a_timeout_in_it);
+	tcase_add_test(tests, a_group_may_be_waited_for_in_a_shield_that_was_begun_after_it);
 	tcase_add_test(tests, groups_end_in_any_order_also_after_a_timeout_around_them);
 	tcase_add_test(tests, a_block_left_with_a_timeout_open_in_it_dies_by_name);
 	tcase_add_test(tests, what_shows_in_a_scope_is_what_a_walk_over_all_of_them_finds);

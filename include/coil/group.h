@@ -64,8 +64,8 @@ int coil_group_create_task_with(struct coil_group *group,
  * or arrives cancels them.  Returns the first failure, else the caller's own
  * reason, else 0; a child's -ECANCELED is no failure.  Only the owner may call
  * it (-EPERM).  The group is {0} again but for independent.  -EBUSY, and nothing has
- * changed, when a timeout or a shield that was begun after the first child is still
- * open: end that first.
+ * changed, when a timeout that was begun after the first child is still open: it could
+ * not end the wait.  End it first.
  */
 int coil_group_wait(struct coil_group *group);
 
