@@ -411,7 +411,7 @@ int coil__pool_detached(struct coil_loop *loop, struct detached *job)
 	} else {
 		kind->running++;
 	}
-	if (!err)
+	if (!err && loop)
 		loop->jobs++;
 	pthread_mutex_unlock(&detached_lock);
 	return err;

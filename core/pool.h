@@ -69,7 +69,7 @@ bool coil__pool_cancel(struct coil_loop *loop, struct op *op);
  * what it works on: if it was abandoned release runs instead of done, on any
  * thread.
  */
-enum detached_kind { DETACHED_FUNCTIONS, DETACHED_NAMES, DETACHED_KINDS };
+enum detached_kind { DETACHED_FUNCTIONS, DETACHED_NAMES, DETACHED_CLOSES, DETACHED_KINDS };
 
 struct detached {
 	enum detached_kind kind;
@@ -84,7 +84,10 @@ struct detached {
 	enum { DETACHED_QUEUED, DETACHED_RUNNING, DETACHED_SENT } state;
 };
 
-/* 0, or -EAGAIN when no thread could be started and none of the kind is running. */
+/*
+ * 0, or -EAGAIN when no thread could be started and none of the kind is running.  With
+ * NULL for the loop nobody waits for the job, and release runs when it has ended.
+ */
 int coil__pool_detached(struct coil_loop *loop, struct detached *job);
 
 /* done will not run any more; release will, perhaps at once. */

@@ -7,26 +7,67 @@
  * the old one still lingers.  Therefore the loop never connects the number with
  * the wait: a duplicate takes over the socket, the number is closed at once and
  * forgotten, and a thread of the pool closes the duplicate.
+ *
+ * close(2) of a file may wait as well: for the server of a FUSE or network file
+ * system, which is sent what was written, for the disk, which frees the blocks of a
+ * file without a name, or for a terminal's output.  The data is sent at each close,
+ * of a duplicate too, so the thread has to close the number itself, and it closes a
+ * duplicate first, as that reports the error.  Then it does not free the number, but
+ * gives it to another file of the loop, and only the loop's thread frees it: no call
+ * can meet the next owner of the number.
  */
 #include <coil/socket.h>
 #include "core/loop.h"
 #include "core/op.h"
+#include "core/pool.h"
 #include "io/close.h"
 #include "io/wait.h"
 #include <coil/task.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
+static bool is_socket(int fd, struct linger *linger)
+{
+	socklen_t len = sizeof(*linger);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_LINGER, linger, &len);
+}
 
 static bool lingers(int fd)
 {
 	struct linger linger;
-	socklen_t len = sizeof(linger);
 
-	return !getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) &&
-	       linger.l_onoff && linger.l_linger;
+	return is_socket(fd, &linger) && linger.l_onoff && linger.l_linger;
+}
+
+/*
+ * A file that was only read, and is not freed as it still has a name.  A file system
+ * that knows RWF_NOWAIT sends nothing at a close; beyond the end of any file there is
+ * nothing to be read.
+ */
+static bool was_read_only(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	struct statx stat;
+	struct iovec one = { &stat, 1 };
+
+	return flags >= 0 && (flags & O_ACCMODE) == O_RDONLY &&
+	       !preadv2(fd, &one, 1, INT64_MAX - 1, RWF_NOWAIT) &&
+	       !statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_NLINK, &stat) &&
+	       stat.stx_nlink;
+}
+
+static bool may_wait(int fd)
+{
+	if (coil__is_pipe(fd))
+		return false;
+	return coil__is_file(fd) ? !was_read_only(fd) : coil__file_type(fd) == S_IFCHR;
 }
 
 /* The kernel sends what is left all the same, but close(2) does not wait. */
@@ -67,6 +108,92 @@ static int close_and_linger(int fd)
 	return err;
 }
 
+struct closing {
+	int fd;
+	int copy;
+	int other;		/* a file that takes the number over */
+};
+
+static int close_file(void *arg)
+{
+	const struct closing *closing = arg;
+	int err = close_now(closing->copy);
+
+	dup3(closing->other, closing->fd, O_CLOEXEC);
+	return err;
+}
+
+static int close_slowly(int fd)
+{
+	struct closing closing = {
+		.fd = fd,
+		.copy = fcntl(fd, F_DUPFD_CLOEXEC, 3),
+		.other = coil__loop->engine_fds[1],
+	};
+	int err = -EAGAIN, last;
+
+	if (closing.copy >= 0)
+		err = coil__run_in_pool(close_file, &closing, "close");
+	/* No fd or no thread is to be had: the loop waits. */
+	if (err == -EAGAIN || err == -ENOMEM) {
+		err = closing.copy >= 0 ? close_now(closing.copy) : 0;
+		last = close_now(fd);
+		err = err ? err : last;
+	} else {
+		close_now(fd);
+	}
+	coil__op_close_end(fd);
+	return err;
+}
+
+/* Closing an fd that nobody waits for. */
+struct unwanted {
+	struct detached job;
+	int fd;
+};
+
+static void close_unwanted(struct detached *job)
+{
+	close(container_of(job, struct unwanted, job)->fd);
+}
+
+static void forget(struct detached *job)
+{
+	free(container_of(job, struct unwanted, job));
+}
+
+static bool close_behind(int fd)
+{
+	struct unwanted *unwanted = malloc(sizeof(*unwanted));
+
+	if (!unwanted)
+		return false;
+	unwanted->fd = fd;
+	unwanted->job = (struct detached){
+		.kind = DETACHED_CLOSES, .work = close_unwanted, .release = forget,
+	};
+	if (!coil__pool_detached(NULL, &unwanted->job))
+		return true;
+	free(unwanted);
+	return false;
+}
+
+void coil__close_copy(int fd)
+{
+	if (!may_wait(fd) || !close_behind(fd))
+		close(fd);
+}
+
+void coil__close_unwanted(int fd)
+{
+	struct linger linger;
+
+	if (is_socket(fd, &linger))
+		coil__close_accepted(fd);
+	else
+		coil__close_copy(fd);
+}
+
 void coil__close_accepted(int fd)
 {
 	if (lingers(fd))
@@ -76,6 +203,7 @@ void coil__close_accepted(int fd)
 
 int coil_close(int fd)
 {
+	struct linger linger;
 	int err;
 
 	if (fd < 0)
@@ -85,8 +213,18 @@ int coil_close(int fd)
 		return err;
 	coil__steps_closed(fd);
 	coil__fd_closed(coil__loop, fd);
-	if (coil__loop != &coil__nowhere && lingers(fd))
-		return close_and_linger(fd);
+	if (coil__loop != &coil__nowhere) {
+		if (is_socket(fd, &linger)) {
+			if (linger.l_onoff && linger.l_linger)
+				return close_and_linger(fd);
+		} else if (may_wait(fd)) {
+			if (coil_current_task())
+				return close_slowly(fd);
+			coil__op_close_end(fd);
+			coil__close_unwanted(fd);
+			return 0;
+		}
+	}
 	err = close_now(fd);
 	coil__op_close_end(fd);
 	return err;

@@ -5,6 +5,7 @@
  * nobody takes a pipe of ours for standard output.
  */
 #include "io/process.h"
+#include "io/close.h"
 #include "core/loop.h"
 #include "core/op.h"
 #include <errno.h>
@@ -49,7 +50,7 @@ static int lift(int fd)
 static void drop(int *fd)
 {
 	if (*fd >= 0)
-		close(*fd);
+		coil__close_copy(*fd);
 	*fd = -1;
 }
 

@@ -2,6 +2,7 @@
 #include <coil/unix.h>
 #include "core/loop.h"
 #include "core/op.h"
+#include "io/close.h"
 #include "io/control.h"
 #include <coil/socket.h>
 #include <errno.h>
@@ -73,7 +74,7 @@ void coil__control_close(const struct msghdr *msg)
 		if (!brings_fds(cmsg))
 			continue;
 		for (size_t i = 0; i < count_fds(cmsg); i++)
-			coil_close(nth_fd(cmsg, i));
+			coil__close_unwanted(nth_fd(cmsg, i));
 	}
 }
 
@@ -116,7 +117,7 @@ static void close_others(const struct msghdr *msg)
 
 	while ((cmsg = next(msg, cmsg))) {
 		if (brings_fds(cmsg) && cmsg->cmsg_type == SCM_PIDFD)
-			coil_close(nth_fd(cmsg, 0));
+			coil__close_unwanted(nth_fd(cmsg, 0));
 	}
 }
 

@@ -6,7 +6,15 @@
 #include "tests/support.h"
 #include <coil/file.h>
 #include <coil/timeout.h>
+#include <coil/unix.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/uio.h>
 
 static ssize_t take_read(int fd)
 {
@@ -420,6 +428,176 @@ COIL_TEST(without_another_fd_the_loop_does_not_linger)
 	coil_close(fds[1]);
 }
 
+/*
+ * Files.  The linker has the library call this: in a thread of the pool a close waits
+ * for the test, as one of a file whose server is slow.
+ */
+static pthread_t loop_thread;
+static bool slow;
+static int slow_error;
+static sem_t gate;
+static atomic_int begun, ended;
+
+int __real_close(int fd);
+int __wrap_close(int fd);
+
+int __wrap_close(int fd)
+{
+	int ret;
+
+	if (!slow || pthread_equal(pthread_self(), loop_thread))
+		return __real_close(fd);
+	begun++;
+	while (sem_wait(&gate))
+		;
+	ret = __real_close(fd);
+	ended++;
+	errno = slow_error;
+	return slow_error ? -1 : ret;
+}
+
+static void be_slow(int error)
+{
+	loop_thread = pthread_self();
+	begun = ended = 0;
+	slow_error = error;
+	ck_assert_int_eq(sem_init(&gate, 0, 0), 0);
+	slow = true;
+}
+
+static int new_file(void)
+{
+	int fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
+COIL_TEST(a_slow_close_of_a_file_stops_no_other_task_and_keeps_the_number)
+{
+	struct call call = { .fn = close_it, .fd = new_file() };
+	struct coil_task *closer;
+	int other;
+
+	be_slow(0);
+	closer = coil_create_task(make_call, &call);
+	while (!begun)
+		ck_assert_int_eq(coil_yield(), 0);
+	/* This task goes on, and no file has the number meanwhile. */
+	ck_assert(!coil_done(closer));
+	ck_assert_int_ge(fcntl(call.fd, F_GETFD), 0);
+	ck_assert_int_eq(coil_read(call.fd, taken, 1), -EBADF);
+	ck_assert_int_eq(coil_close(call.fd), -EBADF);
+	sem_post(&gate);
+	coil_await(closer);
+	ck_assert_int_eq(call.result, 0);
+	ck_assert_int_eq(fcntl(call.fd, F_GETFD), -1);
+	/* Then it is the next file's, which works. */
+	other = new_file();
+	ck_assert_int_eq(other, call.fd);
+	ck_assert_int_eq(coil_pwrite(other, "x", 1, 0), 1);
+	slow = false;
+	coil_close(other);
+}
+
+COIL_TEST(what_a_close_says_of_lost_data_is_returned)
+{
+	int fd = new_file();
+
+	be_slow(EIO);
+	sem_post(&gate);
+	ck_assert_int_eq(coil_close(fd), -EIO);
+	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
+	slow = false;
+}
+
+COIL_TEST(a_file_is_closed_without_a_thread_or_another_fd)
+{
+	struct rlimit before, none;
+	int fd = new_file(), other = new_file();
+
+	support_fail_threads(true);
+	ck_assert_int_eq(coil_close(fd), 0);
+	support_fail_threads(false);
+	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 3;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ck_assert_int_eq(coil_close(other), 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	ck_assert_int_eq(fcntl(other, F_GETFD), -1);
+}
+
+/* Where nobody can be waited for there is no thread, which costs ten times as much. */
+COIL_TEST(sockets_pipes_and_eventfds_are_closed_by_the_loops_thread)
+{
+	int fds[2], ends[2], event = eventfd(0, EFD_CLOEXEC);
+
+	be_slow(0);
+	tcp_pair(fds);
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	ck_assert_int_eq(coil_close(fds[0]) | coil_close(fds[1]), 0);
+	ck_assert_int_eq(coil_close(ends[0]) | coil_close(ends[1]), 0);
+	ck_assert_int_eq(coil_close(event), 0);
+	ck_assert_int_eq(begun, 0);
+	slow = false;
+}
+
+static int open_to_read(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
+COIL_TEST(so_is_a_file_that_was_only_read_unless_its_name_is_gone)
+{
+	char path[] = "/tmp/coil-close-XXXXXX", byte;
+	struct iovec one = { &byte, 1 };
+	int fd = mkostemp(path, O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	be_slow(0);
+	if (preadv2(fd, &one, 1, 0, RWF_NOWAIT) < 0) {
+		printf("skip: files of /tmp cannot be read without waiting\n");
+	} else {
+		ck_assert_int_eq(coil_close(open_to_read(path)), 0);
+		ck_assert_int_eq(begun, 0);
+	}
+	for (int i = 0; i < 4; i++)
+		sem_post(&gate);
+	ck_assert_int_eq(coil_close(fd), 0);
+	ck_assert_int_eq(begun, 1);
+	fd = open_to_read(path);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(coil_close(fd), 0);
+	ck_assert_int_eq(begun, 2);
+	slow = false;
+}
+
+COIL_TEST(files_that_a_peer_passed_and_nobody_wants_are_not_waited_for)
+{
+	int fds[2], files[3] = { new_file(), new_file(), new_file() }, got[1];
+	size_t n = 1;
+
+	unix_pair(fds, SOCK_STREAM | SOCK_NONBLOCK);
+	ck_assert_int_eq(coil_send_fds(fds[1], "x", 1, files, 3), 1);
+	be_slow(0);
+	ck_assert_int_eq(coil_recv_fds(fds[0], taken, 1, got, &n), -EMSGSIZE);
+	while (!begun)
+		ck_assert_int_eq(coil_yield(), 0);
+	ck_assert_int_eq(ended, 0);
+	for (int i = 0; i < 3; i++)
+		sem_post(&gate);
+	while (ended < 3)
+		ck_assert_int_eq(coil_yield(), 0);
+	slow = false;
+	close_all(files, 3);
+	close_all(fds, 2);
+}
+
 COIL_TEST(pipes_and_files_are_closed_too)
 {
 	int ends[2], fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -455,6 +633,12 @@ Suite *suite(void)
 	tcase_add_test(tests, the_number_of_a_socket_that_lingers_is_the_next_files_at_once);
 	tcase_add_test(tests, without_a_thread_the_loop_does_not_linger);
 	tcase_add_test(tests, without_another_fd_the_loop_does_not_linger);
+	tcase_add_test(tests, a_slow_close_of_a_file_stops_no_other_task_and_keeps_the_number);
+	tcase_add_test(tests, what_a_close_says_of_lost_data_is_returned);
+	tcase_add_test(tests, a_file_is_closed_without_a_thread_or_another_fd);
+	tcase_add_test(tests, sockets_pipes_and_eventfds_are_closed_by_the_loops_thread);
+	tcase_add_test(tests, so_is_a_file_that_was_only_read_unless_its_name_is_gone);
+	tcase_add_test(tests, files_that_a_peer_passed_and_nobody_wants_are_not_waited_for);
 	tcase_add_test(tests, pipes_and_files_are_closed_too);
 	suite_add_tcase(close, tests);
 	return close;

@@ -106,7 +106,7 @@ tests_check_channel_LDFLAGS = $(suite_ldflags)
 tests_check_channel_storm_LDADD = $(suite_libs)
 tests_check_channel_storm_LDFLAGS = $(suite_ldflags)
 tests_check_close_LDADD = $(suite_libs)
-tests_check_close_LDFLAGS = $(suite_ldflags)
+tests_check_close_LDFLAGS = $(suite_ldflags) -Wl,--wrap=close
 tests_check_completed_LDADD = $(suite_libs)
 tests_check_completed_LDFLAGS = $(suite_ldflags)
 tests_check_condition_LDADD = $(suite_libs)

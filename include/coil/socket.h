@@ -115,9 +115,12 @@ int coil_shutdown(int fd, int how);
  * (-EIO, -ENOSPC, -EDQUOT: data of a file was lost), and then too the fd is
  * closed.
  *
- * Parks until those calls are over.  Does not wait for a peer, except for a
- * socket with SO_LINGER: the number is free at once, and the task waits until a
- * thread has closed the socket.  Where there is no thread or no fd for that, and
+ * Parks until those calls are over, and for a file or terminal until a thread has
+ * closed it, as that may wait for a disk or a server; until then no file has the
+ * number.  On a loop outside a task it returns 0 without waiting for the thread;
+ * where no thread or no fd is to be had the loop waits.  Does not wait for a peer,
+ * except for a socket with SO_LINGER: the number is free at once, and the task
+ * waits until a thread has closed the socket.  Where there is no thread or no fd for that, and
  * on a loop outside a task, the call does not linger; the kernel still sends what
  * is left.  No cancel ends or refuses the call.  Off a loop it is close(2).
  */
