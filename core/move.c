@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <poll.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -106,12 +108,13 @@ static ssize_t move(const struct op *op, int flags, size_t most)
 	return RETRY(preadv2(sqe->fd, iov, count, at, flags));
 }
 
-/* Files that cannot be asked not to block: poll first, then take little. */
+/*
+ * What cannot be asked not to block.  If it blocks by its own flags poll(2) is asked
+ * first, but another process may be faster, so the loop's thread does not try: see
+ * move_odd().
+ */
 static int try_odd(struct op *op)
 {
-	bool out = is_write(op);
-	size_t most = OP_MOST;
-
 	if (coil__perform_nowait(op))
 		return -EOPNOTSUPP;
 	if (coil__is_file(op->sqe.fd)) {
@@ -119,14 +122,10 @@ static int try_odd(struct op *op)
 			return leave_to_pool(op);
 		return result(move(op, (int)op->sqe.rw_flags, OP_MOST));
 	}
-	if (!coil__is_nonblocking(op->sqe.fd)) {
-		if (!coil__is_ready(op->sqe.fd, out ? POLLOUT : POLLIN))
-			return -EAGAIN;
-		/* A pipe that is ready has room for so much, perhaps no more. */
-		if (out)
-			most = 4096;
-	}
-	return result(move(op, (int)op->sqe.rw_flags, most));
+	if (!coil__is_nonblocking(op->sqe.fd))
+		return coil__is_ready(op->sqe.fd, is_write(op) ? POLLOUT : POLLIN) ?
+		       leave_to_pool(op) : -EAGAIN;
+	return result(move(op, (int)op->sqe.rw_flags, OP_MOST));
 }
 
 /*
@@ -217,8 +216,44 @@ static bool waits_for_ever(const struct op *op)
 	       (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == TRACEFS_MAGIC);
 }
 
+/*
+ * Opens a FIFO or terminal anew, with O_NONBLOCK, as its flags are also those of other
+ * processes.  -1 for what cannot be opened so: of a terminal's master that would make
+ * another terminal.
+ */
+static int open_anew(const struct op *op)
+{
+	int fd = op->sqe.fd, number;
+	char path[32];
+
+	if (!coil__is_pipe(fd) && (!isatty(fd) || !ioctl(fd, TIOCGPTN, &number)))
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, (is_write(op) ? O_WRONLY : O_RDONLY) | O_NONBLOCK | O_NOCTTY |
+		    O_CLOEXEC);
+}
+
+/* In a thread: what try_odd() found ready may no longer be, and is waited for again. */
+static int move_odd(struct op *op)
+{
+	struct op other = *op;
+	int n, fd = open_anew(op);
+
+	/* A page fits where there is room at all; a terminal may keep the thread waiting. */
+	if (fd < 0)
+		return result(move(op, (int)op->sqe.rw_flags, is_write(op) ? 4096 : OP_MOST));
+	other.sqe.fd = fd;
+	n = result(move(&other, (int)op->sqe.rw_flags, OP_MOST));
+	close(fd);
+	if (n == -EAGAIN)
+		op->sqe.user_data &= ~BLOCKS;
+	return n;
+}
+
 int coil__move_block(struct op *op)
 {
+	if (!coil__is_file(op->sqe.fd))
+		return move_odd(op);
 	if (!so_far(op) && waits_for_ever(op)) {
 		op->made_up = true;
 		op->sqe.user_data &= ~BLOCKS;

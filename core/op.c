@@ -204,6 +204,7 @@ ssize_t coil__op_run_shielded(struct op *op)
 int coil__op_try(struct op *op)
 {
 	struct coil_loop *loop = coil__loop;
+	int res;
 
 	if (loop->backend && loop->backend->attempt) {
 		if (loop->backend->attempt(loop, op))
@@ -212,7 +213,8 @@ int coil__op_try(struct op *op)
 			return -EAGAIN;
 	}
 	op->sqe.user_data = 0;
-	return coil__perform_try(op);
+	res = coil__perform_try(op);
+	return res == -EAGAIN && coil__perform_class(op) == PERFORM_POOL ? -EOPNOTSUPP : res;
 }
 
 static const struct wait closing = { "requests to end", NULL };

@@ -77,8 +77,9 @@ ssize_t coil__op_run(struct op *op);
 ssize_t coil__op_run_shielded(struct op *op);
 
 /*
- * Does it here and now, by a plain system call, if it need not wait for that: its
- * result, or -EAGAIN.  For a fd that can be polled.
+ * Does it here and now, by a plain system call, if it need not wait for that.  Returns
+ * its result, or -EAGAIN; or -EOPNOTSUPP, although its fd is ready, where only a thread
+ * can make the call and the op has to be run.  For a fd that can be polled.
  */
 int coil__op_try(struct op *op);
 

@@ -81,9 +81,11 @@ static ssize_t pipe_receive(struct coil_stream *stream, void *buf, size_t len)
 static ssize_t pipe_send(struct coil_stream *stream, const struct iovec *parts, int count)
 {
 	struct op op = {0};
+	ssize_t n;
 
 	io_uring_prep_writev(&op.sqe, stream->fd, parts, (unsigned)count, UINT64_MAX);
-	return coil__op_try(&op);
+	n = coil__op_try(&op);
+	return n == -EOPNOTSUPP ? -EAGAIN : n;
 }
 
 static int pipe_shutdown(struct coil_stream *stream)
@@ -129,7 +131,6 @@ static const struct transport *transport_of(int fd)
 {
 	int type, on = 1;
 	socklen_t len = sizeof(type);
-	struct stat stat;
 
 	if (!getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len)) {
 		if (type != SOCK_STREAM) {
@@ -140,13 +141,15 @@ static const struct transport *transport_of(int fd)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 		return &socket_transport;
 	}
-	if (errno != ENOTSOCK || fstat(fd, &stat))
+	if (errno != ENOTSOCK)
 		return NULL;
-	if (S_ISDIR(stat.st_mode)) {
+	if (!coil__is_file(fd))
+		return &pipe_transport;
+	if (coil__file_type(fd) == S_IFDIR) {
 		errno = EINVAL;
 		return NULL;
 	}
-	return S_ISREG(stat.st_mode) || S_ISBLK(stat.st_mode) ? &file_transport : &pipe_transport;
+	return &file_transport;
 }
 
 struct coil_stream *coil_stream_open(int fd)

@@ -152,6 +152,8 @@ static ssize_t receive(struct coil_stream *stream, size_t more)
 	do
 		n = stream->transport->receive(stream, stream->buf + stream->end, room);
 	while (n == -EINTR);
+	if (n == -EOPNOTSUPP)
+		return n;
 	if (n > 0)
 		stream->end += (size_t)n;
 	/* It seldom pays to ask again for what came short. */
@@ -160,7 +162,7 @@ static ssize_t receive(struct coil_stream *stream, size_t more)
 	return n;
 }
 
-/* What never has to be waited for, but may take its time. */
+/* What is ready, or a file, and may take its time all the same. */
 static ssize_t receive_file(struct coil_stream *stream, size_t more)
 {
 	ssize_t n = make_room(stream, more);
@@ -195,6 +197,8 @@ static ssize_t fill(struct coil_stream *stream, size_t more)
 			return receive_file(stream, more);
 		if (!stream->drained) {
 			n = receive(stream, more);
+			if (n == -EOPNOTSUPP)
+				return receive_file(stream, more);
 			if (n != -EAGAIN)
 				return n;
 		}

@@ -32,6 +32,7 @@ suites = \
 	%D%/check_listen \
 	%D%/check_lock \
 	%D%/check_name \
+	%D%/check_odd \
 	%D%/check_oom \
 	%D%/check_perform \
 	%D%/check_perform_files \
@@ -150,6 +151,8 @@ tests_check_lock_LDADD = $(suite_libs)
 tests_check_lock_LDFLAGS = $(suite_ldflags)
 tests_check_name_LDADD = $(suite_libs)
 tests_check_name_LDFLAGS = $(suite_ldflags)
+tests_check_odd_LDADD = $(suite_libs)
+tests_check_odd_LDFLAGS = $(suite_ldflags) -Wl,--wrap=poll
 tests_check_oom_LDADD = $(suite_libs)
 tests_check_oom_LDFLAGS = $(suite_ldflags)
 tests_check_perform_LDADD = $(suite_libs)

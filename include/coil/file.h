@@ -32,10 +32,10 @@ struct statx;
  * short, 0 at the end, or a negative errno (-EPIPE for a pipe or socket that
  * nobody reads; SIGPIPE is not raised).  Users of one position never write to the
  * same place or read the same bytes, as with the system calls; the calls of one fd
- * have their turns in order.  A blocking fd stays as it is and stops
- * only this task; a write to a blocking terminal or named FIFO may be cut short
- * at 4096 bytes.  A blocking terminal with less room than that may stop the loop
- * until its reader has made some; one that was opened with O_NONBLOCK does not.
+ * have their turns in order.  A blocking fd stays as it is and stops only this
+ * task, also where other processes read and write it.  A cancel does not end a
+ * write to a blocking terminal of another user, which cannot be opened anew with
+ * O_NONBLOCK, while its reader takes nothing.
  */
 COIL_MUST_CHECK ssize_t coil_read(int fd, void *buf, size_t len);
 COIL_MUST_CHECK ssize_t coil_write(int fd, const void *buf, size_t len);
