@@ -14,6 +14,7 @@ bench_programs = \
 	%D%/queue \
 	%D%/pipeline \
 	%D%/receive \
+	%D%/scale \
 	%D%/sleep \
 	%D%/spawn \
 	%D%/switch \

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { TIMES = 2000, SLEEPERS = 500, SLEEPS = 10 };
+enum { TIMES = 2000, SLEEPERS = 500, SLEEPS = 10, CROWD = 1000 };
 
 void count_begin(const char *work, int times);
 void count_end(void);
@@ -237,6 +237,58 @@ static void count_timeout(void)
 	}
 }
 
+static int meet(void *arg)
+{
+	for (int i = 0; i < SLEEPS; i++)
+		must(coil_barrier_wait(arg));
+	return 0;
+}
+
+static void meet_all(void)
+{
+	struct coil_barrier barrier = COIL_BARRIER(CROWD);
+	struct coil_task *tasks[CROWD];
+
+	for (int i = 0; i < CROWD; i++)
+		tasks[i] = coil_create_task(meet, &barrier);
+	must(coil_gather(tasks, CROWD, NULL));
+}
+
+/* So many that what looks at all of them each time is seen. */
+static void count_barrier(void)
+{
+	meet_all();
+	count_begin("barrier", CROWD * SLEEPS);
+	meet_all();
+	count_end();
+}
+
+static int sleep_in_turn(void *arg)
+{
+	return coil_sleep((1 + (intptr_t)arg * 7 % CROWD) * COIL_MILLISECOND);
+}
+
+static void complete_all(void)
+{
+	struct coil_task *tasks[CROWD];
+	size_t done = 0;
+	int at;
+
+	for (intptr_t i = 0; i < CROWD; i++)
+		tasks[i] = coil_create_task(sleep_in_turn, (void *)i);
+	while ((at = coil_as_completed(tasks, CROWD, &done)) >= 0)
+		must(coil_await(tasks[at]));
+}
+
+/* One by one, and the tasks made for it included. */
+static void count_completed(void)
+{
+	complete_all();
+	count_begin("completed", CROWD);
+	complete_all();
+	count_end();
+}
+
 static int app(void *arg)
 {
 	(void)arg;
@@ -249,6 +301,8 @@ static int app(void *arg)
 	count_timeout();
 	count_lines("line", 1);
 	count_lines("lines-64", 64);
+	count_barrier();
+	count_completed();
 	return 0;
 }
 

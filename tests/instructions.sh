@@ -65,5 +65,5 @@ FNR == NR { if ($1 == key) kept[$2] = $3; next }
 	printf "%-12s %8.1f instructions, kept %8.1f: %s\n", word[1], figure, kept[word[1]], fate
 	seen++
 }
-END { exit print_only != "print" && (bad || seen < 7) }
+END { exit print_only != "print" && (bad || seen < 9) }
 ' "$figures" "$work/counts"

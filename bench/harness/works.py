@@ -457,6 +457,26 @@ def growth(ctx):
     return cases
 
 
+SCALED = ("barrier", "barrier-cancel", "barrier-abort", "completed", "completed-live",
+          "nested", "overdue", "expire", "lock", "lock-cancel", "rwlock", "semaphore",
+          "event", "event-cancel", "sleep-cancel", "queue", "group", "wait")
+
+
+def scale(ctx):
+    """Whether the price of one grows with the number of all: nothing of coil is quadratic."""
+    cases = []
+    for work in SCALED:
+        n = 1000
+        while n <= ctx.number(1000000, 10000):
+            rows = [ctx.ours("coil", "coil", "scale", work, n)]
+            cases.append(Case("%s-%d" % (work, n), rows, [
+                Table("each", "%s, %d of them: CPU each" % (work, n), "ns",
+                      [("pass", "pass ms")])], at=n))
+            n *= 10
+    return cases
+
+
 WORKS = {"switch": switch, "spawn": spawn, "queue": queue, "timer": timer, "memory": memory,
          "echo": echo, "latency": latency, "http": http_work, "files": files_work, "accept": accept,
-         "channel": channel, "wakeup": wakeup, "workers": workers, "growth": growth}
+         "channel": channel, "wakeup": wakeup, "workers": workers, "growth": growth,
+         "scale": scale}
