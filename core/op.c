@@ -7,10 +7,68 @@
 #include "core/uring_abi.h"
 #include <errno.h>
 
-/* What a cancelled op may say, apart from its result: see io_uring_cancelation(7). */
-static bool is_cancel(int res)
+/* The kernel gave it up: see io_uring_cancelation(7). */
+static bool is_given_up(int res)
 {
 	return res == -ECANCELED || res == -EINTR || (res <= -512 && res >= -516);
+}
+
+/*
+ * A timerfd's read says -ECANCELED itself, when the clock was set, and once only.
+ * No worker thread of the kernel reads such a file, so the word is the file's.
+ */
+static bool is_files_own(const struct op *op, int res)
+{
+	return res == -ECANCELED &&
+	       (op->sqe.opcode == IORING_OP_READ || op->sqe.opcode == IORING_OP_READV) &&
+	       !coil__file_type(op->sqe.fd);
+}
+
+/* Whether plain calls can do it; they know every opcode that coil uses. */
+static int undone(const struct op *op, int res)
+{
+	return coil__perform_class(op) == PERFORM_UNKNOWN ? res : OP_UNDONE;
+}
+
+/*
+ * What each result means:
+ *
+ * - 0 and above: the op is done, also where it was cancelled.  Of a poll by which
+ *   the op waits: it is time to try.
+ * - -ECANCELED, -EINTR, -512 to -516 of an op that was cancelled: the cancel came
+ *   first.
+ * - The same of an op that was not: by a ring the kernel could make no worker thread
+ *   (RLIMIT_NPROC, pids.max), or a signal came.  It did nothing, and never means that
+ *   the program cancelled.  By a call -EINTR is a signal, and -ECANCELED the file's
+ *   own error.
+ * - -EINTR of a close: the fd is closed all the same.
+ * - -EAGAIN by a ring: it would block.  The owner asked for that error
+ *   (MSG_DONTWAIT), or the op has to wait.
+ * - -EACCES by a ring: the file refuses, or a filter of the ring does.  A call shows
+ *   which.
+ * - -ETIME of the timeout by which an op waits: the time is over.
+ * - Any other negative number: the error.
+ */
+int coil__op_result(const struct op *op, enum op_way way, int res)
+{
+	if (way == OP_BY_POLL && (res >= 0 || res == -ETIME || is_given_up(res)))
+		return OP_UNDONE;
+	if (res >= 0 || way == OP_BY_POLL)
+		return res;
+	if (op->sqe.opcode == IORING_OP_CLOSE && res == -EINTR)
+		return 0;
+	if (is_given_up(res)) {
+		if (op->cancelled)
+			return -ECANCELED;
+		if (way == OP_BY_CALL)
+			return res == -EINTR ? OP_UNDONE : res;
+		return is_files_own(op, res) ? res : undone(op, -EAGAIN);
+	}
+	if (way != OP_BY_RING || (res != -EAGAIN && res != -EACCES))
+		return res;
+	if (op->cancelled)
+		return -ECANCELED;
+	return res == -EAGAIN && coil__perform_nowait(op) ? res : undone(op, res);
 }
 
 /* The fd that coil_close must look for first, or a negative number. */
@@ -98,8 +156,25 @@ int coil__op_start(struct coil_loop *loop, struct op *op)
 	return 0;
 }
 
+static void begin(struct op *op)
+{
+	op->done = op->cancelled = op->closing = op->attempted = false;
+	op->positioned = op->made_up = false;
+	op->state = 0;
+	op->sqe.user_data = 0;
+}
+
 void coil__op_complete(struct coil_loop *loop, struct op *op, int res, unsigned flags)
 {
+	if (unlikely(res < 0)) {
+		res = coil__op_result(op, OP_BY_CALL, res);
+		/* At once: later the number may mean another file. */
+		if (unlikely(res == OP_UNDONE)) {
+			begin(op);
+			loop->backend->submit(loop, op);
+			return;
+		}
+	}
 	op->res = res;
 	op->flags = flags;
 	if (!(flags & IORING_CQE_F_MORE)) {
@@ -120,31 +195,10 @@ void coil__op_cancel(struct coil_loop *loop, struct op *op)
 	loop->backend->cancel(loop, op);
 }
 
-static void begin(struct op *op)
-{
-	op->done = op->cancelled = op->closing = op->attempted = false;
-	op->positioned = op->made_up = false;
-	op->state = 0;
-	op->sqe.user_data = 0;
-}
-
-/*
- * A completion from within submit finds the task still running.  One that was merely
- * interrupted is begun again at once: later the number may mean another file.
- */
+/* A completion from within submit finds the task still running. */
 static void wake(struct op *op, int res, unsigned flags)
 {
-	int err;
-
-	(void)flags;
-	if (res == -EINTR && !op->cancelled) {
-		begin(op);
-		err = coil__op_start(op->task->loop, op);
-		if (!err)
-			return;
-		op->res = err;
-		op->done = true;
-	}
+	(void)res, (void)flags;
 	if (op->task->wait)
 		coil__ready(op->task, 0);
 }
@@ -178,7 +232,7 @@ static ssize_t run(struct coil_task *self, struct op *op, const struct wait *wai
 	else if (--loop->budget <= 0)
 		/* Work that never has to wait must not starve the others. */
 		coil__turn(self);
-	if (!op->cancelled || !is_cancel(op->res))
+	if (!op->cancelled || op->res != -ECANCELED)
 		return op->res;
 	return op->closing || !self->pending ? -ECANCELED : coil__scope_deliver(self);
 }

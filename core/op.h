@@ -9,6 +9,7 @@
  * it goes.  = {0} is ready.
  */
 
+#include <limits.h>
 #include <liburing.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -90,7 +91,23 @@ int coil__op_try(struct op *op);
 int coil__op_start(struct coil_loop *loop, struct op *op);
 void coil__op_cancel(struct coil_loop *loop, struct op *op);
 
-/* What the engines call: counts, unlinks, and tells the owner. */
+/* The way by which a result of the kernel came. */
+enum op_way {
+	OP_BY_RING,	/* the op's own completion in a ring */
+	OP_BY_POLL,	/* the completion of a poll or timeout in a ring, by which it waits */
+	OP_BY_CALL,	/* a plain system call, in the loop's thread or another */
+};
+
+/* Not a result: nothing was done, so the op is to be done by a plain call. */
+enum { OP_UNDONE = INT_MIN };
+
+/* Maps what the kernel says of op to what coil says of it, or to OP_UNDONE. */
+int coil__op_result(const struct op *op, enum op_way way, int res);
+
+/*
+ * What the backends call when op is done: counts, unlinks, and tells the owner.  An
+ * op that a signal interrupted is started again instead.
+ */
 void coil__op_complete(struct coil_loop *loop, struct op *op, int res, unsigned flags);
 
 /*

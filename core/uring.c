@@ -21,7 +21,8 @@
  * loop whose tasks only yield makes no system call.
  *
  * What the ring will not do is done otherwise (core/perform.c): an opcode that
- * this kernel lacks, one that a filter refuses on its completion (-EACCES), or a
+ * this kernel lacks, one that a filter refuses on its completion (-EACCES), one that
+ * the kernel gave up for want of a thread (-ECANCELED that was not asked for), or a
  * kernel older than 6.1 that says -EAGAIN of an O_NONBLOCK fd instead of waiting.
  * Then the plain system call is tried, and where it would block, the ring polls
  * for it, or the pool makes it.
@@ -49,6 +50,8 @@ enum state {
 	IN_RING,
 	IN_RING_REFUSED,	/* was in it, and came back with -EACCES */
 	IN_RING_POLL,		/* performed otherwise: the ring waits for readiness */
+	IN_RING_EDGES,		/* ... for a change, as readiness was not enough */
+	IN_RING_LAST,		/* done; the poll for changes has yet to end */
 	IN_POOL,		/* ... or a thread does it */
 	IN_BACKLOG,		/* waits for room in the ring */
 	IN_BACKLOG_POLL,	/* its poll waits for room in the ring */
@@ -215,18 +218,34 @@ static void submit_cancel(struct uring *uring, struct op *op)
 		push_backlog(uring, op);
 }
 
-/* Waits for readiness in the ring; where none will tell, for a moment. */
-static void put_poll(struct io_uring_sqe *sqe, struct op *op)
+/*
+ * Waits in the ring until op may go on; where no event says so, for a moment.
+ *
+ * The kernel's poll also completes for EPOLLRDHUP, EPOLLERR and EPOLLHUP, which may
+ * stand for hours while op would still block: a peer that half-closed and reads
+ * nothing, an error queue that the program does not read.  A poll that completed for
+ * such an event would complete at once again, and the loop would spin.  So where a
+ * poll was not enough the next is multishot, and thereby edge-triggered: it reports
+ * the state once, and from then on changes.  It has to be cancelled at the end of the
+ * wait, so the first poll is a plain one.
+ */
+static void put_poll(struct uring *uring, struct io_uring_sqe *sqe, struct op *op)
 {
 	static struct __kernel_timespec moment = { .tv_nsec = 2 * COIL_MILLISECOND };
 	short events = coil__perform_events(op);
+	bool edges = op->state == IN_RING_POLL;
 
-	if (events)
-		io_uring_prep_poll_add(sqe, coil__perform_fd(op), (unsigned)events);
-	else
-		io_uring_prep_timeout(sqe, &moment, 0, IORING_TIMEOUT_ETIME_SUCCESS);
-	sqe->user_data = (uintptr_t)op;
 	op->state = IN_RING_POLL;
+	if (!events || (edges && uring->no_edges)) {
+		io_uring_prep_timeout(sqe, &moment, 0, IORING_TIMEOUT_ETIME_SUCCESS);
+	} else {
+		io_uring_prep_poll_add(sqe, coil__perform_fd(op), (unsigned)events);
+		if (edges) {
+			sqe->len = IORING_POLL_ADD_MULTI;
+			op->state = IN_RING_EDGES;
+		}
+	}
+	sqe->user_data = (uintptr_t)op;
 }
 
 static void submit_poll(struct uring *uring, struct op *op)
@@ -234,7 +253,7 @@ static void submit_poll(struct uring *uring, struct op *op)
 	struct io_uring_sqe *sqe = get_sqe(uring);
 
 	if (likely(sqe)) {
-		put_poll(sqe, op);
+		put_poll(uring, sqe, op);
 	} else {
 		op->state = IN_BACKLOG_POLL;
 		push_backlog(uring, op);
@@ -256,7 +275,7 @@ static bool drain_backlog(struct uring *uring)
 		if (op->state == IN_BACKLOG)
 			put_op(sqe, op);
 		else if (op->state == IN_BACKLOG_POLL)
-			put_poll(sqe, op);
+			put_poll(uring, sqe, op);
 		else
 			put_cancel(sqe, op);
 	}
@@ -299,6 +318,26 @@ static void otherwise(struct uring *uring, struct op *op)
 	coil__op_complete(uring->loop, op, res, 0);
 }
 
+/*
+ * The poll for changes reported one, and goes on.  So does the op's wait, unless the
+ * op got a result, or has to wait in another way: then the poll is cancelled first.
+ */
+static void changed(struct uring *uring, struct op *op)
+{
+	int fd = coil__perform_fd(op);
+	short events = coil__perform_events(op);
+
+	if (op->cancelled || op->state == IN_RING_LAST)
+		return;
+	op->res = coil__perform_try(op);
+	if (op->res == -EAGAIN && !coil__perform_nowait(op) &&
+	    coil__perform_class(op) != PERFORM_POOL &&
+	    fd == coil__perform_fd(op) && events == coil__perform_events(op))
+		return;
+	op->state = IN_RING_LAST;
+	submit_cancel(uring, op);
+}
+
 static void uring_submit(struct coil_loop *loop, struct op *op)
 {
 	struct uring *uring = loop->engine;
@@ -321,7 +360,10 @@ static void uring_cancel(struct coil_loop *loop, struct op *op)
 	case IN_RING:
 	case IN_RING_REFUSED:
 	case IN_RING_POLL:
+	case IN_RING_EDGES:
 		submit_cancel(uring, op);
+		break;
+	case IN_RING_LAST:
 		break;
 	case IN_POOL:
 		coil__pool_cancel(loop, op);
@@ -338,37 +380,65 @@ static void uring_cancel(struct coil_loop *loop, struct op *op)
  * Completions.
  */
 
-/* Of a poll of ours that was cancelled; op->cancelled then says the rest. */
-static bool is_cancel(int res)
+/* The last completion of a poll, or of a timeout, by which op waits. */
+static void poll_ended(struct uring *uring, struct op *op, int res)
 {
-	return res == -ECANCELED || res == -EINTR;
+	bool last = op->state == IN_RING_LAST;
+
+	if (op->state == IN_RING_EDGES && res == -EINVAL) {
+		uring->no_edges = true;		/* before Linux 5.13 */
+		res = 0;
+	}
+	if (last)
+		res = op->res == -EAGAIN && !coil__perform_nowait(op) ? OP_UNDONE : op->res;
+	else
+		res = coil__op_result(op, OP_BY_POLL, res);
+	/* Another way to wait begins anew. */
+	op->state = last ? IN_RING : IN_RING_POLL;
+	if (res == OP_UNDONE)
+		otherwise(uring, op);
+	else
+		coil__op_complete(uring->loop, op, res, 0);
 }
 
-static void complete(struct uring *uring, struct op *op, int res, unsigned flags)
+/* A caller's poll completed for nothing but what the kernel adds to the events. */
+static bool polled_in_vain(const struct op *op, int res)
 {
-	bool polled = op->state == IN_RING_POLL, mine;
+	return op->sqe.opcode == IORING_OP_POLL_ADD && res >= 0 && !op->sqe.len &&
+	       !(res & (coil__perform_events(op) | POLLERR | POLLHUP));
+}
 
-	if (unlikely(op->backlogged))
-		pull_backlog(uring, op);
-	if (likely(!polled && res != -EACCES && res != -EAGAIN)) {
-		coil__op_complete(uring->loop, op, res, flags);
+static void failed(struct uring *uring, struct op *op, int res, unsigned flags)
+{
+	int mapped = coil__op_result(op, OP_BY_RING, res);
+
+	if (mapped != OP_UNDONE) {
+		coil__op_complete(uring->loop, op, mapped, flags);
 		return;
 	}
 	if (res == -EACCES)
 		op->state = IN_RING_REFUSED;
-	if (polled)
-		mine = res >= 0 || res == -ETIME || is_cancel(res);
-	else
-		mine = !(flags & IORING_CQE_F_MORE) && !op->cancelled &&
-		       !(res == -EAGAIN && coil__perform_nowait(op)) &&
-		       coil__perform_class(op) != PERFORM_UNKNOWN;
-	/* Refused, and nobody wants it done otherwise any more. */
-	if (!polled && op->cancelled)
-		res = -ECANCELED;
-	if (mine)
+	otherwise(uring, op);
+}
+
+static void complete(struct uring *uring, struct op *op, int res, unsigned flags)
+{
+	if (unlikely(op->state != IN_RING && flags & IORING_CQE_F_MORE)) {
+		changed(uring, op);
+		return;
+	}
+	if (unlikely(op->backlogged))
+		pull_backlog(uring, op);
+	if (unlikely(op->state != IN_RING)) {
+		poll_ended(uring, op, res);
+	} else if (unlikely(res < 0)) {
+		failed(uring, op, res, flags);
+	} else if (unlikely(polled_in_vain(op, res))) {
+		op->state = IN_RING_POLL;
 		otherwise(uring, op);
-	else
+	} else {
 		coil__op_complete(uring->loop, op, res, flags);
+	}
 }
 
 static void own_completion(struct uring *uring, uint64_t tag, int res)

@@ -31,6 +31,7 @@ struct uring {
 	int64_t armed;				/* the deadline in the ring */
 	struct __kernel_timespec deadline;
 	struct list backlog;			/* ops that wait for room in the ring */
+	bool no_edges;				/* the kernel has no multishot poll */
 	bool refused[256];			/* opcodes to perform otherwise */
 };
 

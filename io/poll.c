@@ -177,6 +177,9 @@ int coil_poll(struct pollfd *fds, nfds_t n)
 
 		memset(polled, 0, n * sizeof(*polled));
 		ready = wait_for_first(&polling);
+		/* What came while the others were waited for has not been heard. */
+		if (!ready)
+			ready = coil__enter();
 	}
 	if (polled != few)
 		free(polled);

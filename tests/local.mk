@@ -27,7 +27,9 @@ suites = \
 	%D%/check_full \
 	%D%/check_future \
 	%D%/check_gather \
+	%D%/check_given_up \
 	%D%/check_group \
+	%D%/check_half_closed \
 	%D%/check_limits \
 	%D%/check_listen \
 	%D%/check_lock \
@@ -140,8 +142,12 @@ tests_check_future_LDADD = $(suite_libs)
 tests_check_future_LDFLAGS = $(suite_ldflags)
 tests_check_gather_LDADD = $(suite_libs)
 tests_check_gather_LDFLAGS = $(suite_ldflags)
+tests_check_given_up_LDADD = $(suite_libs)
+tests_check_given_up_LDFLAGS = $(suite_ldflags)
 tests_check_group_LDADD = $(suite_libs)
 tests_check_group_LDFLAGS = $(suite_ldflags)
+tests_check_half_closed_LDADD = $(suite_libs)
+tests_check_half_closed_LDFLAGS = $(suite_ldflags)
 tests_check_limits_LDADD = $(suite_libs)
 tests_check_limits_LDFLAGS = $(suite_ldflags) \
 	-Wl,--wrap=io_uring_queue_init_params
@@ -316,7 +322,9 @@ VALGRIND_SUITES = \
 	%D%/check_file \
 	%D%/check_future \
 	%D%/check_gather \
+	%D%/check_given_up \
 	%D%/check_group \
+	%D%/check_half_closed \
 	%D%/check_lock \
 	%D%/check_name \
 	%D%/check_queue \
