@@ -540,6 +540,30 @@ static void give_time(struct uring *uring, bool wait)
 		(void)poll(&pollfd, 1, 1);
 }
 
+/*
+ * Submits what there is and sleeps until a completion.  The kernel counts a thread
+ * that sleeps in a ring as one that waits for a disk: an idle server looks like a
+ * busy machine in iowait and /proc/pressure/io.  Where the kernel can be told not to
+ * it is, by hand, as liburing has no call for that before 2.10.
+ */
+static int submit_and_sleep(struct uring *uring)
+{
+	struct io_uring *ring = &uring->ring;
+	struct io_uring_sq *sq = &ring->sq;
+	unsigned flags = IORING_ENTER_GETEVENTS | IORING_ENTER_NO_IOWAIT;
+	long n;
+
+	if (!(ring->features & IORING_FEAT_NO_IOWAIT))
+		return io_uring_submit_and_wait(ring, 1);
+	if (uring->registered)
+		flags |= IORING_ENTER_REGISTERED_RING;
+	sq->sqe_head = sq->sqe_tail;
+	io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
+	n = syscall(__NR_io_uring_enter, ring->enter_ring_fd,
+		    sq->sqe_tail - IO_URING_READ_ONCE(*sq->khead), 1, flags, NULL, 0);
+	return n < 0 ? -errno : (int)n;
+}
+
 static void uring_poll(struct coil_loop *loop, int64_t deadline)
 {
 	struct uring *uring = loop->engine;
@@ -548,7 +572,7 @@ static void uring_poll(struct coil_loop *loop, int64_t deadline)
 	int err = 0;
 
 	if (wait && all)
-		err = io_uring_submit_and_wait(&uring->ring, 1);
+		err = submit_and_sleep(uring);
 	else if (io_uring_sq_ready(&uring->ring) || holds_more(uring))
 		err = io_uring_submit_and_get_events(&uring->ring);
 	if (unlikely(err < 0 && err != -EINTR))

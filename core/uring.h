@@ -22,6 +22,7 @@ struct uring {
 	struct io_uring ring;
 	struct coil_loop *loop;
 	unsigned flags;				/* of the set-up that was had */
+	bool registered;			/* entered by an index, not by its fd */
 	unsigned disabled;			/* IORING_SETUP_R_DISABLED, to restrict it; or 0 */
 	bool small;				/* its completion ring, for want of memory */
 	int wake_fd;

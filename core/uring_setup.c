@@ -302,7 +302,7 @@ static int prepare(struct uring *uring, bool restricted, char *reason, size_t si
 	if (err)
 		return err;
 	/* Each entry need not look up the fd then.  Where it is refused, they do. */
-	(void)io_uring_register_ring_fd(&uring->ring);
+	uring->registered = io_uring_register_ring_fd(&uring->ring) == 1;
 	if (restricted)
 		err = restrict_ring(uring);
 	if (err)

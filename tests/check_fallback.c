@@ -16,6 +16,9 @@ static struct {
 	bool refused[256];		/* opcodes that complete with EACCES */
 	bool missing[256]; /* opcodes that the probe does not know */
 	bool restricts;
+	unsigned features;		/* of the last ring */
+	unsigned naps;			/* waits in it that are said to be for no disk */
+	unsigned other_naps;
 } kernel;
 
 int __real_io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
@@ -24,6 +27,26 @@ int __wrap_io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
 				      struct io_uring_params *params);
 struct io_uring_probe *__real_io_uring_get_probe_ring(struct io_uring *ring);
 struct io_uring_probe *__wrap_io_uring_get_probe_ring(struct io_uring *ring);
+
+int __real_io_uring_submit_and_wait(struct io_uring *ring, unsigned n);
+int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned n);
+long __real_syscall(long number, long a, long b, long c, long d, long e, long f);
+long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f);
+
+int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned n)
+{
+	kernel.other_naps += n > 0;
+	return __real_io_uring_submit_and_wait(ring, n);
+}
+
+long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+	if (number == __NR_io_uring_enter && c) {
+		kernel.naps += (d & IORING_ENTER_NO_IOWAIT) != 0;
+		kernel.other_naps += !(d & IORING_ENTER_NO_IOWAIT);
+	}
+	return __real_syscall(number, a, b, c, d, e, f);
+}
 
 /* A ring on which all is allowed but what kernel.refused has. */
 static int restrict_ring(struct io_uring *ring)
@@ -74,6 +97,8 @@ int __wrap_io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
 	}
 	if (!err)
 		ring->features &= ~kernel.without;
+	if (!err)
+		kernel.features = ring->features;
 	return err;
 }
 
@@ -401,6 +426,40 @@ START_TEST(an_engine_that_was_asked_for_by_name_is_not_replaced)
 }
 END_TEST
 
+/*
+ * An idle loop is not one that waits for a disk.
+ */
+
+static int sleep_thrice(void *arg)
+{
+	(void)arg;
+	kernel.naps = kernel.other_naps = 0;
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(coil_sleep(MS), 0);
+	return 0;
+}
+
+START_TEST(a_loop_that_sleeps_is_not_counted_as_waiting_for_a_disk)
+{
+	ck_assert_int_eq(coil_run(sleep_thrice, NULL), 0);
+	if (!(kernel.features & IORING_FEAT_NO_IOWAIT)) {
+		printf("the kernel has no IORING_ENTER_NO_IOWAIT: not tried\n");
+		return;
+	}
+	ck_assert_uint_ge(kernel.naps, 3);
+	ck_assert_uint_eq(kernel.other_naps, 0);
+}
+END_TEST
+
+START_TEST(where_the_kernel_cannot_be_told_so_a_loop_sleeps_all_the_same)
+{
+	kernel.without = IORING_FEAT_NO_IOWAIT;
+	ck_assert_int_eq(coil_run(sleep_thrice, NULL), 0);
+	ck_assert_uint_eq(kernel.naps, 0);
+	ck_assert_uint_ge(kernel.other_naps, 3);
+}
+END_TEST
+
 Suite *suite(void)
 {
 	Suite *whole;
@@ -434,6 +493,8 @@ Suite *suite(void)
 		       where_an_essential_opcode_is_missing_epoll_serves_and_says_why);
 	tcase_add_test(tests,
 		       an_engine_that_was_asked_for_by_name_is_not_replaced);
+	tcase_add_test(tests, a_loop_that_sleeps_is_not_counted_as_waiting_for_a_disk);
+	tcase_add_test(tests, where_the_kernel_cannot_be_told_so_a_loop_sleeps_all_the_same);
 	suite_add_tcase(whole, tests);
 	return whole;
 }
