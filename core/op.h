@@ -48,10 +48,11 @@ struct op {
 	bool hint;			/* a poll: an event's word is enough */
 	bool background;		/* the loop's own: nobody waits for its end */
 	bool attempted;			/* ... in vain, just now */
-	bool backlogged;		/* the engine's, as are those below */
+	unsigned char queued;		/* the engine's, as are those below */
 	unsigned char state;
 	bool positioned;		/* moves its file's position, in a thread */
 	bool made_up;			/* a read that has to wait first: see move.c */
+	uint32_t sequence;		/* counts what was put into the ring */
 	struct naming names[2];		/* in or out, from or to */
 	struct op *next;		/* the engine's again */
 	struct op *prev;

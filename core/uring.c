@@ -135,16 +135,22 @@ static struct link *op_link(struct op *op)
 	return (struct link *)&op->next;
 }
 
+/* In op->queued. */
+enum queue { QUEUE_NONE, QUEUE_BACKLOG, QUEUE_LATE, QUEUE_SORTED };
+
 static void push_backlog(struct uring *uring, struct op *op)
 {
-	op->backlogged = true;
+	op->queued = QUEUE_BACKLOG;
 	list_push(&uring->backlog, op_link(op));
 }
 
-static void pull_backlog(struct uring *uring, struct op *op)
+static void pull(struct uring *uring, struct op *op)
 {
-	op->backlogged = false;
-	list_remove(&uring->backlog, op_link(op));
+	struct list *list = op->queued == QUEUE_BACKLOG ? &uring->backlog :
+			    op->queued == QUEUE_LATE ? &uring->late : &uring->sorted;
+
+	op->queued = QUEUE_NONE;
+	list_remove(list, op_link(op));
 }
 
 /*
@@ -176,9 +182,10 @@ static int check(struct uring *uring, const struct op *op)
 	return err;
 }
 
-static void put_op(struct io_uring_sqe *sqe, struct op *op)
+static void put_op(struct uring *uring, struct io_uring_sqe *sqe, struct op *op)
 {
 	op->state = IN_RING;
+	op->sequence = uring->sequence++;
 	*sqe = op->sqe;
 	sqe->user_data = (uintptr_t)op;
 	/*
@@ -195,27 +202,111 @@ static void submit_ring(struct uring *uring, struct op *op)
 	struct io_uring_sqe *sqe = get_sqe(uring);
 
 	if (likely(sqe)) {
-		put_op(sqe, op);
+		put_op(uring, sqe, op);
 	} else {
 		op->state = IN_BACKLOG;
 		push_backlog(uring, op);
 	}
 }
 
-static void put_cancel(struct io_uring_sqe *sqe, struct op *op)
+static void put_cancel(struct uring *uring, struct io_uring_sqe *sqe, struct op *op)
 {
+	uring->cancels++;
 	io_uring_prep_cancel64(sqe, (uintptr_t)op, 0);
 	sqe->user_data = TAG_IGNORE;
 }
 
+/*
+ * Many cancels in one pass.
+ *
+ * The kernel looks for the op to cancel in one of at most 256 lists, to whose heads
+ * new ops go.  100,000 receives make them long, and a cancel of the oldest passes by
+ * all the others: 33 us each.  So beyond the first few of a pass cancels wait for its
+ * end, and go to the kernel newest op first, where each is found near the head; and
+ * only so many in a pass, that the loop does not stand still meanwhile.  The order
+ * need not be exact: ops of similar age share a bucket.
+ */
+enum {
+	CANCELS_AT_ONCE = 64,
+	CANCELS_A_PASS = 1024,
+	CANCELS_WAITED_FOR = 16,	/* more are: see enter() */
+	BUCKETS = 256,
+};
+
+static uint32_t age(const struct uring *uring, uint32_t sequence)
+{
+	return uring->sequence - sequence;
+}
+
 static void submit_cancel(struct uring *uring, struct op *op)
 {
-	struct io_uring_sqe *sqe = get_sqe(uring);
+	bool late = uring->cancels >= CANCELS_AT_ONCE;
+	struct io_uring_sqe *sqe = late ? NULL : get_sqe(uring);
 
-	if (likely(sqe))
-		put_cancel(sqe, op);
-	else
+	if (likely(sqe)) {
+		put_cancel(uring, sqe, op);
+	} else if (late) {
+		if (!uring->late.head || age(uring, op->sequence) > age(uring, uring->oldest))
+			uring->oldest = op->sequence;
+		op->queued = QUEUE_LATE;
+		list_push(&uring->late, op_link(op));
+	} else {
 		push_backlog(uring, op);
+	}
+}
+
+static void append(struct list *list, const struct list *more)
+{
+	if (!more->head)
+		return;
+	if (list->tail) {
+		list->tail->next = more->head;
+		more->head->prev = list->tail;
+	} else {
+		list->head = more->head;
+	}
+	list->tail = more->tail;
+}
+
+static void sort_late(struct uring *uring)
+{
+	struct list buckets[BUCKETS] = {0};
+	uint32_t range = age(uring, uring->oldest);
+	struct link *link;
+	int shift = 0;
+
+	while (range >> shift >= BUCKETS)
+		shift++;
+	while ((link = list_pop(&uring->late))) {
+		struct op *op = container_of(link, struct op, next);
+
+		op->queued = QUEUE_SORTED;
+		list_push(&buckets[age(uring, op->sequence) >> shift], link);
+	}
+	for (int i = 0; i < BUCKETS; i++)
+		append(&uring->sorted, &buckets[i]);
+}
+
+/* False: some are left for the next pass. */
+static bool submit_late(struct uring *uring)
+{
+	unsigned most = uring->ring.cq.ring_entries / 4;
+	struct link *link;
+
+	if (most > CANCELS_A_PASS)
+		most = CANCELS_A_PASS;
+	if (unlikely(uring->late.head) && !uring->sorted.head)
+		sort_late(uring);
+	while (unlikely((link = uring->sorted.head)) && uring->cancels < most) {
+		struct op *op = container_of(link, struct op, next);
+		struct io_uring_sqe *sqe = get_sqe(uring);
+
+		if (!sqe)
+			return false;
+		pull(uring, op);
+		put_cancel(uring, sqe, op);
+	}
+	return !uring->sorted.head && !uring->late.head;
 }
 
 /*
@@ -246,6 +337,7 @@ static void put_poll(struct uring *uring, struct io_uring_sqe *sqe, struct op *o
 		}
 	}
 	sqe->user_data = (uintptr_t)op;
+	op->sequence = uring->sequence++;
 }
 
 static void submit_poll(struct uring *uring, struct op *op)
@@ -271,13 +363,13 @@ static bool drain_backlog(struct uring *uring)
 
 		if (!sqe)
 			return false;
-		pull_backlog(uring, op);
+		pull(uring, op);
 		if (op->state == IN_BACKLOG)
-			put_op(sqe, op);
+			put_op(uring, sqe, op);
 		else if (op->state == IN_BACKLOG_POLL)
 			put_poll(uring, sqe, op);
 		else
-			put_cancel(sqe, op);
+			put_cancel(uring, sqe, op);
 	}
 	return true;
 }
@@ -370,7 +462,7 @@ static void uring_cancel(struct coil_loop *loop, struct op *op)
 		break;
 	case IN_BACKLOG:
 	case IN_BACKLOG_POLL:
-		pull_backlog(uring, op);
+		pull(uring, op);
 		coil__op_complete(loop, op, coil__perform_cancelled(op), 0);
 		break;
 	}
@@ -427,8 +519,8 @@ static void complete(struct uring *uring, struct op *op, int res, unsigned flags
 		changed(uring, op);
 		return;
 	}
-	if (unlikely(op->backlogged))
-		pull_backlog(uring, op);
+	if (unlikely(op->queued))
+		pull(uring, op);
 	if (unlikely(op->state != IN_RING)) {
 		poll_ended(uring, op, res);
 	} else if (unlikely(res < 0)) {
@@ -564,17 +656,33 @@ static int submit_and_sleep(struct uring *uring)
 	return n < 0 ? -errno : (int)n;
 }
 
+/*
+ * Ops that were cancelled stay in the kernel's lists until it has ended them, which it
+ * does for 20 in a call (Linux 6.13 and later) unless it is to wait for more.  Each
+ * cancel completes at once, so that wait is none.
+ */
+static int enter(struct uring *uring, bool sleep)
+{
+	unsigned cancels = uring->cancels;
+
+	uring->cancels = 0;
+	if (unlikely(cancels > CANCELS_WAITED_FOR))
+		return io_uring_submit_and_wait(&uring->ring, cancels);
+	if (sleep)
+		return submit_and_sleep(uring);
+	if (io_uring_sq_ready(&uring->ring) || holds_more(uring))
+		return io_uring_submit_and_get_events(&uring->ring);
+	return 0;
+}
+
 static void uring_poll(struct coil_loop *loop, int64_t deadline)
 {
 	struct uring *uring = loop->engine;
 	bool wait = deadline > loop->pass_start && !io_uring_cq_ready(&uring->ring);
 	bool all = drain_backlog(uring) && arm_wake(uring) && (!wait || arm(uring, deadline));
-	int err = 0;
+	bool late = !submit_late(uring);
+	int err = enter(uring, wait && all && !late);
 
-	if (wait && all)
-		err = submit_and_sleep(uring);
-	else if (io_uring_sq_ready(&uring->ring) || holds_more(uring))
-		err = io_uring_submit_and_get_events(&uring->ring);
 	if (unlikely(err < 0 && err != -EINTR))
 		give_time(uring, wait);
 	reap(uring);

@@ -32,6 +32,11 @@ struct uring {
 	int64_t armed;				/* the deadline in the ring */
 	struct __kernel_timespec deadline;
 	struct list backlog;			/* ops that wait for room in the ring */
+	uint32_t sequence;			/* of the next op that is put into the ring */
+	uint32_t oldest;			/* sequence of the oldest op in late */
+	unsigned cancels;			/* put into the ring in this pass */
+	struct list late;			/* cancels for later passes, as they came */
+	struct list sorted;			/* ... and the newest op first */
 	bool no_edges;				/* the kernel has no multishot poll */
 	bool refused[256];			/* opcodes to perform otherwise */
 };

@@ -33,6 +33,7 @@ suites = \
 	%D%/check_limits \
 	%D%/check_listen \
 	%D%/check_lock \
+	%D%/check_mass_cancel \
 	%D%/check_name \
 	%D%/check_odd \
 	%D%/check_oom \
@@ -157,6 +158,9 @@ tests_check_listen_LDADD = $(suite_libs)
 tests_check_listen_LDFLAGS = $(suite_ldflags)
 tests_check_lock_LDADD = $(suite_libs)
 tests_check_lock_LDFLAGS = $(suite_ldflags)
+tests_check_mass_cancel_LDADD = $(suite_libs)
+tests_check_mass_cancel_LDFLAGS = $(suite_ldflags) \
+	-Wl,--wrap=io_uring_submit_and_wait
 tests_check_name_LDADD = $(suite_libs)
 tests_check_name_LDFLAGS = $(suite_ldflags)
 tests_check_odd_LDADD = $(suite_libs)
@@ -328,6 +332,7 @@ VALGRIND_SUITES = \
 	%D%/check_group \
 	%D%/check_half_closed \
 	%D%/check_lock \
+	%D%/check_mass_cancel \
 	%D%/check_name \
 	%D%/check_queue \
 	%D%/check_server \
