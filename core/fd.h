@@ -55,10 +55,10 @@ struct fd {
 	struct coil_task *closer;	/* waits until there are none, and closes it */
 	int guess;			/* see coil__fd_cached */
 
-	/* The epoll engine's. */
+	/* The backend's: epoll's, and what the last two are to io_uring. */
 	uint32_t events;
-	uint32_t flags;
-	struct op_queue waiters;	/* for its events */
+	uint32_t flags;			/* how many receives are in the ring */
+	struct op_queue waiters;	/* for its events; receives that are not in the ring */
 
 	struct op_queue movers;		/* of its file's position: see core/pool.c */
 } __attribute__((aligned(64)));

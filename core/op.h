@@ -49,6 +49,7 @@ struct op {
 	bool background;		/* the loop's own: nobody waits for its end */
 	bool attempted;			/* ... in vain, just now */
 	unsigned char queued;		/* the engine's, as are those below */
+	bool counted;			/* among the receives of its fd that are in the ring */
 	unsigned char state;
 	bool positioned;		/* moves its file's position, in a thread */
 	bool made_up;			/* a read that has to wait first: see move.c */

@@ -53,6 +53,7 @@ enum state {
 	IN_RING_EDGES,		/* ... for a change, as readiness was not enough */
 	IN_RING_LAST,		/* done; the poll for changes has yet to end */
 	IN_POOL,		/* ... or a thread does it */
+	IN_LINE,		/* waits until fewer receive from its fd */
 	IN_BACKLOG,		/* waits for room in the ring */
 	IN_BACKLOG_POLL,	/* its poll waits for room in the ring */
 };
@@ -375,6 +376,51 @@ static bool drain_backlog(struct uring *uring)
 }
 
 /*
+ * Many tasks that receive from one fd.  For each message the kernel would wake all of
+ * their ops, and all but one in vain.  So of an fd only so many are in the ring; the
+ * others wait here, first to last, until one of those has ended.
+ */
+
+enum { RECEIVES = 8 };
+
+/* Without flags that would have it wait for something else, or for nothing. */
+static bool receives(const struct op *op)
+{
+	unsigned char code = op->sqe.opcode;
+
+	return (code == IORING_OP_RECV || code == IORING_OP_RECVMSG) &&
+	       !(op->sqe.msg_flags & ~(unsigned)MSG_CMSG_CLOEXEC);
+}
+
+static void submit_receive(struct uring *uring, struct op *op)
+{
+	struct fd *fd = &uring->loop->fds[op->sqe.fd];
+
+	if (likely(fd->flags < RECEIVES)) {
+		fd->flags++;
+		op->counted = true;
+		submit_ring(uring, op);
+	} else {
+		op->state = IN_LINE;
+		coil__queue_insert(&fd->waiters, op, NULL);
+	}
+}
+
+/* op is not in the ring any more: the next may go there. */
+static void leave(struct uring *uring, struct op *op)
+{
+	struct fd *fd = &uring->loop->fds[op->sqe.fd];
+	struct op *next = fd->waiters.first;
+
+	op->counted = false;
+	fd->flags--;
+	if (likely(!next))
+		return;
+	coil__queue_remove(&fd->waiters, next);
+	submit_receive(uring, next);
+}
+
+/*
  * Performing otherwise.
  */
 
@@ -435,7 +481,9 @@ static void uring_submit(struct coil_loop *loop, struct op *op)
 	struct uring *uring = loop->engine;
 	int err = check(uring, op);
 
-	if (likely(!err))
+	if (likely(!err) && receives(op))
+		submit_receive(uring, op);
+	else if (likely(!err))
 		submit_ring(uring, op);
 	else if (err == -EAGAIN)
 		otherwise(uring, op);
@@ -460,9 +508,15 @@ static void uring_cancel(struct coil_loop *loop, struct op *op)
 	case IN_POOL:
 		coil__pool_cancel(loop, op);
 		break;
+	case IN_LINE:
+		coil__queue_remove(&loop->fds[op->sqe.fd].waiters, op);
+		coil__op_complete(loop, op, -ECANCELED, 0);
+		break;
 	case IN_BACKLOG:
 	case IN_BACKLOG_POLL:
 		pull(uring, op);
+		if (op->counted)
+			leave(uring, op);
 		coil__op_complete(loop, op, coil__perform_cancelled(op), 0);
 		break;
 	}
@@ -521,6 +575,8 @@ static void complete(struct uring *uring, struct op *op, int res, unsigned flags
 	}
 	if (unlikely(op->queued))
 		pull(uring, op);
+	if (op->counted)
+		leave(uring, op);
 	if (unlikely(op->state != IN_RING)) {
 		poll_ended(uring, op, res);
 	} else if (unlikely(res < 0)) {

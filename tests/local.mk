@@ -36,6 +36,7 @@ suites = \
 	%D%/check_mass_cancel \
 	%D%/check_name \
 	%D%/check_odd \
+	%D%/check_one_fd \
 	%D%/check_oom \
 	%D%/check_perform \
 	%D%/check_perform_files \
@@ -165,6 +166,8 @@ tests_check_name_LDADD = $(suite_libs)
 tests_check_name_LDFLAGS = $(suite_ldflags)
 tests_check_odd_LDADD = $(suite_libs)
 tests_check_odd_LDFLAGS = $(suite_ldflags) -Wl,--wrap=poll
+tests_check_one_fd_LDADD = $(suite_libs)
+tests_check_one_fd_LDFLAGS = $(suite_ldflags)
 tests_check_oom_LDADD = $(suite_libs)
 tests_check_oom_LDFLAGS = $(suite_ldflags)
 tests_check_perform_LDADD = $(suite_libs)
