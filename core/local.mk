@@ -5,6 +5,7 @@ libcoil_all_la_SOURCES += \
 	%D%/channel.c \
 	%D%/completed.c \
 	%D%/cxx.c \
+	%D%/elastic.h \
 	%D%/epoll.c \
 	%D%/fd.c \
 	%D%/fork.c \

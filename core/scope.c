@@ -28,6 +28,7 @@
  * applies the deadlines when it meets the mark.
  */
 #include "core/scope.h"
+#include "core/elastic.h"
 #include "core/loop.h"
 #include "core/task.h"
 #include <coil/task.h>
@@ -279,6 +280,18 @@ void coil__scope_due(struct coil_loop *loop, struct coil_scope *scope)
 		append(&loop->due, &loop->due_last, scope);
 }
 
+/* Whether it was: then it is armed anew. */
+static bool put_off(struct coil_scope *scope)
+{
+	struct elastic *elastic = container_of(scope, struct elastic, timeout.scope);
+	int64_t when;
+
+	if (!(scope->flags & SCOPE_ELASTIC))
+		return false;
+	when = elastic->until(elastic);
+	return when > coil__clock(scope->task->loop) && !coil__scope_arm(scope, when);
+}
+
 void coil__scope_apply_due(struct coil_loop *loop)
 {
 	while (loop->due) {
@@ -289,6 +302,8 @@ void coil__scope_apply_due(struct coil_loop *loop)
 			coil__scope_request(scope, SCOPE_CANCELLED);
 			continue;
 		}
+		if (put_off(scope))
+			continue;
 		scope->flags |= SCOPE_EXPIRED;
 		coil__scope_request(scope, SCOPE_DUE);
 	}

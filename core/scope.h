@@ -21,6 +21,7 @@ enum scope_flag {
 	SCOPE_SEES_CANCEL = 1 << 10,	/* a cancel shows in it: its own, or an outer one's */
 	SCOPE_SEES_DUE = 1 << 11,	/* likewise an expiry */
 	SCOPE_GRACE = 1 << 12,		/* a shield whose limit does not run yet: see below */
+	SCOPE_ELASTIC = 1 << 13,	/* lies in a struct elastic */
 	SCOPE_ENDING = 1 << 7,		/* a group that was asked to end; its deadline cancels */
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <coil/timeout.h>
+#include "core/elastic.h"
 #include "core/loop.h"
 #include "core/scope.h"
 #include "core/task.h"
@@ -39,6 +40,17 @@ int coil_timeout_begin(struct coil_timeout *timeout, int64_t ns)
 	scope->deadline = coil__clock(scope->task->loop) + ns;
 	coil__scope_request(scope, SCOPE_DUE);
 	return 0;
+}
+
+int coil__elastic_begin(struct elastic *elastic, int64_t ns,
+			int64_t (*until)(struct elastic *elastic))
+{
+	int err = coil_timeout_begin(&elastic->timeout, ns);
+
+	elastic->until = until;
+	if (!err)
+		elastic->timeout.scope.flags |= SCOPE_ELASTIC;
+	return err;
 }
 
 int coil_shield_begin(struct coil_timeout *shield, int64_t ns)

@@ -18,6 +18,7 @@ libcoil_all_la_SOURCES += \
 	%D%/server_accept.c \
 	%D%/server_connection.c \
 	%D%/server_listen.c \
+	%D%/server_peers.c \
 	%D%/signal.c \
 	%D%/socket.c \
 	%D%/spawn.c \

@@ -60,7 +60,8 @@ static void release(struct coil_server *server)
 {
 	if (--server->refs)
 		return;
-	free(server->fds);
+	free(server->arrivals);
+	free(server->peers.table);
 	free(server);
 }
 
@@ -155,6 +156,7 @@ static void stop(struct coil_server *server)
 	coil__server_unlisten(server);
 	serve_the_last(server);
 	coil__server_send_away(server);
+	coil__server_release(server);
 	server->stopped = true;
 	if (server->closing)
 		end_group(server);
@@ -166,9 +168,12 @@ static void unlist(struct coil_server *server)
 {
 	struct coil_server **at = &servers;
 
+	if (!server->listed)
+		return;
 	while (*at != server)
 		at = &(*at)->next;
 	*at = server->next;
+	server->listed = false;
 }
 
 static int keep(void *arg)
@@ -212,7 +217,8 @@ static int check_options(const struct coil_server_options *options)
 		if (options->reserved[i])
 			return -EINVAL;
 	}
-	if (options->flush_ns < 0)
+	if (options->flush_ns < 0 || options->idle_ns < 0 || options->keepalive_ns < 0 ||
+	    options->close_ns < 0)
 		return -EINVAL;
 	return coil__task_check_options(&task);
 }
@@ -227,6 +233,7 @@ static int start_keeper(struct coil_server *server, const char *address)
 	if (!server->keeper)
 		return -errno;
 	coil_detach(server->keeper);
+	server->listed = true;
 	server->next = servers;
 	servers = server;
 	return 0;
@@ -236,13 +243,16 @@ static int start(struct coil_server *server, const char *address)
 {
 	int err = check_options(&server->options);
 
+	server->reserve = -1;
 	if (!err)
 		err = coil__server_listen(server, address);
 	if (err)
 		return err;
-	err = start_keeper(server, address);
-	if (err)
+	err = coil__server_regain(server) ? start_keeper(server, address) : -EMFILE;
+	if (err) {
+		coil__server_release(server);
 		coil__server_unlisten(server);
+	}
 	return err;
 }
 
@@ -367,6 +377,38 @@ static bool belongs_to(const struct coil_server *server, const struct coil_task 
 	return task == server->keeper;
 }
 
+static void wait_for_close(struct coil_server *server, int64_t ns)
+{
+	struct coil_timeout shield = {0}, limit = {0};
+	int err = coil_shield_begin(&shield, COIL_FOREVER);
+
+	if (!err)
+		err = coil_timeout_begin(&limit, ns);
+	while (!err && !server->closed)
+		err = coil_waitq_park_for(&server->close, NULL, "server to close");
+	if (limit.scope.task)
+		coil_timeout_end(&limit);
+	if (shield.scope.task)
+		coil_timeout_end(&shield);
+}
+
+static int wait_until_closed(struct coil_server *server)
+{
+	int64_t last = server->options.close_ns / 10;
+
+	if (server->options.close_ns) {
+		wait_for_close(server, server->options.close_ns - last);
+		if (!server->closed)
+			coil__server_abort(server);
+		wait_for_close(server, last);
+		unlist(server);
+		return server->closed ? 0 : -ETIMEDOUT;
+	}
+	while (!server->closed)
+		coil__server_wait(&server->close, "server to close");
+	return 0;
+}
+
 int coil_server_close(struct coil_server *server, int64_t grace_ns)
 {
 	int err = enter(server);
@@ -384,8 +426,7 @@ int coil_server_close(struct coil_server *server, int64_t grace_ns)
 	if (server->stopped)
 		end_group(server);
 	coil__server_wake(server);
-	while (!server->closed)
-		coil__server_wait(&server->close, "server to close");
+	err = wait_until_closed(server);
 	release(server);
-	return 0;
+	return err;
 }

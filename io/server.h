@@ -8,6 +8,7 @@
  * handlers' tasks.
  */
 
+#include "core/elastic.h"
 #include "core/op.h"
 #include "io/address.h"
 #include "io/wait.h"
@@ -34,11 +35,32 @@ struct listener {
 	bool filtered;		/* no more handshakes begin */
 };
 
+/* A connection that was accepted, and whose it is. */
+struct arrival {
+	int fd;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} peer;
+};
+
 /* In the frame of its task. */
 struct connection {
 	struct connection *next;
 	struct connection **link;
 	struct coil_stream *stream;
+	struct elastic idle;
+	int64_t idle_ns;
+	uint64_t acked;			/* bytes that the peer had taken at the last look */
+};
+
+/* Connections by address: a table with open addressing. */
+struct peers {
+	struct peer *table;
+	size_t capacity;		/* 0 or a power of two */
+	size_t count;
+	uint64_t seed;
 };
 
 struct coil_server {
@@ -56,11 +78,14 @@ struct coil_server {
 	struct connection *newest;	/* ... latest first */
 	struct coil_waitq room;		/* tasks that wait to be so */
 	int64_t round_trip;		/* the longest of those accepted last of all */
-	int *fds;			/* those that came: a ring */
+	struct arrival *arrivals;	/* those that came: a ring */
 	size_t capacity;
 	size_t head;
 	size_t count;
 	size_t started;			/* tasks that will take the first so many */
+
+	struct peers peers;
+	int reserve;			/* an fd for when there is none; -1: it is in use */
 
 	bool news;			/* for the keeper */
 	bool full;			/* it waits for a connection to end */
@@ -69,6 +94,7 @@ struct coil_server {
 	bool stopped;
 	bool closing;
 	bool closed;
+	bool listed;			/* a handle that calls may use */
 	int error;			/* why there is no listener left */
 	int lost;			/* why one that came was closed */
 	int64_t resume_at;
@@ -129,12 +155,32 @@ int coil__server_serve(void *arg);
 int64_t coil__server_round_trip(const struct coil_server *server);
 int64_t coil__round_trip(int fd);
 
+/* How many bytes the peer of a TCP socket has taken. */
+uint64_t coil__bytes_acked(int fd);
+
+/* Ends the input and output of every connection, whatever its handler does. */
+void coil__server_abort(struct coil_server *server);
+
+/*
+ * Counts a connection of that peer: false if there are as many as may be.  forget
+ * takes it off again.
+ */
+bool coil__server_admit(struct coil_server *server, const struct arrival *arrival);
+void coil__server_forget(struct coil_server *server, const struct arrival *arrival);
+
+/* Gives the reserve back to the program, has it again if there is one fd more. */
+void coil__server_release(struct coil_server *server);
+bool coil__server_regain(struct coil_server *server);
+
+/* Sets the options of the server's on a TCP socket. */
+void coil__server_set_options(const struct coil_server *server, int fd);
+
 /* Closes the connections of those who wait. */
 void coil__server_send_away(struct coil_server *server);
 
 /* How many came for whom there is no task yet; the first to have come. */
 size_t coil__server_waiting(const struct coil_server *server);
-int coil__server_take(struct coil_server *server);
+struct arrival coil__server_take(struct coil_server *server);
 
 /* Whether there may be one connection more than so many. */
 bool coil__server_has_room(const struct coil_server *server, size_t connections);

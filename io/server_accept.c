@@ -23,37 +23,54 @@ enum { FAILURES = 16 };	/* in a row, and then they are no accident */
 static bool grow(struct coil_server *server)
 {
 	size_t capacity = server->capacity ? 2 * server->capacity : 16;
-	int *fds = malloc(capacity * sizeof(*fds));
+	struct arrival *arrivals = malloc(capacity * sizeof(*arrivals));
 
-	if (!fds)
+	if (!arrivals)
 		return false;
 	for (size_t i = 0; i < server->count; i++)
-		fds[i] = server->fds[(server->head + i) % server->capacity];
-	free(server->fds);
-	server->fds = fds;
+		arrivals[i] = server->arrivals[(server->head + i) % server->capacity];
+	free(server->arrivals);
+	server->arrivals = arrivals;
 	server->capacity = capacity;
 	server->head = 0;
 	return true;
 }
 
-void coil__server_push(struct coil_server *server, int fd)
+static bool push(struct coil_server *server, const struct arrival *arrival)
 {
-	coil__fd_made(server->loop, fd);
+	if (server->reserve < 0 && !coil__server_regain(server))
+		return false;
+	if (!coil__server_admit(server, arrival))
+		return false;
 	if (server->count == server->capacity && !grow(server)) {
 		server->lost = -ENOMEM;
-		coil__close_accepted(fd);
-		return;
+		coil__server_forget(server, arrival);
+		return false;
 	}
-	server->fds[(server->head + server->count++) % server->capacity] = fd;
+	server->arrivals[(server->head + server->count++) % server->capacity] = *arrival;
+	return true;
 }
 
-int coil__server_take(struct coil_server *server)
+void coil__server_push(struct coil_server *server, int fd)
 {
-	int fd = server->fds[server->head];
+	struct arrival arrival = { .fd = fd };
+	socklen_t len = sizeof(arrival.peer);
+
+	coil__fd_made(server->loop, fd);
+	/* Now, as it is no longer known when the peer has reset the connection. */
+	if (getpeername(fd, &arrival.peer.any, &len))
+		arrival.peer.any.sa_family = AF_UNSPEC;
+	if (!push(server, &arrival))
+		coil__close_accepted(fd);
+}
+
+struct arrival coil__server_take(struct coil_server *server)
+{
+	struct arrival arrival = server->arrivals[server->head];
 
 	server->head = (server->head + 1) % server->capacity;
 	server->count--;
-	return fd;
+	return arrival;
 }
 
 size_t coil__server_waiting(const struct coil_server *server)
@@ -93,6 +110,20 @@ void coil__server_pause(struct coil_server *server, int err)
 {
 	server->paused = true;
 	server->resume_at = coil_now() + PAUSE;
+	tell(server, err);
+}
+
+/*
+ * From now on who comes is accepted by the number that was in reserve, and sent
+ * away.  If the program has that, too, it is waited for.
+ */
+static void without_fds(struct coil_server *server, int err)
+{
+	if (server->reserve < 0) {
+		coil__server_pause(server, err);
+		return;
+	}
+	coil__server_release(server);
 	tell(server, err);
 }
 
@@ -136,6 +167,8 @@ static void judge(struct listener *listener)
 		break;
 	case -EMFILE:
 	case -ENFILE:
+		without_fds(listener->server, err);
+		break;
 	case -ENOBUFS:
 	case -ENOMEM:
 		coil__server_pause(listener->server, err);
@@ -224,7 +257,10 @@ void coil__server_accept(struct coil_server *server)
 
 void coil__server_send_away(struct coil_server *server)
 {
-	while (coil__server_waiting(server))
-		coil__close_accepted(server->fds[(server->head + --server->count) %
-						 server->capacity]);
+	while (coil__server_waiting(server)) {
+		size_t last = (server->head + --server->count) % server->capacity;
+
+		coil__server_forget(server, &server->arrivals[last]);
+		coil__close_accepted(server->arrivals[last].fd);
+	}
 }

@@ -3,10 +3,16 @@
 #include "io/server.h"
 #include "io/close.h"
 #include "io/stream.h"
-#include <coil/timeout.h>
+#include <coil/time.h>
+#include <coil/unix.h>
 #include <errno.h>
+#include <linux/sockios.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
 
 enum { LOOKED_AT = 64 };	/* connections that a round trip is taken from */
+
+#define FLUSH (10 * COIL_SECOND)	/* for a flush, if nothing else was said */
 
 static void enlist(struct coil_server *server, struct connection *connection)
 {
@@ -27,14 +33,59 @@ static void unlist(struct connection *connection)
 static void put_away(struct coil_server *server, struct coil_stream *stream,
 		     bool flush)
 {
+	int64_t limit = server->options.flush_ns ? server->options.flush_ns : FLUSH;
 	struct coil_timeout timeout = {0};
-	bool limited = flush && server->options.flush_ns &&
-		       !coil_timeout_begin(&timeout, server->options.flush_ns);
 
+	if (flush && coil_timeout_begin(&timeout, limit))
+		flush = false;
 	/* Peers go away: what that loses is no failure of the handler's. */
 	(void)coil__stream_release(stream, flush);
-	if (limited)
+	if (timeout.scope.task)
 		coil_timeout_end(&timeout);
+}
+
+/* Whether the peer took some of what the kernel has for it since the last look. */
+static bool has_taken(struct connection *connection, int fd)
+{
+	uint64_t before = connection->acked;
+	int left;
+
+	if (ioctl(fd, SIOCOUTQ, &left) || !left)
+		return false;
+	connection->acked = coil__bytes_acked(fd);
+	return connection->acked != before;
+}
+
+/* Until when it is not idle, as far as is known. */
+static int64_t idle_until(struct elastic *elastic)
+{
+	struct connection *connection = container_of(elastic, struct connection, idle);
+	const struct coil_stream *stream = connection->stream;
+	int64_t until = coil__deadline(stream->moved_at, connection->idle_ns);
+	int64_t now = coil_now();
+
+	if (until <= now && stream->fd >= 0 && has_taken(connection, stream->fd))
+		return coil__deadline(now, connection->idle_ns);
+	return until;
+}
+
+/* The error handler, or the line that there is without one, is told by this name. */
+static void name_task(const struct coil_server *server, const struct arrival *arrival, int fd)
+{
+	struct coil_task *self = coil_current_task();
+	char peer[COIL_ADDRESS_SIZE] = "unknown";
+	struct ucred ucred;
+
+	if (self->name)
+		return;
+	if (arrival->peer.any.sa_family == AF_UNIX) {
+		if (fd >= 0 && !coil_peer_credentials(fd, &ucred))
+			snprintf(peer, sizeof(peer), "process %d", (int)ucred.pid);
+	} else {
+		(void)!coil__address_write(&arrival->peer.any, sizeof(arrival->peer), false, peer,
+					   sizeof(peer));
+	}
+	(void)!coil_task_set_name(self, "%s, peer %s", coil_task_name(server->keeper), peer);
 }
 
 /*
@@ -58,43 +109,77 @@ static void leave(struct coil_server *server)
 	coil_waitq_unpark(&server->room);
 }
 
-static int handle(struct coil_server *server, int fd)
+static int run_handler(struct coil_server *server, struct connection *connection)
 {
-	struct connection connection;
-	struct coil_stream *stream = coil_stream_open(fd);
+	struct elastic *idle = &connection->idle;
 	int err;
 
+	connection->idle_ns = server->options.idle_ns ? server->options.idle_ns : COIL_FOREVER;
+	connection->stream->moved_at = coil_now();
+	err = coil__elastic_begin(idle, connection->idle_ns, idle_until);
+	if (err)
+		return err;
+	err = server->handler(connection->stream, server->arg);
+	coil_timeout_end(&idle->timeout);
+	return err;
+}
+
+static int handle(struct coil_server *server, const struct arrival *arrival)
+{
+	struct connection connection = {0};
+	struct coil_stream *stream;
+	int err;
+
+	if (server->is_shared)
+		coil__server_set_options(server, arrival->fd);
+	stream = coil_stream_open(arrival->fd);
 	if (!stream)
 		return -errno;
 	coil__stream_hold(stream);
 	connection.stream = stream;
 	enlist(server, &connection);
-	err = server->handler(stream, server->arg);
-	unlist(&connection);
+	err = run_handler(server, &connection);
+	if (err < 0 && err != -ECANCELED)
+		name_task(server, arrival, stream->fd);
 	put_away(server, stream, err >= 0);
+	unlist(&connection);
+	if (err == -ETIMEDOUT && coil_timeout_expired(&connection.idle.timeout))
+		return 0;
 	return err;
 }
 
 int coil__server_serve(void *arg)
 {
 	struct coil_server *server = arg;
-	int err, fd;
+	struct arrival arrival;
+	int err;
 
 	server->started--;
-	fd = coil__server_take(server);
+	arrival = coil__server_take(server);
 	err = enter(server);
 	if (!err) {
-		err = handle(server, fd);
+		err = handle(server, &arrival);
 		leave(server);
 	} else {
-		coil__close_accepted(fd);
+		coil__close_accepted(arrival.fd);
 	}
+	coil__server_forget(server, &arrival);
 	server->connections--;
 	if (server->full || server->paused) {
 		server->paused = false;
 		coil__server_wake(server);
 	}
 	return err < 0 ? err : 0;
+}
+
+void coil__server_abort(struct coil_server *server)
+{
+	server->grace_end = 0;
+	coil_group_cancel(&server->group);
+	for (struct connection *c = server->newest; c; c = c->next) {
+		if (c->stream->fd >= 0)
+			shutdown(c->stream->fd, SHUT_RDWR);
+	}
 }
 
 int64_t coil__server_round_trip(const struct coil_server *server)

@@ -120,6 +120,9 @@ static void note_listener(struct coil_server *server, struct listener *listener,
 	listener->is_tcp = domain == AF_INET || domain == AF_INET6;
 	listener->one_shot = server->options.max_connections;
 	coil__steps_begin(&listener->steps, fd);
+	/* Connections inherit them; but others may use this one. */
+	if (!server->is_shared)
+		coil__server_set_options(server, fd);
 }
 
 int coil__server_listen(struct coil_server *server, const char *address)
@@ -236,6 +239,14 @@ int64_t coil__round_trip(int fd)
 	return info.tcpi_min_rtt == UINT32_MAX ? 0 : info.tcpi_min_rtt * COIL_MICROSECOND;
 }
 
+uint64_t coil__bytes_acked(int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) ? 0 : info.tcpi_bytes_acked;
+}
+
 /* A connection inherits the filter of its listener. */
 static bool accept_one(struct listener *listener)
 {
@@ -246,6 +257,10 @@ static bool accept_one(struct listener *listener)
 	do
 		fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	while (fd < 0 && (errno == EINTR || errno == ECONNABORTED || errno == EPROTO));
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && listener->server->reserve >= 0) {
+		coil__server_release(listener->server);
+		return accept_one(listener);
+	}
 	if (fd < 0)
 		return false;
 	if (listener->filtered) {

@@ -50,6 +50,7 @@ struct transport {
 struct coil_stream {
 	const struct transport *transport;
 	int fd;			/* -1: closed */
+	int64_t moved_at;	/* when bytes were last received or sent, about */
 	unsigned refs;		/* the owner's, the server's, and one a task inside */
 	bool closed;
 	bool reading;		/* a task is */
@@ -126,6 +127,12 @@ ssize_t coil__stream_send(struct coil_stream *stream, struct rest *rest);
 
 /* Copies all of the rest to the queue: 0; or -ENOMEM, and nothing of it. */
 int coil__stream_enqueue(struct coil_stream *stream, struct rest *rest);
+
+/* Bytes were received or sent. */
+static inline void coil__stream_moved(struct coil_stream *stream)
+{
+	stream->moved_at = coil__loop->pass_start;
+}
 
 /* Work that never has to wait must not starve the others: before a system call. */
 static inline void coil__stream_charge(void)

@@ -143,8 +143,11 @@ static void sent(struct op *op, int res, unsigned flags)
 
 	(void)flags;
 	stream->sending = false;
-	if (res > 0)
+	if (res > 0) {
 		consume(stream, (size_t)res);
+		/* In a poll that slept the pass's time is from before. */
+		stream->moved_at = coil__clock(coil__loop);
+	}
 	if (stream->fd < 0)
 		return;
 	if (res <= 0 && (res != -EINTR || op->cancelled))
@@ -204,6 +207,7 @@ ssize_t coil__stream_send(struct coil_stream *stream, struct rest *rest)
 		n = stream->transport->send(stream, parts, count);
 		if (n < 0)
 			break;
+		coil__stream_moved(stream);
 		if (queued)
 			consume(stream, (size_t)n < queued ? (size_t)n : queued);
 		if ((size_t)n <= queued)
@@ -225,8 +229,10 @@ static ssize_t send_gathered(struct coil_stream *stream)
 	if (unlikely(chunk != stream->tail))
 		return coil__stream_send(stream, &none);
 	n = stream->transport->send(stream, &part, 1);
-	if (likely(n > 0))
+	if (likely(n > 0)) {
 		consume(stream, (size_t)n);
+		coil__stream_moved(stream);
+	}
 	return n;
 }
 

@@ -154,8 +154,10 @@ static ssize_t receive(struct coil_stream *stream, size_t more)
 	while (n == -EINTR);
 	if (n == -EOPNOTSUPP)
 		return n;
-	if (n > 0)
+	if (n > 0) {
 		stream->end += (size_t)n;
+		coil__stream_moved(stream);
+	}
 	/* It seldom pays to ask again for what came short. */
 	stream->drained = n < 0 || (size_t)n < room;
 	note(stream, n, n != -EAGAIN && n != -ENOMEM && n != -ENOBUFS);
@@ -233,6 +235,8 @@ static ssize_t receive_direct(struct coil_stream *stream, void *buf, size_t len)
 	n = coil__op_run(&op);
 	if (unlikely(n <= 0))
 		note(stream, n, coil__stream_is_final(&op, n));
+	else
+		coil__stream_moved(stream);
 	return n;
 }
 

@@ -27,6 +27,8 @@ static ssize_t send_directly(struct coil_stream *stream, struct rest *rest)
 
 	stream->transport->prepare_send(stream, &op, bytes, rest->iov->iov_len - rest->skip);
 	n = coil__op_run(&op);
+	if (n > 0)
+		coil__stream_moved(stream);
 	if (coil__stream_is_final(&op, n))
 		stream->write_error = (int)n;
 	if (n > 0)

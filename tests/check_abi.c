@@ -28,7 +28,7 @@
 	PIN(coil_rwlock, 40, 8)			\
 	PIN(coil_scope, 56, 8)			\
 	PIN(coil_semaphore, 48, 8)		\
-	PIN(coil_server_options, 104, 8)	\
+	PIN(coil_server_options, 144, 8)	\
 	PIN(coil_task_options, 56, 8)		\
 	PIN(coil_timeout, 56, 8)		\
 	PIN(coil_var, 8, 8)			\

@@ -59,6 +59,7 @@ suites = \
 	%D%/check_server \
 	%D%/check_server_close \
 	%D%/check_server_many \
+	%D%/check_server_options \
 	%D%/check_server_storm \
 	%D%/check_server_trouble \
 	%D%/check_server_workers \
@@ -212,6 +213,8 @@ tests_check_server_close_LDADD = $(suite_libs)
 tests_check_server_close_LDFLAGS = $(suite_ldflags)
 tests_check_server_many_LDADD = $(suite_libs)
 tests_check_server_many_LDFLAGS = $(suite_ldflags)
+tests_check_server_options_LDADD = $(suite_libs)
+tests_check_server_options_LDFLAGS = $(suite_ldflags)
 tests_check_server_storm_LDADD = $(suite_libs)
 tests_check_server_storm_LDFLAGS = $(suite_ldflags)
 tests_check_server_trouble_LDADD = $(suite_libs)

@@ -149,7 +149,7 @@ static UNUSED unsigned roll(uint64_t *state, unsigned n)
 static struct {
 	int calls;
 	int error;
-	char name[64];
+	char name[200];
 } told;
 
 static UNUSED void note_error(const struct coil_task *task, int error,

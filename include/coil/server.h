@@ -47,7 +47,12 @@ struct coil_server_options {
 	unsigned max_connections;	/* open at a time; 0: no bound */
 	struct coil_listen_options listen;
 	size_t stack_size;		/* of a handler's task; 0: the loop's */
-	int64_t flush_ns;		/* for what a handler left unsent; 0: no bound */
+	int64_t flush_ns;		/* for what a handler left unsent; 0: 10 s */
+	int64_t idle_ns;		/* without a byte moved; 0: no bound */
+	unsigned max_per_address;	/* connections of one address; 0: no bound */
+	int64_t keepalive_ns;		/* until a silent peer counts as gone; 0: never */
+	unsigned notsent_lowat;		/* TCP_NOTSENT_LOWAT, in bytes; 0: the system's */
+	int64_t close_ns;		/* for all of coil_server_close(); 0: no bound */
 	uint64_t reserved[4];
 };
 
@@ -59,13 +64,29 @@ struct coil_server_options {
  * Parks for a name only, and then a request is ECANCELED or ETIMEDOUT.
  *
  * The stream is the server's: when the handler returns it is closed, flushed
- * first unless the result is negative or the task was cancelled.  A handler may
- * have closed it itself.  A negative result but for -ECANCELED is told to the
- * error handler (coil_set_error_handler()), and spares the other connections.
+ * first unless the result is negative or the task was cancelled.  A flush that is
+ * not done after flush_ns is given up (COIL_FOREVER: never).  A handler may have
+ * closed the stream itself.  A negative result but for -ECANCELED is told to the
+ * error handler (coil_set_error_handler()), and spares the other connections; the
+ * task's name, if the handler gave it none, names the server and the peer.
+ *
+ * idle_ns ends a connection that no byte was moved on for so long, in either
+ * direction: none that the stream received or sent, and, of what TCP has still to
+ * send, none that the peer took.  Progress counts, so a slow peer is served and one
+ * that stands still is not.  From then on parking calls of the handler return
+ * -ETIMEDOUT, as in a COIL_TIMEOUT; if it returns that it is no failure.
+ *
+ * max_per_address: more connections of one IPv4 address, or of one /64 of IPv6, are
+ * closed at once.  keepalive_ns: SO_KEEPALIVE and TCP_USER_TIMEOUT such that a peer
+ * that is gone without a word is noticed after about so long; in seconds.  Both
+ * and notsent_lowat mean nothing to Unix sockets.
  *
  * While max_connections are open no more are accepted: they wait in the backlog.
- * Where fds or memory run out the server pauses, for 100 ms or until one of its
- * connections ends, and tells the error handler so, once in that time of need.
+ * Where fds run out the server accepts new connections with an fd that it has in
+ * reserve and closes them at once, so that their peers know; between them the
+ * program can open files with it.  It serves again when there are two fds.  Where
+ * memory runs out it pauses, for 100 ms or until one of its connections ends.  It
+ * tells the error handler of either, once in that time of need.
  *
  * "fd:3" is listened on by a duplicate: 3 stays open and is the caller's, and may
  * be given to several servers, also in several loops.  The file of a unix socket
@@ -109,8 +130,14 @@ int coil_server_stop(struct coil_server *server);
  * grace_ns nanoseconds (at once if that is <= 0; never: COIL_FOREVER), waits for
  * their ends and frees the server.  During the grace coil_group_ending() is true
  * in them.  coil_serve_forever() returns first.  Hears no request: a task that was
- * cancelled closes a server in good order.  0; -EDEADLK from a handler of this
- * server or a task in a group of one, -EBUSY while another task closes it.
+ * cancelled closes a server in good order.  0; -ETIMEDOUT after
+ * close_ns; -EDEADLK from a handler of this server or a task in a group of one;
+ * -EBUSY while another task closes it.
+ *
+ * close_ns bounds all of that: after nine tenths of it the handlers are cancelled
+ * and their connections shut down, so that what waits for a peer, shielded or not,
+ * ends.  If handlers are left at its end the call returns -ETIMEDOUT; the server is
+ * closed for the caller all the same and freed when the last of them has ended.
  *
  * Every server that is not closed when the main task has returned is cancelled
  * with its handlers, and freed.
