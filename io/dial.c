@@ -31,35 +31,69 @@ static int connect_to(const struct addrinfo *ai)
 }
 
 /*
- * Happy eyeballs.  Each attempt is a task; the next one begins when one failed,
- * or when the last to begin has had its time.  The winner has the others
+ * Happy eyeballs.  Each attempt is a task; the next one begins for each that failed,
+ * or when the last to begin has had its time.  So that a name with many addresses
+ * does not take as many sockets, the oldest attempt is given up where there are
+ * ATTEMPTS_MAX: it has had two seconds by then.  The winner has the others
  * cancelled, and the group's end waits until they have closed their sockets.
  */
+enum { ATTEMPTS_MAX = 8 };
+
+struct attempt {
+	struct coil_task *task;
+	bool given_up;
+};
+
 struct race {
 	struct coil_group group;
 	struct coil_waitq news;
 	const struct addrinfo *next;
+	struct attempt *attempts[ATTEMPTS_MAX];	/* those that run, oldest first */
+	unsigned running;
+	unsigned begun;		/* tasks made, until they end */
+	unsigned failed;	/* attempts for which no other has begun yet */
 	int fd;			/* the winner's, or -1 */
 	int error;		/* the last that failed had */
 };
+
+static void enter(struct race *race, struct attempt *attempt)
+{
+	attempt->task = coil_current_task();
+	race->attempts[race->running++] = attempt;
+}
+
+static void leave(struct race *race, const struct attempt *attempt)
+{
+	unsigned i = 0;
+
+	while (race->attempts[i] != attempt)
+		i++;
+	for (race->running--; i < race->running; i++)
+		race->attempts[i] = race->attempts[i + 1];
+	race->begun--;
+}
 
 static int attempt(void *arg)
 {
 	struct race *race = arg;
 	const struct addrinfo *ai = race->next;
+	struct attempt self = {0};
 	int fd;
 
 	race->next = ai->ai_next;
+	enter(race, &self);
 	fd = connect_to(ai);
+	leave(race, &self);
 	if (fd >= 0 && race->fd >= 0) {
 		coil_close(fd);
 	} else if (fd >= 0) {
 		race->fd = fd;
 		coil_group_cancel(&race->group);
-	} else {
+	} else if (!self.given_up) {
 		race->error = fd;
-		coil_waitq_unpark(&race->news);
+		race->failed++;
 	}
+	coil_waitq_unpark(&race->news);
 	return 0;
 }
 
@@ -67,14 +101,31 @@ static int attempt(void *arg)
 static int stagger(struct race *race)
 {
 	struct coil_timeout timeout = {0};
+	bool expired = false;
 	int err = coil_timeout_begin(&timeout, STAGGER);
-	bool expired;
 
 	if (err)
 		return err;
-	err = coil_waitq_park(&race->news);
+	while (!err && !race->failed)
+		err = coil_waitq_park(&race->news);
 	expired = coil_timeout_end(&timeout) == -ETIMEDOUT;
+	if (race->failed)
+		race->failed--;
 	return expired ? 0 : err;
+}
+
+static int make_room(struct race *race)
+{
+	int err = 0;
+
+	while (!err && race->begun >= ATTEMPTS_MAX) {
+		if (race->running) {
+			race->attempts[0]->given_up = true;
+			coil_cancel(race->attempts[0]->task);
+		}
+		err = coil_waitq_park(&race->news);
+	}
+	return err;
 }
 
 static int run_race(const struct addrinfo *list)
@@ -82,9 +133,14 @@ static int run_race(const struct addrinfo *list)
 	struct race race = { .next = list, .fd = -1 };
 	int end, err = 0;
 
-	while (!err && race.next) {
-		err = coil_group_create_task(&race.group, attempt, &race);
+	for (const struct addrinfo *ai = list; !err && ai; ai = ai->ai_next) {
+		err = make_room(&race);
 		if (!err)
+			err = coil_group_create_task(&race.group, attempt, &race);
+		if (err)
+			break;
+		race.begun++;
+		if (ai->ai_next)
 			err = stagger(&race);
 	}
 	end = coil_group_wait(&race.group);

@@ -160,6 +160,100 @@ COIL_TEST(an_address_that_is_silent_has_250_ms_before_the_next_begins)
 	fill_in(&hole);
 }
 
+struct dialling {
+	const char *host;
+	uint16_t port;
+	int result;
+};
+
+static int dial_it(void *arg)
+{
+	struct dialling *dialling = arg;
+
+	dialling->result = dial_port(dialling->host, dialling->port);
+	return 0;
+}
+
+/* How many fds are open. */
+static int count_fds(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+COIL_TEST(a_name_with_many_silent_addresses_takes_eight_sockets)
+{
+	struct hole hole;
+	struct dialling dialling = { .host = "many.test", .port = dig(&hole) };
+	int fd = listen_on("127.0.0.2", dialling.port), most = 0, before;
+	const char *silent = "127.0.0.1";
+	struct coil_task *task;
+
+	ck_assert_int_ge(fd, 0);
+	resolver_answers(silent, silent, silent, silent, silent, silent, silent, silent, silent,
+			 silent, "127.0.0.2", NULL);
+	before = count_fds();
+	task = coil_create_task(dial_it, &dialling);
+	while (!coil_done(task)) {
+		int now = count_fds() - before;
+
+		most = now > most ? now : most;
+		ck_assert_int_eq(coil_sleep(STAGGER / 4), 0);
+	}
+	coil_await(task);
+	ck_assert_int_ge(dialling.result, 0);
+	ck_assert_int_eq(peer_of(dialling.result), 2);
+	ck_assert_int_ge(most, 7);
+	ck_assert_int_le(most, 8);
+	coil_close(dialling.result);
+	coil_close(fd);
+	fill_in(&hole);
+}
+
+static int close_it(void *arg)
+{
+	return coil_close(*(int *)arg);
+}
+
+/* Two silent attempts end in one pass, as their sockets are closed. */
+COIL_TEST(for_each_attempt_that_fails_another_begins_at_once)
+{
+	struct hole hole;
+	struct dialling dialling = { .host = "many.test", .port = dig(&hole) };
+	int fd = listen_on("127.0.0.2", dialling.port), fds[2], n = 0;
+	const char *silent = "127.0.0.1";
+	struct coil_task *task, *closers[2];
+	bool was_open[64];
+	int64_t since;
+
+	resolver_answers(silent, silent, silent, "127.0.0.2", NULL);
+	for (int i = 0; i < 64; i++)
+		was_open[i] = fcntl(i, F_GETFD) >= 0;
+	task = coil_create_task(dial_it, &dialling);
+	ck_assert_int_eq(coil_sleep(STAGGER + STAGGER / 4), 0);
+	for (int i = 0; i < 64 && n < 2; i++) {
+		if (!was_open[i] && fcntl(i, F_GETFD) >= 0)
+			fds[n++] = i;
+	}
+	ck_assert_int_eq(n, 2);
+	since = coil_now();
+	for (int i = 0; i < 2; i++)
+		closers[i] = coil_create_task(close_it, &fds[i]);
+	coil_await(closers[0]);
+	coil_await(closers[1]);
+	coil_await(task);
+	ck_assert_int_ge(dialling.result, 0);
+	if (support_simulated())
+		ck_assert_int_lt(coil_now() - since, STAGGER / 2);
+	ck_assert_int_eq(peer_of(dialling.result), 2);
+	coil_close(dialling.result);
+	coil_close(fd);
+	fill_in(&hole);
+}
+
 /* IPv4 (silent), IPv4 (listens), IPv6 (listens): IPv6 comes second. */
 COIL_TEST(the_families_take_turns)
 {
@@ -178,20 +272,6 @@ COIL_TEST(the_families_take_turns)
 	if (six >= 0)
 		coil_close(six);
 	fill_in(&hole);
-}
-
-struct dialling {
-	const char *host;
-	uint16_t port;
-	int result;
-};
-
-static int dial_it(void *arg)
-{
-	struct dialling *dialling = arg;
-
-	dialling->result = dial_port(dialling->host, dialling->port);
-	return 0;
 }
 
 /* The ledger of fds tells whether all attempts have closed their sockets. */
@@ -401,6 +481,8 @@ Suite *suite(void)
 		tests,
 		an_address_that_is_silent_has_250_ms_before_the_next_begins);
 	tcase_add_test(tests, the_families_take_turns);
+	tcase_add_test(tests, a_name_with_many_silent_addresses_takes_eight_sockets);
+	tcase_add_test(tests, for_each_attempt_that_fails_another_begins_at_once);
 	tcase_add_test(tests, conn_004_a_cancel_ends_every_attempt);
 	tcase_add_test(tests, conn_004_a_deadline_ends_every_attempt);
 	tcase_add_test(tests, a_cancel_that_meets_a_winner_leaks_no_fd);

@@ -62,7 +62,8 @@ COIL_MUST_CHECK int coil_listen(const char *address,
  * Connects a stream socket, O_NONBLOCK, O_CLOEXEC and for TCP with TCP_NODELAY:
  * an fd of the caller's.  Every address of a name is tried, IPv6 and IPv4 in
  * turn, each when the one before failed or has taken 250 ms (RFC 8305); the
- * first to connect wins, the others are closed before the call returns.
+ * first to connect wins, the others are closed before the call returns.  At most
+ * 8 sockets are open at a time: the oldest attempt is given up for another.
  * ":8080" is this host; "fd:3" is -EINVAL.
  *
  * Parks.  -ECONNREFUSED and the other errors of connect(2), the last of them if
