@@ -24,29 +24,55 @@ static void unlink_child(struct coil_group *group, struct coil_task *task)
 	group->size--;
 }
 
+/*
+ * Another thread must not even look inside: what it would find there changes at any
+ * moment.  A group without a child has no owner yet, and so no loop.
+ */
+static bool is_foreign(const struct coil_group *group)
+{
+	return coil__loop == &coil__nowhere ||
+	       (group->scope.task && group->scope.task->loop != coil__loop);
+}
+
+static void cancel(struct coil_group *group)
+{
+	if (group->scope.task)
+		coil__scope_request(&group->scope, SCOPE_CANCELLED);
+	else
+		group->scope.flags |= SCOPE_CANCELLED;
+}
+
 void coil_group_fail(struct coil_group *group, int error)
 {
+	if (!group || is_foreign(group))
+		return;
 	if (!group->error)
 		group->error = error;
-	coil_group_cancel(group);
+	cancel(group);
 }
 
 void coil_group_cancel(struct coil_group *group)
 {
-	if (group->scope.task)
-		coil__scope_request(&group->scope, SCOPE_CANCELLED);
+	if (group && !is_foreign(group))
+		cancel(group);
 }
 
 void coil_group_cancel_after(struct coil_group *group, int64_t grace_ns)
 {
-	struct coil_scope *scope = &group->scope;
+	struct coil_scope *scope;
 
-	if (!scope->task || scope->flags & SCOPE_CANCELLED)
+	if (!group || is_foreign(group))
+		return;
+	scope = &group->scope;
+	/* There is nothing that the grace could be given to. */
+	if (!scope->task)
+		cancel(group);
+	if (scope->flags & SCOPE_CANCELLED)
 		return;
 	scope->flags |= SCOPE_ENDING;
 	if (grace_ns <= 0 ||
 	    coil__scope_arm(scope, coil__deadline(coil__clock(scope->task->loop), grace_ns)))
-		coil_group_cancel(group);
+		cancel(group);
 }
 
 /* Then no more are started. */
@@ -106,7 +132,7 @@ static int check(struct coil_group *group, int (*fn)(void *arg))
 	}
 	if (self == &loop->root)
 		return -EPERM;
-	return self->pending || group->error ? -ECANCELED : 0;
+	return self->pending || group->error || group->scope.flags ? -ECANCELED : 0;
 }
 
 static void open_scope(struct coil_group *group)
@@ -171,6 +197,8 @@ int coil_group_wait(struct coil_group *group)
 
 	if (!self)
 		return -EPERM;
+	if (!group)
+		return -EINVAL;
 	if (group->scope.task) {
 		if (group->scope.task != self)
 			return -EPERM;
@@ -194,7 +222,7 @@ int coil_group_wait(struct coil_group *group)
 
 void coil_group_leave(struct coil_group *group)
 {
-	if (!group->scope.task && !group->error)
+	if (!group->scope.task && !group->scope.flags && !group->error)
 		return;
 	coil_group_cancel(group);
 	(void)coil_group_wait(group);

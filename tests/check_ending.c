@@ -6,6 +6,7 @@
 #include "tests/tasks.h"
 #include <coil/group.h>
 #include <coil/timeout.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #define MS COIL_MILLISECOND
@@ -188,17 +189,62 @@ COIL_TEST(an_ending_group_starts_no_more)
 	ck_assert(ran);
 }
 
-COIL_TEST(a_group_without_children_is_not_asked_anything)
+static void is_new(const struct coil_group *group)
+{
+	static const struct coil_group fresh;
+
+	ck_assert_mem_eq(group, &fresh, sizeof(fresh));
+}
+
+/* What there is to remember is forgotten when the group is left. */
+static void refuses_until_left(struct coil_group *group)
+{
+	ck_assert_int_eq(coil_group_create_task(group, give, NULL), -ECANCELED);
+	ck_assert_int_eq(coil_group_create_task(group, give, NULL), -ECANCELED);
+	ck_assert_int_eq(coil_group_wait(group), 0);
+	is_new(group);
+	ck_assert_int_eq(coil_group_create_task(group, give, NULL), 0);
+	ck_assert_int_eq(coil_group_wait(group), 0);
+}
+
+COIL_TEST(a_cancel_before_the_first_child_is_remembered)
 {
 	struct coil_group group = {0};
-	bool ran = false;
 
-	coil_group_cancel_after(&group, 0);
+	coil_group_cancel(&group);
+	refuses_until_left(&group);
 	coil_group_cancel_after(&group, COIL_SECOND);
-	ck_assert(!coil_group_ending());
-	ck_assert_int_eq(coil_group_create_task(&group, note_run, &ran), 0);
+	refuses_until_left(&group);
+	coil_group_cancel_after(&group, 0);
+	refuses_until_left(&group);
+	coil_group_cancel(&group);
+	coil_group_leave(&group);
+	is_new(&group);
+}
+
+static void *cancel_from_outside(void *arg)
+{
+	coil_group_cancel(arg);
+	coil_group_cancel_after(arg, 0);
+	coil_group_fail(arg, -EIO);
+	return NULL;
+}
+
+COIL_TEST(another_thread_that_cancels_a_group_changes_nothing)
+{
+	struct nap own = { .ns = MS, .result = 1 };
+	struct coil_group group = {0}, empty = {0};
+	pthread_t thread;
+
+	ck_assert_int_eq(coil_group_create_task(&group, nap, &own), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, cancel_from_outside, &group), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, cancel_from_outside, &empty), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	is_new(&empty);
+	ck_assert(!coil_check());
 	ck_assert_int_eq(coil_group_wait(&group), 0);
-	ck_assert(ran);
+	ck_assert_int_eq(own.err, 0);
 }
 
 COIL_TEST(a_failure_within_the_grace_is_the_groups)
@@ -412,7 +458,8 @@ Suite *suite(void)
 	tcase_add_test(tests, asked_again_the_new_grace_holds);
 	tcase_add_test(tests, a_cancel_within_the_grace_is_one);
 	tcase_add_test(tests, an_ending_group_starts_no_more);
-	tcase_add_test(tests, a_group_without_children_is_not_asked_anything);
+	tcase_add_test(tests, a_cancel_before_the_first_child_is_remembered);
+	tcase_add_test(tests, another_thread_that_cancels_a_group_changes_nothing);
 	tcase_add_test(tests, a_failure_within_the_grace_is_the_groups);
 	tcase_add_test(tests, a_request_of_the_owners_within_the_grace_cancels_at_once);
 	tcase_add_test(tests, a_group_further_out_counts);

@@ -69,13 +69,19 @@ int coil_group_create_task_with(struct coil_group *group,
  */
 int coil_group_wait(struct coil_group *group);
 
-/* Asks every child, and the body, to end.  For a group with none: nothing. */
+/*
+ * Cancels every child, and the body.  A group that has no child yet remembers it:
+ * coil_group_create_task returns -ECANCELED until coil_group_wait, which returns 0
+ * and makes the group new.  Does nothing for NULL, off a loop, and for a group of
+ * another loop: another thread uses coil_call_soon_threadsafe.  Never parks.
+ */
 void coil_group_cancel(struct coil_group *group);
 
 /*
  * Asks first and cancels after the grace: from now on coil_group_ending() is true
  * in the children, and no more are started (-ECANCELED); after grace_ns nanoseconds
- * the group is cancelled.  At once if grace_ns <= 0 or memory is out.
+ * the group is cancelled.  At once if grace_ns <= 0, if memory is out, or if the
+ * group has no child yet, which it remembers as it does a coil_group_cancel.
  */
 void coil_group_cancel_after(struct coil_group *group, int64_t grace_ns);
 
