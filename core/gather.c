@@ -330,8 +330,14 @@ int coil_gather(struct coil_task *tasks[], size_t n, int results[])
  * wait.
  */
 
+enum { FEW = 8 };
+
+struct look_watch;
+
 struct look {
 	struct coil_task *waiter;
+	struct look_watch *watches;
+	size_t n;
 	size_t left;		/* that have to end before the waiter goes on */
 	bool first;		/* the next to end will do */
 	bool exception;		/* ... if it failed */
@@ -340,6 +346,7 @@ struct look {
 struct look_watch {
 	struct watch watch;
 	struct look *look;
+	struct coil_task *task;	/* held: another may consume it meanwhile */
 };
 
 static bool is_failure(const struct coil_task *task)
@@ -378,31 +385,42 @@ static int look_check(struct coil_task *self, struct coil_task *tasks[], size_t 
 	return 0;
 }
 
-/* Parks until what look asks for has happened: 0, WAKE_REQUEST or -ENOMEM. */
-static int look_park(struct coil_task *self, struct look *look, struct coil_task *tasks[],
-		     size_t n)
+/*
+ * Whoever awaits one of the tasks frees its handle, and with it the memory that the
+ * looker reads when it goes on.  So a looker holds a reference of its own to each.
+ * It remembers which, as the array may be another's that goes on with it.
+ */
+static int look_begin(struct look *look, struct coil_task *tasks[], size_t n,
+		      struct look_watch few[])
 {
-	struct look_watch few[8], *watches = few;
-	int wake;
-
-	if (n > sizeof(few) / sizeof(*few)) {
-		watches = calloc(n, sizeof(*watches));
-		if (!watches)
-			return -ENOMEM;
-	}
+	look->watches = n > FEW ? calloc(n, sizeof(*look->watches)) : few;
+	if (!look->watches)
+		return -ENOMEM;
+	look->n = n;
+	look->left = 0;
 	for (size_t i = 0; i < n; i++) {
-		watches[i] = (struct look_watch){ .watch.ended = look_ended, .look = look };
+		struct look_watch *watch = &look->watches[i];
+
+		*watch = (struct look_watch){
+			.watch.ended = look_ended, .look = look, .task = tasks[i],
+		};
+		tasks[i]->refs++;
 		if (tasks[i]->done)
 			continue;
-		coil__watch(&watches[i].watch, tasks[i]);
+		coil__watch(&watch->watch, tasks[i]);
 		look->left++;
 	}
-	wake = coil__park(self, &looking, look);
-	for (size_t i = 0; i < n; i++)
-		coil__unwatch(&watches[i].watch);
-	if (watches != few)
-		free(watches);
-	return wake;
+	return 0;
+}
+
+static void look_end(struct look *look, struct look_watch few[])
+{
+	for (size_t i = 0; i < look->n; i++) {
+		coil__unwatch(&look->watches[i].watch);
+		coil__task_unref(look->watches[i].task);
+	}
+	if (look->watches != few)
+		free(look->watches);
 }
 
 /* How many tasks have ended, each counted once; *failed if one of them failed. */
@@ -440,22 +458,38 @@ static bool satisfied(size_t done, size_t distinct, bool failed, enum coil_wait 
  * The limit is a scope of its own around the park; its expiry is how this call
  * ends, not an error, unless an outer scope's expired too.
  */
-static int wait_limited(struct coil_task *self, struct look *look, struct coil_task *tasks[],
-			size_t n, int64_t ns)
+static int wait_limited(struct coil_task *self, struct look *look, int64_t ns)
 {
 	struct coil_timeout limit = {0};
 	int wake, err = coil_timeout_begin(&limit, ns);
 
 	if (err)
 		return err;
-	if (self->pending == 0)
-		wake = look_park(self, look, tasks, n);
-	else
-		wake = WAKE_REQUEST;
+	wake = self->pending ? WAKE_REQUEST : coil__park(self, &looking, look);
 	coil_timeout_end(&limit);
 	if (wake != WAKE_REQUEST)
-		return wake;
+		return 0;
 	return self->pending ? coil__scope_deliver(self) : 0;
+}
+
+/* How many have ended once the wait is over, or why it failed. */
+static int wait_for_some(struct look *look, struct coil_task *tasks[], size_t n, int64_t ns)
+{
+	struct look_watch few[FEW];
+	size_t distinct;
+	bool failed;
+	int err = look_begin(look, tasks, n, few);
+
+	if (err)
+		return err;
+	if (ns <= 0)
+		coil__turn(look->waiter);
+	else
+		err = wait_limited(look->waiter, look, ns);
+	if (!err)
+		err = (int)count_done(tasks, n, &distinct, &failed);
+	look_end(look, few);
+	return err;
 }
 
 int coil_wait(struct coil_task *tasks[], size_t n, enum coil_wait until, int64_t ns)
@@ -479,13 +513,7 @@ int coil_wait(struct coil_task *tasks[], size_t n, enum coil_wait until, int64_t
 	if (self->pending)
 		return coil__refuse(self);
 	done = count_done(tasks, n, &distinct, &failed);
-	if (!satisfied(done, distinct, failed, until)) {
-		if (ns <= 0)
-			coil__turn(self);
-		else
-			err = wait_limited(self, &look, tasks, n, ns);
-		if (err)
-			return err;
-	}
-	return (int)count_done(tasks, n, &distinct, &failed);
+	if (satisfied(done, distinct, failed, until))
+		return (int)done;
+	return wait_for_some(&look, tasks, n, ns);
 }

@@ -2,17 +2,23 @@
 #ifndef COIL_CORE_SELF_H
 #define COIL_CORE_SELF_H
 
-/*
- * coil_check(), but not a call: for the fast paths of sync, where that call would be
- * a quarter of the price (docs/rationale.md has the figure).  The one thing of core
- * that sync sees.
- */
+/* What sync sees of core: what no public call gives, or a call would be too dear for. */
 
 #include "core/task.h"
 
+/*
+ * coil_check(), but not a call: for the fast paths of sync, where that call would be
+ * a quarter of the price (docs/rationale.md has the figure).
+ */
 static inline int coil__pending(void)
 {
 	return coil__current->pending;
+}
+
+/* Keeps a task's memory, and its result, though its handle is consumed meanwhile. */
+static inline void coil__task_hold(struct coil_task *task)
+{
+	task->refs++;
 }
 
 #endif

@@ -13,6 +13,7 @@
 #include <coil/time.h>
 #include <coil/timeout.h>
 #include <coil/waitq.h>
+#include "core/self.h"
 #include "sync/queue.h"
 #include <errno.h>
 #include <limits.h>
@@ -271,6 +272,23 @@ static int wait_any(struct coil_case cases[], size_t n)
 	return which;
 }
 
+/* While the caller is parked another task may consume the handle of one of these. */
+static void hold_tasks(struct coil_case cases[], size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (cases[i].kind == COIL_SELECT_KIND_TASK)
+			coil__task_hold(cases[i].task);
+	}
+}
+
+static void release_tasks(struct coil_case cases[], size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (cases[i].kind == COIL_SELECT_KIND_TASK)
+			coil__task_unref(cases[i].task);
+	}
+}
+
 /* What a pending request has us return; it counts as a refused call. */
 static int refuse(void)
 {
@@ -279,19 +297,12 @@ static int refuse(void)
 	return coil_waitq_park(&none);
 }
 
-int coil_select(struct coil_case cases[], size_t n, int64_t ns)
+/* None was ready at once. */
+static int wait_for(struct coil_case cases[], size_t n, int64_t ns)
 {
 	struct coil_timeout limit = {0};
 	int which;
 
-	if (coil_check())
-		return refuse();
-	which = check_all(cases, n);
-	if (which)
-		return which;
-	which = look(cases, NULL, n);
-	if (which != -EAGAIN)
-		return which;
 	if (ns <= 0) {
 		coil_yield();
 		if (coil_check())
@@ -304,5 +315,23 @@ int coil_select(struct coil_case cases[], size_t n, int64_t ns)
 		return which;
 	which = wait_any(cases, n);
 	coil_timeout_end(&limit);
+	return which;
+}
+
+int coil_select(struct coil_case cases[], size_t n, int64_t ns)
+{
+	int which;
+
+	if (coil_check())
+		return refuse();
+	which = check_all(cases, n);
+	if (which)
+		return which;
+	which = look(cases, NULL, n);
+	if (which != -EAGAIN)
+		return which;
+	hold_tasks(cases, n);
+	which = wait_for(cases, n, ns);
+	release_tasks(cases, n);
 	return which;
 }

@@ -38,6 +38,7 @@ suites = \
 	%D%/check_odd \
 	%D%/check_one_fd \
 	%D%/check_oom \
+	%D%/check_overlap \
 	%D%/check_perform \
 	%D%/check_perform_files \
 	%D%/check_poll \
@@ -171,6 +172,8 @@ tests_check_one_fd_LDADD = $(suite_libs)
 tests_check_one_fd_LDFLAGS = $(suite_ldflags)
 tests_check_oom_LDADD = $(suite_libs)
 tests_check_oom_LDFLAGS = $(suite_ldflags)
+tests_check_overlap_LDADD = $(suite_libs)
+tests_check_overlap_LDFLAGS = $(suite_ldflags)
 tests_check_perform_LDADD = $(suite_libs)
 tests_check_perform_LDFLAGS = $(suite_ldflags)
 tests_check_perform_files_LDADD = $(suite_libs)

@@ -105,6 +105,8 @@ COIL_MUST_CHECK int coil_wait(struct coil_task *tasks[], size_t n, enum coil_wai
  * be consumed on the way.  The others stay as they are until *done is n, or until a
  * call returned an error; *done set to 0 begins anew.  The first call takes memory
  * (-ENOMEM) and time for each task, the next ones cost the same whatever n is.
+ * Tasks that share tasks and done share the iteration: each gets a different child,
+ * and -ENOENT once the others took the last.
  * Otherwise as coil_wait.
  */
 COIL_MUST_CHECK int coil_as_completed(struct coil_task *tasks[], size_t n, size_t *done);
