@@ -287,6 +287,8 @@ static int pass_by_both(struct coil_channel_state *state, void *item, unsigned w
 	unlock_both(state);
 	if (woken)
 		wake(woken);
+	if (what & PARK && !err)
+		coil__spend(coil__self(), SPEND_CALL);
 	return err;
 }
 
@@ -299,9 +301,11 @@ static inline int pass(struct coil_channel *channel, void *item, unsigned what)
 		return coil__refuse(self);
 	if (!state)
 		return -EINVAL;
-	if (what & SEND ? send_alone(state, item) : receive_alone(state, item))
-		return 0;
-	return pass_by_both(state, item, what);
+	if (!(what & SEND ? send_alone(state, item) : receive_alone(state, item)))
+		return pass_by_both(state, item, what);
+	if (what & PARK)
+		coil__spend(self, SPEND_CALL);
+	return 0;
 }
 
 /* Who takes an item that is sent only reads it. */

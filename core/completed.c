@@ -352,5 +352,6 @@ int coil_as_completed(struct coil_task *tasks[], size_t n, size_t *done)
 		return park_for_next(it);
 	at = give(it, it->first);
 	settle(it);
+	coil__spend(self, SPEND_CALL);
 	return at;
 }

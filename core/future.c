@@ -28,8 +28,11 @@ int coil_future_wait(struct coil_future *future)
 
 	if (self->pending)
 		return coil__refuse(self);
-	if (future->done)
-		return future->result;
+	if (future->done) {
+		result = future->result;
+		coil__spend(self, SPEND_CALL);
+		return result;
+	}
 	err = coil_waitq_park_for(&future->waiters, &result, "future");
 	return err ? err : result;
 }

@@ -79,8 +79,11 @@ static int await(struct coil_task *self, struct coil_task *task, const struct wa
 /* Waits until task has ended, passing requests on to it. */
 static void await_end(struct coil_task *self, struct coil_task *task)
 {
-	if (task->done)
+	if (task->done) {
+		if (!self->pending)
+			coil__spend(self, SPEND_CALL);
 		return;
+	}
 	if (self->pending) {
 		coil_cancel(task);
 		await(self, task, &ending);
@@ -319,6 +322,8 @@ int coil_gather(struct coil_task *tasks[], size_t n, int results[])
 		gather_cancel(&gather);
 	if (gather.left)
 		coil__park(self, &gathering, &gather);
+	else if (!self->pending)
+		coil__spend(self, SPEND_CALL);
 	gather_consume(&gather, results);
 	/* Only those who were cancelled for the caller's sake make it the caller's. */
 	if (self->pending && (gather.error == -ECANCELED || gather.lost))
@@ -513,7 +518,9 @@ int coil_wait(struct coil_task *tasks[], size_t n, enum coil_wait until, int64_t
 	if (self->pending)
 		return coil__refuse(self);
 	done = count_done(tasks, n, &distinct, &failed);
-	if (satisfied(done, distinct, failed, until))
+	if (satisfied(done, distinct, failed, until)) {
+		coil__spend(self, SPEND_CALL);
 		return (int)done;
+	}
 	return wait_for_some(&look, tasks, n, ns);
 }

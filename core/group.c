@@ -197,6 +197,9 @@ int coil_group_wait(struct coil_group *group)
 
 	if (!self)
 		return -EPERM;
+	/* There may be nothing to wait for. */
+	if (!self->pending)
+		coil__spend(self, SPEND_CALL);
 	if (!group)
 		return -EINVAL;
 	if (group->scope.task) {

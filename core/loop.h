@@ -39,6 +39,7 @@ struct coil_loop {
 	uint32_t ready_tail;
 	uint32_t overtaken;		/* so far head has to come before sleepers overtake */
 	int budget;			/* switches until the loop has to look around */
+	int credit;			/* see coil__spend */
 	bool marked;			/* root is on the ready list: see coil__scope_due */
 	bool more;			/* poll() found more than it took */
 	size_t looks;			/* for which the mark may yet wait; 0: it does not */
@@ -108,6 +109,36 @@ static inline uint32_t coil__ready_count(const struct coil_loop *loop)
 static inline void coil__ready_push(struct coil_loop *loop, struct coil_task *task)
 {
 	loop->ready[loop->ready_tail++ & loop->ready_mask] = task;
+}
+
+/*
+ * A parking call found its result at once.  Work that never has to wait must not
+ * starve the others: now and then it is looked how long the loop has not looked
+ * around, and the task goes to the back of the ready list.  What the call got is the
+ * caller's before that; a request that arrives meanwhile is for its next call.
+ */
+enum {
+	SPEND_ITEM = 1,		/* an item of a queue */
+	SPEND_CALL = 8,		/* any other call that asks the kernel for nothing */
+	SPEND_LOOK = 128,	/* between two looks at the clock */
+};
+
+void coil__spent(struct coil_task *self);
+
+static inline void coil__spend(struct coil_task *self, int n)
+{
+	self->loop->credit -= n;
+	if (unlikely(self->loop->credit <= 0))
+		coil__spent(self);
+}
+
+/* The same for a call that must not give way where it stands: false if it has to. */
+static inline bool coil__spend_some(int n)
+{
+	struct coil_loop *loop = coil__loop;
+
+	loop->credit -= n;
+	return loop->credit > 0;
 }
 
 int64_t coil__clock(const struct coil_loop *loop);

@@ -4,6 +4,7 @@
 
 /* What sync sees of core: what no public call gives, or a call would be too dear for. */
 
+#include "core/loop.h"
 #include "core/task.h"
 
 /*
@@ -13,6 +14,12 @@
 static inline int coil__pending(void)
 {
 	return coil__current->pending;
+}
+
+/* What a call got without waiting, of which there was nothing pending: see coil__spend. */
+static inline void coil__got(void)
+{
+	coil__spend(coil__current, SPEND_CALL);
 }
 
 /* Keeps a task's memory, and its result, though its handle is consumed meanwhile. */

@@ -35,9 +35,13 @@
 
 enum {
 	TURN = 3,		/* what a turn takes of the budget besides its switch */
+	SPENT = 8,		/* ... and SPEND_LOOK of what is had without waiting */
 	REFUSED_TURN = 64,	/* refused calls in a row after which others run */
 	REFUSED_REPORT = 10000,
 };
+
+/* So long a task may find results without waiting before the loop looks around. */
+#define SPENT_LONG COIL_MILLISECOND
 
 static inline void arrive(struct coil_task *self, struct transfer from)
 {
@@ -175,6 +179,19 @@ void coil__turn(struct coil_task *self)
 		return;
 	coil__ready_push(loop, self);
 	switch_to(loop, self, pick(loop), false);
+}
+
+/* A look at the clock costs as much as two items, a look around as much as many. */
+void coil__spent(struct coil_task *self)
+{
+	struct coil_loop *loop = self->loop;
+
+	loop->credit = SPEND_LOOK;
+	loop->budget -= SPENT;
+	if (loop->budget > 0 && coil__clock(loop) - loop->pass_start < SPENT_LONG)
+		return;
+	loop->budget = 0;
+	coil__turn(self);
 }
 
 int coil_yield(void)

@@ -38,10 +38,16 @@ static int begin(const struct coil_stream *stream, const void *out, size_t len)
 	return coil__enter();
 }
 
-static void enter(struct coil_stream *stream)
+/*
+ * Gives way now and then before it takes anything: what a call returns a pointer to
+ * must not be closed by another task before the caller has seen it.
+ */
+static int enter(struct coil_stream *stream)
 {
 	stream->refs++;
 	stream->reading = true;
+	coil__spend(coil__self(), SPEND_CALL);
+	return unlikely(stream->closed) ? -ECANCELED : 0;
 }
 
 static void leave(struct coil_stream *stream)
@@ -266,8 +272,9 @@ ssize_t coil_stream_read(struct coil_stream *stream, void *buf, size_t len)
 
 	if (unlikely(n || !len))
 		return n;
-	enter(stream);
-	n = read_some(stream, buf, len);
+	n = enter(stream);
+	if (likely(!n))
+		n = read_some(stream, buf, len);
 	leave(stream);
 	return n;
 }
@@ -296,8 +303,9 @@ ssize_t coil_stream_read_exactly(struct coil_stream *stream, void *buf, size_t l
 		return n;
 	if (len > SSIZE_MAX)
 		return -EINVAL;
-	enter(stream);
-	n = read_all(stream, buf, len);
+	n = enter(stream);
+	if (!n)
+		n = read_all(stream, buf, len);
 	leave(stream);
 	return n;
 }
@@ -378,14 +386,15 @@ static ssize_t until(struct coil_stream *stream, const struct separator *sep, co
 	if (!sep->kind || sep->kind != stream->searched_for)
 		stream->searched = 0;
 	stream->searched_for = sep->kind;
-	/* As a rule it is there already. */
+	/* As a rule it is there already, and the task need not give way. */
 	at = find(stream, sep);
-	if (likely(at != SIZE_MAX && at <= stream->limit)) {
+	if (likely(at != SIZE_MAX && at <= stream->limit && coil__spend_some(SPEND_CALL))) {
 		*data = take(stream, at + sep->len);
 		return (ssize_t)(at + sep->len);
 	}
-	enter(stream);
-	n = look_for(stream, sep, at);
+	n = enter(stream);
+	if (!n)
+		n = look_for(stream, sep, find(stream, sep));
 	if (n > 0)
 		*data = take(stream, (size_t)n);
 	leave(stream);
@@ -472,8 +481,8 @@ ssize_t coil_stream_skip(struct coil_stream *stream, size_t len)
 		return n;
 	if (len > SSIZE_MAX)
 		return -EINVAL;
-	enter(stream);
-	for (;;) {
+	n = enter(stream);
+	while (!n) {
 		some = held(stream) < len - done ? held(stream) : len - done;
 		if (some)
 			take(stream, some);
@@ -483,8 +492,7 @@ ssize_t coil_stream_skip(struct coil_stream *stream, size_t len)
 		n = over(stream, 0);
 		if (!n)
 			n = fill(stream, PIECE);
-		if (n < 0)
-			break;
+		n = n < 0 ? n : 0;
 	}
 	leave(stream);
 	return done ? (ssize_t)done : n;

@@ -9,6 +9,7 @@
 #include <coil/barrier.h>
 #include <coil/task.h>
 #include <coil/waitq.h>
+#include "core/self.h"
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
@@ -60,8 +61,10 @@ int coil_barrier_wait(struct coil_barrier *barrier)
 	if (barrier->broken)
 		return -ENOTRECOVERABLE;
 	if (!barrier->leaving && has_waiting(barrier, barrier->parties - 1)) {
-		wake(barrier, barrier->parties - 1, 0);
-		return barrier->parties - 1;
+		err = barrier->parties - 1;
+		wake(barrier, err, 0);
+		coil__got();
+		return err;
 	}
 	barrier->thread = thread;
 	err = coil_waitq_park_for(&barrier->waiting, &result, "barrier");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <coil/condition.h>
 #include <coil/task.h>
+#include "core/self.h"
 #include <errno.h>
 #include <stdint.h>
 
@@ -53,6 +54,7 @@ int coil_condition_wait_until(struct coil_condition *condition, struct coil_lock
 		if (err)
 			return err;
 	}
+	coil__got();
 	return 0;
 }
 

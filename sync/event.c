@@ -13,6 +13,7 @@
 #include <coil/event.h>
 #include <coil/socket.h>
 #include <coil/task.h>
+#include "core/self.h"
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -149,6 +150,7 @@ static int wait_shared(struct coil_event *event)
 		return poll_alone(fd);
 	if (is_ready(fd, POLLIN)) {
 		(void)observe(event);
+		coil__got();
 		return 0;
 	}
 	if (!claim(event))
@@ -176,8 +178,10 @@ int coil_event_wait(struct coil_event *event)
 {
 	if (event->shared)
 		return wait_shared(event);
-	if (event->set && !coil_check())
+	if (event->set && !coil__pending()) {
+		coil__got();
 		return 0;
+	}
 	return coil_waitq_park_for(&event->waiters, NULL, "event");
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <coil/lock.h>
 #include <coil/task.h>
+#include "core/self.h"
 #include <errno.h>
 
 int coil_lock_try_acquire(struct coil_lock *lock)
@@ -19,8 +20,9 @@ int coil_lock_acquire(struct coil_lock *lock)
 {
 	struct coil_task *self = coil_current_task();
 
-	if (!lock->owner && !coil_check()) {
+	if (!lock->owner && !coil__pending()) {
 		lock->owner = self;
+		coil__got();
 		return 0;
 	}
 	if (self && lock->owner == self)

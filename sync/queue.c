@@ -28,6 +28,7 @@ enum { FIFO, LIFO, PRIORITY };
 
 enum {
 	FIRST_SLOTS = 16,
+	RUN = 128,		/* items at most: see coil__spend */
 	UP_FRONT = 64 * 1024,	/* bytes */
 };
 
@@ -219,12 +220,14 @@ static inline void pop(struct coil_queue *queue, void *item)
 	copy(item, at, queue->item_size);
 }
 
-/* Of so many bytes, those that lie before the ring's end. */
+/* Of so many bytes, those of a run that lie before the ring's end. */
 static inline size_t in_one_piece(const struct coil_queue *queue, const unsigned char *at,
 				  size_t bytes)
 {
 	size_t rest = (size_t)(queue->items + queue->bytes - at);
+	size_t most = RUN * queue->item_size;
 
+	rest = rest < most ? rest : most;
 	return bytes < rest ? bytes : rest;
 }
 
@@ -307,8 +310,20 @@ static int no_more(const struct coil_queue *queue)
 	return queue->item_size ? -EAGAIN : -EINVAL;
 }
 
+/*
+ * The items of a run cost nothing but the first, which pays for all of them: the fast
+ * path has no instruction to spare.  An item that goes to a getter, or comes from a
+ * putter, costs nothing: those are not without end until they have run.
+ */
+static inline int pay(const struct coil_queue *queue, size_t run, bool parks)
+{
+	if (parks)
+		coil__spend(coil__current, run ? (int)(run / queue->item_size) + 1 : 1);
+	return 0;
+}
+
 /* No run of puts, or of gets, has begun: the count is the count. */
-static int put_now(struct coil_queue *queue, const void *item)
+static inline int put_now(struct coil_queue *queue, const void *item, bool parks)
 {
 	size_t size = queue->tail - head(queue);
 	size_t limit;
@@ -326,10 +341,10 @@ static int put_now(struct coil_queue *queue, const void *item)
 		return err;
 	limit = queue->limit < queue->bytes ? queue->limit : queue->bytes;
 	insert(queue, item, limit - size);
-	return 0;
+	return pay(queue, (size_t)(queue->in_end - queue->in), parks);
 }
 
-static int get_now(struct coil_queue *queue, void *item)
+static inline int get_now(struct coil_queue *queue, void *item, bool parks)
 {
 	size_t size = tail(queue) - queue->head;
 
@@ -338,7 +353,7 @@ static int get_now(struct coil_queue *queue, void *item)
 	if (queue->putters.head)
 		return exchange(queue, item);
 	take(queue, item, size);
-	return 0;
+	return pay(queue, (size_t)(queue->out_end - queue->out), parks);
 }
 
 /*
@@ -356,14 +371,14 @@ static __attribute__((noinline)) int visit(struct coil_waitq *waitq, void *item,
 
 static __attribute__((noinline)) int put(struct coil_queue *queue, const void *item)
 {
-	int err = coil__pending() ? -EAGAIN : put_now(queue, item);
+	int err = coil__pending() ? -EAGAIN : put_now(queue, item, true);
 
 	return err == -EAGAIN ? visit(coil__queue_putters(queue), (void *)item, "queue put") : err;
 }
 
 static __attribute__((noinline)) int get(struct coil_queue *queue, void *item)
 {
-	int err = coil__pending() ? -EAGAIN : get_now(queue, item);
+	int err = coil__pending() ? -EAGAIN : get_now(queue, item, true);
 
 	return err == -EAGAIN ? visit(coil__queue_getters(queue), item, "queue get") : err;
 }
@@ -388,7 +403,7 @@ HOT int coil_queue_get(struct coil_queue *queue, void *item)
 int coil_queue_put_nowait(struct coil_queue *queue, const void *item)
 {
 	if (queue->in == queue->in_end)
-		return put_now(queue, item);
+		return put_now(queue, item, false);
 	push(queue, item);
 	return 0;
 }
@@ -396,7 +411,7 @@ int coil_queue_put_nowait(struct coil_queue *queue, const void *item)
 int coil_queue_get_nowait(struct coil_queue *queue, void *item)
 {
 	if (queue->out == queue->out_end)
-		return get_now(queue, item);
+		return get_now(queue, item, false);
 	pop(queue, item);
 	return 0;
 }
@@ -438,8 +453,10 @@ int coil_queue_task_done(struct coil_queue *queue)
 
 int coil_queue_join(struct coil_queue *queue)
 {
-	if (tail(queue) == queue->done && !coil_check())
+	if (tail(queue) == queue->done && !coil__pending()) {
+		coil__got();
 		return 0;
+	}
 	return coil_waitq_park_for(&queue->joiners, NULL, "queue join");
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <coil/rwlock.h>
 #include <coil/task.h>
+#include "core/self.h"
 #include <errno.h>
 
 /* What a waiter's data points to. */
@@ -46,6 +47,7 @@ int coil_rwlock_read(struct coil_rwlock *lock)
 	if (lock->writer || lock->waiters.head || coil_check())
 		return queue_up(lock, &reading);
 	lock->readers++;
+	coil__got();
 	return 0;
 }
 
@@ -54,6 +56,7 @@ int coil_rwlock_write(struct coil_rwlock *lock)
 	if (lock->writer || lock->readers || coil_check())
 		return queue_up(lock, &writing);
 	lock->writer = coil_current_task();
+	coil__got();
 	return 0;
 }
 

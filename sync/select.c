@@ -328,6 +328,8 @@ int coil_select(struct coil_case cases[], size_t n, int64_t ns)
 	if (which)
 		return which;
 	which = look(cases, NULL, n);
+	if (which >= 0)
+		coil__got();
 	if (which != -EAGAIN)
 		return which;
 	hold_tasks(cases, n);

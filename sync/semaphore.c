@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <coil/semaphore.h>
 #include <coil/task.h>
+#include "core/self.h"
 #include <errno.h>
 #include <limits.h>
 
@@ -16,8 +17,9 @@ int coil_semaphore_try_acquire(struct coil_semaphore *semaphore)
 
 int coil_semaphore_acquire(struct coil_semaphore *semaphore)
 {
-	if (semaphore->value > 0 && !coil_check()) {
+	if (semaphore->value > 0 && !coil__pending()) {
 		semaphore->value--;
+		coil__got();
 		return 0;
 	}
 	if (semaphore->value < 0)

@@ -8,6 +8,7 @@ suites = \
 	%D%/check_abi \
 	%D%/check_address \
 	%D%/check_barrier \
+	%D%/check_budget \
 	%D%/check_cancel \
 	%D%/check_channel \
 	%D%/check_channel_storm \
@@ -106,6 +107,8 @@ tests_check_address_LDADD = $(suite_libs)
 tests_check_address_LDFLAGS = $(suite_ldflags)
 tests_check_barrier_LDADD = $(suite_libs)
 tests_check_barrier_LDFLAGS = $(suite_ldflags)
+tests_check_budget_LDADD = $(suite_libs)
+tests_check_budget_LDFLAGS = $(suite_ldflags)
 tests_check_cancel_LDADD = $(suite_libs)
 tests_check_cancel_LDFLAGS = $(suite_ldflags)
 tests_check_channel_LDADD = $(suite_libs)
