@@ -17,7 +17,8 @@
  * that a request and a hand-over cannot both have it.
  *
  * Nothing is sent to a loop under a lock, as that may be a system call; and once
- * they are let go of, the channel may be gone.
+ * they are let go of, the channel may be finished.  Its memory stays as long as a
+ * task that was in line has not run: a cancel takes the locks to see where it is.
  */
 #include <coil/channel.h>
 #include "core/list.h"
@@ -46,6 +47,7 @@ struct coil_channel_state {
 	size_t bytes;			/* of all slots */
 	size_t capacity;
 	size_t waiting;			/* tasks in either line */
+	atomic_size_t refs;		/* the channel's, and of tasks that were in line */
 	bool closed;
 	struct end in;
 	struct end out;
@@ -127,6 +129,16 @@ static void interrupt(struct coil_task *task)
 static const struct wait sending = { "channel send", interrupt };
 static const struct wait receiving = { "channel recv", interrupt };
 
+/* The last to let go frees it. */
+static void let_go(struct coil_channel_state *state)
+{
+	if (atomic_fetch_sub_explicit(&state->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	pthread_mutex_destroy(&state->in.lock);
+	pthread_mutex_destroy(&state->out.lock);
+	free(state);
+}
+
 /* With both locks held; in line the caller lets go of them and parks. */
 static int stand_in_line(struct coil_channel_state *state, struct end *end,
 			 const struct wait *wait, void *item)
@@ -139,11 +151,13 @@ static int stand_in_line(struct coil_channel_state *state, struct end *end,
 
 	list_push(&end->line, &waiter.link);
 	state->waiting++;
+	atomic_fetch_add_explicit(&state->refs, 1, memory_order_relaxed);
 	unlock_both(state);
 	/* A loop that another thread may wake is not stuck. */
 	self->loop->watched++;
 	woken = coil__park(self, wait, &waiter);
 	self->loop->watched--;
+	let_go(state);
 	return woken == WAKE_REQUEST ? coil__scope_deliver(self) : waiter.status;
 }
 
@@ -375,6 +389,7 @@ int coil_channel_init(struct coil_channel *channel, size_t item_size, size_t cap
 	*state = (struct coil_channel_state){
 		.item_size = item_size, .bytes = bytes, .capacity = capacity,
 	};
+	atomic_init(&state->refs, 1);
 	pthread_mutex_init(&state->in.lock, NULL);
 	pthread_mutex_init(&state->out.lock, NULL);
 	channel->state = state;
@@ -392,8 +407,6 @@ void coil_channel_fini(struct coil_channel *channel)
 	if (state->waiting)
 		coil__die(coil_current_task(), "calls coil_channel_fini while tasks wait");
 	unlock_both(state);
-	pthread_mutex_destroy(&state->in.lock);
-	pthread_mutex_destroy(&state->out.lock);
-	free(state);
+	let_go(state);
 	channel->state = NULL;
 }

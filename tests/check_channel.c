@@ -583,6 +583,31 @@ COIL_TEST(a_hand_over_that_is_on_its_way_beats_a_request)
 	}
 }
 
+/*
+ * Whoever finishes the channel cannot know of that task: it stands in no line, and the
+ * thread that served it is done.  The task's cancel still takes the channel's locks.
+ */
+COIL_TEST(a_finished_one_stays_until_those_on_their_way_have_run)
+{
+	struct coil_channel channel;
+	struct visit visit = VISIT(&channel, "a", 0);
+	struct coil_task *task;
+	size_t bytes;
+
+	if (support_skip_on("sim", "threads"))
+		return;
+	make(&channel, 4);
+	task = start(recv_one, &visit);
+	settle();
+	ck_assert_int_eq(end(begin(close_from_afar, &channel)), 0);
+	bytes = support_outstanding();
+	coil_channel_fini(&channel);
+	ck_assert_uint_eq(support_outstanding(), bytes);
+	ck_assert(coil_cancel(task));
+	ck_assert_int_eq(coil_await(task), -ESHUTDOWN);
+	ck_assert_uint_lt(support_outstanding(), bytes);
+}
+
 static int recv_in_time(void *arg)
 {
 	struct coil_timeout timeout = {0};
@@ -683,6 +708,7 @@ static void add_requests(Suite *whole)
 	tcase_add_test(tests, what_was_handed_over_stands_though_a_cancel_followed);
 	tcase_add_test(tests, cancelled_at_any_moment_it_loses_and_doubles_nothing);
 	tcase_add_test(tests, a_hand_over_that_is_on_its_way_beats_a_request);
+	tcase_add_test(tests, a_finished_one_stays_until_those_on_their_way_have_run);
 	tcase_add_test(tests, a_hand_over_that_is_on_its_way_beats_a_deadline);
 	tcase_add_test(tests, a_loop_that_ends_waits_for_what_is_on_its_way);
 	tcase_add_test(tests, a_loop_that_ends_takes_those_in_line_with_it);
