@@ -158,11 +158,23 @@ static UNUSED int dice_run_awaited(void *arg)
 	return 0;
 }
 
+/* The first child; a cancel of the group that came before it is used up here. */
+static UNUSED void dice_open_group(struct dice *dice, int (*fn)(void *arg), void *arg)
+{
+	int err = coil_group_create_task(&dice->group, fn, arg);
+
+	if (err == -ECANCELED) {
+		ck_assert_int_eq(coil_group_wait(&dice->group), 0);
+		err = coil_group_create_task(&dice->group, fn, arg);
+	}
+	ck_assert_int_eq(err, 0);
+}
+
 static UNUSED int dice_run_in_group(void *arg)
 {
 	struct dice *dice = arg;
 
-	ck_assert_int_eq(coil_group_create_task(&dice->group, dice_run, dice), 0);
+	dice_open_group(dice, dice_run, dice);
 	(void)coil_group_wait(&dice->group);
 	return 0;
 }
@@ -177,7 +189,7 @@ static UNUSED int dice_run_as_body(void *arg)
 {
 	struct dice *dice = arg;
 
-	ck_assert_int_eq(coil_group_create_task(&dice->group, dice_sleep, NULL), 0);
+	dice_open_group(dice, dice_sleep, NULL);
 	dice_run(dice);
 	coil_group_cancel(&dice->group);
 	(void)coil_group_wait(&dice->group);
