@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/cxx.h"
+#include "core/fork.h"
 #include "core/loop.h"
 #include <stdlib.h>
 
@@ -30,14 +31,13 @@ void *coil__cxx_globals(void)
 /* Once for the process: a handler that the program sets later stays. */
 void coil__cxx_name_tasks(void)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	static bool named;
 
 	if (!std_set_terminate)
 		return;
-	pthread_mutex_lock(&lock);
+	coil__lock(LOCK_CXX);
 	if (!named)
 		previous = std_set_terminate(terminate);
 	named = true;
-	pthread_mutex_unlock(&lock);
+	coil__unlock(LOCK_CXX);
 }

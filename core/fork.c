@@ -1,20 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/fork.h"
 #include "core/loop.h"
+#include "core/overflow.h"
+#include "core/pool.h"
 #include <pthread.h>
 #include <unistd.h>
 
-static pthread_mutex_t loops_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t locks[PROCESS_LOCKS] = {
+	[0 ... PROCESS_LOCKS - 1] = PTHREAD_MUTEX_INITIALIZER,
+};
+
 static struct list loops;
+
+void coil__lock(enum process_lock which)
+{
+	pthread_mutex_lock(&locks[which]);
+}
+
+void coil__unlock(enum process_lock which)
+{
+	pthread_mutex_unlock(&locks[which]);
+}
 
 static void prepare(void)
 {
-	pthread_mutex_lock(&loops_lock);
+	for (unsigned i = 0; i < PROCESS_LOCKS; i++)
+		coil__lock(i);
 }
 
 static void in_parent(void)
 {
-	pthread_mutex_unlock(&loops_lock);
+	for (unsigned i = PROCESS_LOCKS; i--; )
+		coil__unlock(i);
 }
 
 /* The loops' memory stays as it is: the child may still stand on a task's stack. */
@@ -29,27 +46,30 @@ static void in_child(void)
 			close(loop->engine_fds[i]);
 	}
 	coil__current = &coil__nowhere.root;
-	pthread_mutex_unlock(&loops_lock);
+	coil__overflow_forked();
+	coil__pool_forked();
+	in_parent();
 }
 
-static void install(void)
+/*
+ * Before any thread can hold a lock, and once: a fork in the middle of a pthread_once
+ * would have the child install the handlers again, and lock each lock twice.
+ */
+static __attribute__((constructor)) void install(void)
 {
 	pthread_atfork(prepare, in_parent, in_child);
 }
 
 void coil__fork_register(struct coil_loop *loop)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, install);
-	pthread_mutex_lock(&loops_lock);
+	coil__lock(LOCK_LOOPS);
 	list_push(&loops, &loop->registered);
-	pthread_mutex_unlock(&loops_lock);
+	coil__unlock(LOCK_LOOPS);
 }
 
 void coil__fork_unregister(struct coil_loop *loop)
 {
-	pthread_mutex_lock(&loops_lock);
+	coil__lock(LOCK_LOOPS);
 	list_remove(&loops, &loop->registered);
-	pthread_mutex_unlock(&loops_lock);
+	coil__unlock(LOCK_LOOPS);
 }

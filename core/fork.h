@@ -6,9 +6,28 @@ struct coil_loop;
 
 /*
  * The child of a fork has no loop: every parking call there is -EPERM, the
- * engine's fds are closed, and a new coil_run works.
+ * backend's fds are closed, and a new coil_run works.
  */
 void coil__fork_register(struct coil_loop *loop);
 void coil__fork_unregister(struct coil_loop *loop);
+
+/*
+ * The locks that belong to the process.  There are no others: a thread that holds one
+ * while another thread forks would leave it locked in the child for ever, so a fork
+ * takes all of them first.  Locks that lie in an object, such as a channel or a loop's
+ * pool, are the parent's, as is the object.
+ */
+enum process_lock {
+	LOCK_LOOPS,		/* the list of loops */
+	LOCK_OVERFLOW,		/* who uses the handler of SIGSEGV */
+	LOCK_DETACHED,		/* jobs that may outlive their loop */
+	LOCK_CXX,		/* what is known of the C++ runtime */
+	LOCK_MAPPING,		/* for ThreadSanitizer: see core/sanitize.h */
+	PROCESS_LOCKS,
+};
+
+/* Taken in the order of the list, if more than one. */
+void coil__lock(enum process_lock which);
+void coil__unlock(enum process_lock which);
 
 #endif

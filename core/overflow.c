@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/overflow.h"
+#include "core/fork.h"
 #include "core/loop.h"
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
 enum { STACK_SIZE = 32 * 1024 };
 
-static pthread_mutex_t users_lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned users;
 static bool installed;
 
@@ -67,6 +66,12 @@ static void uninstall(void)
 	installed = false;
 }
 
+/* The loops that used it are the parent's; the handler stays until a loop has ended. */
+void coil__overflow_forked(void)
+{
+	users = 0;
+}
+
 void coil__overflow_begin(struct overflow *overflow)
 {
 	stack_t stack = { .ss_size = STACK_SIZE }, old;
@@ -83,10 +88,10 @@ void coil__overflow_begin(struct overflow *overflow)
 		else if (stack.ss_sp != MAP_FAILED)
 			munmap(stack.ss_sp, STACK_SIZE);
 	}
-	pthread_mutex_lock(&users_lock);
+	coil__lock(LOCK_OVERFLOW);
 	if (!users++)
 		install();
-	pthread_mutex_unlock(&users_lock);
+	coil__unlock(LOCK_OVERFLOW);
 }
 
 void coil__overflow_end(struct overflow *overflow)
@@ -95,10 +100,10 @@ void coil__overflow_end(struct overflow *overflow)
 
 	if (ADDRESS_SANITIZED)
 		return;
-	pthread_mutex_lock(&users_lock);
+	coil__lock(LOCK_OVERFLOW);
 	if (!--users)
 		uninstall();
-	pthread_mutex_unlock(&users_lock);
+	coil__unlock(LOCK_OVERFLOW);
 	if (overflow->stack && !sigaltstack(&none, NULL))
 		munmap(overflow->stack, STACK_SIZE);
 }

@@ -15,4 +15,7 @@ struct overflow {
 void coil__overflow_begin(struct overflow *overflow);
 void coil__overflow_end(struct overflow *overflow);
 
+/* In the child of a fork. */
+void coil__overflow_forked(void);
+
 #endif

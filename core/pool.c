@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/pool.h"
+#include "core/fork.h"
 #include "core/perform.h"
 #include <errno.h>
 #include <pthread.h>
@@ -309,34 +310,16 @@ bool coil__pool_cancel(struct coil_loop *loop, struct op *op)
  * every loop.
  */
 
-static pthread_mutex_t detached_lock = PTHREAD_MUTEX_INITIALIZER;
-
 static struct kind {
 	struct list queue;
 	size_t running;
 } kinds[DETACHED_KINDS];
 
 /* The child of a fork has none of the threads. */
-static void before_fork(void)
+void coil__pool_forked(void)
 {
-	pthread_mutex_lock(&detached_lock);
-}
-
-static void after_fork(void)
-{
-	pthread_mutex_unlock(&detached_lock);
-}
-
-static void after_fork_in_child(void)
-{
-	pthread_mutex_init(&detached_lock, NULL);
 	for (size_t i = 0; i < DETACHED_KINDS; i++)
 		kinds[i] = (struct kind){0};
-}
-
-static void watch_forks(void)
-{
-	pthread_atfork(before_fork, after_fork, after_fork_in_child);
 }
 
 static void detached_done(struct coil_loop *loop, struct remote *remote)
@@ -370,7 +353,7 @@ static void *run_detached(void *arg)
 
 	do {
 		job->work(job);
-		pthread_mutex_lock(&detached_lock);
+		coil__lock(LOCK_DETACHED);
 		sent = send_back(job);
 		link = list_pop(&kind->queue);
 		next = link ? container_of(link, struct detached, link) : NULL;
@@ -378,7 +361,7 @@ static void *run_detached(void *arg)
 			next->state = DETACHED_RUNNING;
 		else
 			kind->running--;
-		pthread_mutex_unlock(&detached_lock);
+		coil__unlock(LOCK_DETACHED);
 		if (!sent)
 			job->release(job);
 		job = next;
@@ -388,15 +371,13 @@ static void *run_detached(void *arg)
 
 int coil__pool_detached(struct coil_loop *loop, struct detached *job)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct kind *kind = &kinds[job->kind];
 	pthread_t thread;
 	int err = 0;
 
-	pthread_once(&once, watch_forks);
 	job->loop = loop;
 	job->remote.run = detached_done;
-	pthread_mutex_lock(&detached_lock);
+	coil__lock(LOCK_DETACHED);
 	job->state = DETACHED_RUNNING;
 	if (kind->running < DETACHED)
 		err = start_thread(&thread, PTHREAD_CREATE_DETACHED,
@@ -413,7 +394,7 @@ int coil__pool_detached(struct coil_loop *loop, struct detached *job)
 	}
 	if (!err && loop)
 		loop->jobs++;
-	pthread_mutex_unlock(&detached_lock);
+	coil__unlock(LOCK_DETACHED);
 	return err;
 }
 
@@ -421,7 +402,7 @@ void coil__pool_abandon(struct detached *job)
 {
 	bool queued;
 
-	pthread_mutex_lock(&detached_lock);
+	coil__lock(LOCK_DETACHED);
 	queued = job->state == DETACHED_QUEUED;
 	if (queued)
 		list_remove(&kinds[job->kind].queue, &job->link);
@@ -429,7 +410,7 @@ void coil__pool_abandon(struct detached *job)
 	if (job->state != DETACHED_SENT)
 		job->loop->jobs--;
 	job->loop = NULL;
-	pthread_mutex_unlock(&detached_lock);
+	coil__unlock(LOCK_DETACHED);
 	if (queued)
 		job->release(job);
 }

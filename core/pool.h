@@ -93,4 +93,7 @@ int coil__pool_detached(struct coil_loop *loop, struct detached *job);
 /* done will not run any more; release will, perhaps at once. */
 void coil__pool_abandon(struct detached *job);
 
+/* In the child of a fork. */
+void coil__pool_forked(void);
+
 #endif

@@ -7,7 +7,7 @@
  * nothing.  The one home of these #ifdefs.
  */
 
-#include <pthread.h>
+#include "core/fork.h"
 #include <stddef.h>
 
 #if defined(__has_feature)
@@ -66,10 +66,8 @@ struct sanitized {
 static inline void sanitize_mapping(void)
 {
 #ifdef COIL_TSAN
-	static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
-
-	pthread_mutex_lock(&order);
-	pthread_mutex_unlock(&order);
+	coil__lock(LOCK_MAPPING);
+	coil__unlock(LOCK_MAPPING);
 #endif
 }
 

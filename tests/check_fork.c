@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/tasks.h"
+#include "core/fork.h"
 #include "core/loop.h"
 #include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 
 #define MS COIL_MILLISECOND
@@ -36,6 +39,60 @@ static void be_child(struct coil_task *other, const int fds[2])
 		_exit(6);
 	_exit(0);
 }
+
+/*
+ * Locks.  A thread holds one while another thread forks.
+ */
+
+struct holder {
+	enum process_lock lock;
+	sem_t held;
+};
+
+static void *hold_lock(void *arg)
+{
+	const struct timespec moment = { .tv_nsec = 20 * MS };
+	struct holder *holder = arg;
+
+	coil__lock(holder->lock);
+	sem_post(&holder->held);
+	nanosleep(&moment, NULL);
+	coil__unlock(holder->lock);
+	return NULL;
+}
+
+static void take_all_locks(void)
+{
+	alarm(20);
+	for (enum process_lock lock = 0; lock < PROCESS_LOCKS; lock++) {
+		coil__lock(lock);
+		coil__unlock(lock);
+	}
+	_exit(coil_run(in_new_run, NULL) == 3 ? 0 : 1);
+}
+
+START_TEST(the_child_of_a_fork_finds_every_lock_free_and_may_run_a_loop)
+{
+	struct holder holder;
+	pthread_t thread;
+	int status;
+	pid_t pid;
+
+	ck_assert_int_eq(sem_init(&holder.held, 0, 0), 0);
+	for (holder.lock = 0; holder.lock < PROCESS_LOCKS; holder.lock++) {
+		ck_assert_int_eq(pthread_create(&thread, NULL, hold_lock, &holder), 0);
+		sem_wait(&holder.held);
+		pid = fork();
+		ck_assert_int_ge(pid, 0);
+		if (!pid)
+			take_all_locks();
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert_msg(status == 0, "lock %u: status %#x", holder.lock, (unsigned)status);
+		pthread_join(thread, NULL);
+	}
+	sem_destroy(&holder.held);
+}
+END_TEST
 
 static int count_turns(void *arg)
 {
@@ -90,6 +147,7 @@ Suite *suite(void)
 	Suite *whole = suite_create("fork");
 	TCase *tests = tcase_create("fork");
 
+	tcase_add_test(tests, the_child_of_a_fork_finds_every_lock_free_and_may_run_a_loop);
 	tcase_add_test(tests,
 		       the_child_of_a_fork_has_no_loop_and_may_run_another);
 	tcase_add_test(tests,
