@@ -470,6 +470,38 @@ static void add_waits(Suite *whole)
 	suite_add_tcase(whole, tests);
 }
 
+static void put_by_call(void *queue)
+{
+	int item = 7;
+
+	ck_assert_int_eq(coil_queue_put_nowait(queue, &item), 0);
+}
+
+/*
+ * For a shared event another task has to wait, which starts first.  With no budget left
+ * the loop looks around at that moment, and makes a call that puts an item.
+ */
+COIL_TEST(an_item_that_comes_while_the_wait_for_a_shared_event_begins_is_taken)
+{
+	struct coil_event event = {0};
+	struct coil_queue queue;
+	int item = 0;
+	struct coil_case cases[] = {
+		COIL_SELECT_EVENT(&event), COIL_SELECT_GET(&queue, &item),
+	};
+
+	ck_assert_int_eq(coil_event_open(&event), 0);
+	ck_assert_int_eq(coil_queue_init(&queue, sizeof(item), 4), 0);
+	ck_assert_int_eq(coil_call_soon_threadsafe(coil_current_loop(), put_by_call, &queue), 0);
+	coil__loop->budget = 1;
+	ck_assert_int_eq(coil_select(cases, 2, ahead()), 1);
+	ck_assert_int_eq(cases[1].result, 0);
+	ck_assert_int_eq(item, 7);
+	coil_queue_fini(&queue);
+	settle();
+	ck_assert_int_eq(coil_event_close(&event), 0);
+}
+
 Suite *suite(void)
 {
 	Suite *whole = suite_create("select");
@@ -489,6 +521,8 @@ Suite *suite(void)
 	tcase_add_test(tests, what_belongs_to_another_loop_is_exdev);
 	tcase_add_test(tests, without_memory_nothing_was_done);
 	tcase_add_test(tests, a_put_that_finds_no_memory_is_enomem);
+	tcase_add_test(tests,
+		       an_item_that_comes_while_the_wait_for_a_shared_event_begins_is_taken);
 	suite_add_tcase(whole, tests);
 	return whole;
 }
