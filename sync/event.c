@@ -17,6 +17,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -280,17 +282,30 @@ int coil_event_open(struct coil_event *event)
 	return fd < 0 ? -errno : share(event, fd, true);
 }
 
-/* Only an eventfd is no file of any type and yet takes a zero, to no effect. */
+/*
+ * A write would tell: but also one of zero wakes whoever waits for the eventfd, in this
+ * process or in another.  Where there is no /proc a write from nowhere tells as well.
+ * Of what is no file of any type only an eventfd, which can be written to, looks for
+ * the eight bytes, and fails to find them before it wakes anybody.
+ */
 static int check_eventfd(int fd)
 {
-	const uint64_t zero = 0;
+	static const char eventfd_name[] = "anon_inode:[eventfd]";
+	char path[sizeof("/proc/self/fd/") + 3 * sizeof(fd)], name[sizeof(eventfd_name)];
+	const void *volatile nowhere = NULL;
 	struct stat status;
+	ssize_t n;
 
 	if (fstat(fd, &status))
 		return -errno;
 	if (status.st_mode & S_IFMT)
 		return -EINVAL;
-	return write(fd, &zero, sizeof(zero)) == sizeof(zero) ? 0 : -EINVAL;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = readlink(path, name, sizeof(name));
+	if (n >= 0)
+		return (size_t)n == sizeof(name) - 1 && !memcmp(name, eventfd_name, (size_t)n) ?
+		       0 : -EINVAL;
+	return write(fd, nowhere, sizeof(uint64_t)) < 0 && errno == EFAULT ? 0 : -EINVAL;
 }
 
 int coil_event_from_fd(struct coil_event *event, int fd)

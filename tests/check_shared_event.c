@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "core/loop.h"
 #include "tests/events.h"
 #include <coil/socket.h>
 #include <fcntl.h>
@@ -92,6 +93,49 @@ COIL_TEST(an_eventfd_of_somebody_else_never_blocks_and_stays_open)
 	ck_assert_int_eq(coil_event_close(&event), 0);
 	ck_assert(!(fcntl(fd, F_GETFL) & O_NONBLOCK));
 	close(fd);
+}
+
+/* Edge-triggered, so that each call of those who wait in the kernel shows. */
+COIL_TEST(an_event_from_an_eventfd_wakes_nobody_who_waits_for_that)
+{
+	struct epoll_event ready = { .events = EPOLLIN | EPOLLOUT | EPOLLET };
+	struct coil_event event = {0};
+	int fd = eventfd(0, 0), epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ready), 0);
+	ck_assert_int_eq(epoll_wait(epoll, &ready, 1, 0), 1);
+	ck_assert_int_eq(epoll_wait(epoll, &ready, 1, 0), 0);
+	ck_assert_int_eq(coil_event_from_fd(&event, fd), 0);
+	ck_assert_int_eq(epoll_wait(epoll, &ready, 1, 0), 0);
+	ck_assert_int_eq(coil_event_close(&event), 0);
+	close(epoll);
+	close(fd);
+}
+
+static void set_then_clear(void *event)
+{
+	ck_assert_int_eq(coil_event_set(event), 0);
+	ck_assert_int_eq(coil_event_clear(event), 0);
+}
+
+/*
+ * The first waiter has the eventfd watched before it waits itself.  With no budget left
+ * the loop looks around at that moment, and makes a call that another thread sent.
+ */
+COIL_TEST(a_set_that_comes_while_the_first_waiter_gets_ready_wakes_it)
+{
+	struct coil_event event = {0};
+	struct coil_timeout limit = {0};
+
+	ck_assert_int_eq(coil_event_open(&event), 0);
+	ck_assert_int_eq(coil_timeout_begin(&limit, ahead()), 0);
+	ck_assert_int_eq(coil_call_soon_threadsafe(coil_current_loop(), set_then_clear, &event),
+			 0);
+	coil__loop->budget = 1;
+	ck_assert_int_eq(coil_event_wait(&event), 0);
+	ck_assert_int_eq(coil_timeout_end(&limit), 0);
+	settle();
+	ck_assert_int_eq(coil_event_close(&event), 0);
 }
 
 COIL_TEST(an_eventfd_that_counts_down_is_cleared_whole)
@@ -594,6 +638,8 @@ Suite *suite(void)
 	tcase_add_test(tests, without_an_fd_to_be_had_it_stays_plain);
 	tcase_add_test(tests, what_is_no_eventfd_is_refused_and_left_alone);
 	tcase_add_test(tests, an_eventfd_of_somebody_else_never_blocks_and_stays_open);
+	tcase_add_test(tests, an_event_from_an_eventfd_wakes_nobody_who_waits_for_that);
+	tcase_add_test(tests, a_set_that_comes_while_the_first_waiter_gets_ready_wakes_it);
 	tcase_add_test(tests, an_eventfd_that_counts_down_is_cleared_whole);
 	tcase_add_test(tests, two_events_on_one_eventfd_are_one_flag);
 	tcase_add_test(tests, a_write_from_elsewhere_wakes_all_in_order);
