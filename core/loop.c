@@ -265,8 +265,8 @@ static void mark(struct coil_loop *loop)
 static bool stuck(struct coil_loop *loop)
 {
 	return !coil__ready_count(loop) && !loop->ops && !loop->timers.count && !loop->jobs &&
-	       !loop->chores.head && !loop->watched && !loop->due &&
-	       atomic_load(&loop->refs) == 1 && !coil__inbox_called(&loop->inbox);
+	       !loop->chores.head && !loop->watched && !loop->due && !loop->known &&
+	       !coil__inbox_called(&loop->inbox);
 }
 
 const char *coil__task_waits_for(const struct coil_task *task)
@@ -278,10 +278,39 @@ const char *coil__task_waits_for(const struct coil_task *task)
 	return task->wait ? task->wait->what : "its turn";
 }
 
+/* What ends a wait of that name, for the waits of the library's own. */
+static const char *what_ends(const char *wait)
+{
+	static const char *const ends[][2] = {
+		{ "barrier", "the other parties' coil_barrier_wait" },
+		{ "condition", "coil_condition_notify" },
+		{ "event", "coil_event_set" },
+		{ "future", "coil_future_set" },
+		{ "group", "the end of its tasks" },
+		{ "lock", "coil_lock_release by its owner" },
+		{ "queue get", "coil_queue_put" },
+		{ "queue join", "coil_queue_task_done" },
+		{ "queue put", "coil_queue_get" },
+		{ "rwlock", "coil_rwlock_release" },
+		{ "select", "one of its cases" },
+		{ "semaphore", "coil_semaphore_release" },
+		{ "sleep", "coil_cancel, as it sleeps for ever" },
+		{ "task", "the end of that task" },
+		{ "tasks", "the end of those tasks" },
+	};
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+		if (!strcmp(wait, ends[i][0]))
+			return ends[i][1];
+	}
+	return "a task that wakes it";
+}
+
 static void report_stuck(struct coil_loop *loop)
 {
 	struct stack_cursor cursor = {0};
 	struct coil_task *task;
+	const char *what;
 	size_t listed = 0;
 
 	coil__warn("deadlock: nothing can ever wake these %zu tasks, they are cancelled",
@@ -289,12 +318,15 @@ static void report_stuck(struct coil_loop *loop)
 	while ((task = coil__tasks_each(&loop->stacks, &cursor))) {
 		if (task->done || ++listed > STUCK_LISTED)
 			continue;
-		coil__warn("  task %s waits for %s since %.3f s", coil_task_name(task),
-			   coil__task_waits_for(task),
-			   (double)(loop->pass_start - task->since) / 1e9);
+		what = coil__task_waits_for(task);
+		coil__warn("  task %s waits for %s since %.3f s: it needs %s",
+			   coil_task_name(task), what,
+			   (double)(loop->pass_start - task->since) / 1e9, what_ends(what));
 	}
 	if (listed > STUCK_LISTED)
 		coil__warn("  and %zu more", listed - STUCK_LISTED);
+	coil__warn("  no task is left to do that, no operation, timer or thread is under way, "
+		   "and no other thread can call, as none got this loop from coil_current_loop()");
 }
 
 static void cancel_all(struct coil_loop *loop)

@@ -46,6 +46,7 @@ struct coil_loop {
 	bool ending;			/* main has returned */
 	bool ended;			/* no task may be made any more */
 	bool stuck;			/* nothing could go on, once */
+	bool known;			/* to other threads, maybe: they may call */
 	const sigset_t *stop_signals;	/* NULL: none */
 	int stopped;			/* by which of the stop signals */
 	uint64_t swept;			/* task_number when the unowned were last cancelled */

@@ -12,9 +12,15 @@
 #include <stdlib.h>
 #include <time.h>
 
+/* Whoever knows the loop may hand it to other threads, which nobody would see. */
 struct coil_loop *coil_current_loop(void)
 {
-	return coil__loop == &coil__nowhere ? NULL : coil__loop;
+	struct coil_loop *loop = coil__loop;
+
+	if (loop == &coil__nowhere)
+		return NULL;
+	loop->known = true;
+	return loop;
 }
 
 struct coil_loop *coil_loop_ref(struct coil_loop *loop)
@@ -24,22 +30,10 @@ struct coil_loop *coil_loop_ref(struct coil_loop *loop)
 	return loop;
 }
 
-/*
- * A loop that waits for others to call has to look whether there are any left, once
- * there is one less.  While it has not ended it holds a reference itself, so that
- * ours is not the last.
- */
 void coil_loop_unref(struct coil_loop *loop)
 {
-	if (!loop)
-		return;
-	if (!coil__inbox_begin(&loop->inbox)) {
+	if (loop)
 		coil__loop_unref(loop);
-		return;
-	}
-	atomic_fetch_sub_explicit(&loop->refs, 1, memory_order_acq_rel);
-	coil__inbox_call(loop);
-	coil__inbox_end(&loop->inbox);
 }
 
 /*

@@ -458,7 +458,7 @@ ssize_t coil_stream_peek(struct coil_stream *stream, size_t min, const char **da
 		return n;
 	if (min > stream->limit)
 		return -EMSGSIZE;
-	enter(stream);
+	n = enter(stream);
 	while (n >= 0 && held(stream) < min && !stream->ended) {
 		n = over(stream, 0);
 		if (!n)

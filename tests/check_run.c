@@ -393,6 +393,8 @@ START_TEST(a_deadlock_is_told_with_names_and_what_each_waits_for)
 	ck_assert_ptr_nonnull(strstr(said, "stuck-0"));
 	ck_assert_ptr_nonnull(strstr(said, "stuck-1"));
 	ck_assert_ptr_nonnull(strstr(said, "godot"));
+	ck_assert_ptr_nonnull(strstr(said, "it needs a task that wakes it"));
+	ck_assert_ptr_nonnull(strstr(said, "coil_current_loop()"));
 }
 END_TEST
 

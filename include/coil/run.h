@@ -62,9 +62,10 @@ const char *coil_backend_reason(void);
 int64_t coil_loop_now(void);
 
 /*
- * The calling thread's loop, NULL if it has none.  A reference keeps the handle
- * good, also when the loop has ended, for use by other threads; as long as there is
- * one a loop does not take itself for stuck.  Both accept NULL and work everywhere.
+ * Returns the calling thread's loop, NULL if it has none.  From then on other threads
+ * may call that loop, with or without a reference, so it is never taken for deadlocked.
+ * A reference keeps the handle good, also when the loop has ended, for use by other
+ * threads.  coil_loop_ref and coil_loop_unref accept NULL and work everywhere.
  */
 struct coil_loop *coil_current_loop(void);
 struct coil_loop *coil_loop_ref(struct coil_loop *loop);
