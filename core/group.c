@@ -190,6 +190,25 @@ int coil_group_create_task(struct coil_group *group, int (*fn)(void *arg), void 
 	return coil_group_create_task_with(group, NULL, fn, arg, NULL);
 }
 
+/* What is pending is not told: that is for the caller's next call. */
+int coil__group_end(struct coil_group *group)
+{
+	int error;
+
+	if (group->scope.task) {
+		/* One that the body made while a request was held back by a shield of its. */
+		if (coil__scope_pending(&group->scope))
+			coil__scope_spread(&group->scope);
+		/* Fails only off a task and across loops. */
+		while (group->size && !coil_waitq_park_shielded(&group->leaving, NULL, "group"))
+			;
+		coil__scope_remove(&group->scope);
+	}
+	error = group->error;
+	*group = (struct coil_group){ .independent = group->independent };
+	return error;
+}
+
 int coil_group_wait(struct coil_group *group)
 {
 	struct coil_task *self = coil_current_task();
@@ -208,16 +227,8 @@ int coil_group_wait(struct coil_group *group)
 		/* A shield changes nothing: the children are outside of it, and hear all. */
 		if (coil__scope_holds_but(&group->scope, SCOPE_GROUP | SCOPE_SHIELD))
 			return -EBUSY;
-		/* One that the body made while a request was held back by a shield of its. */
-		if (coil__scope_pending(&group->scope))
-			coil__scope_spread(&group->scope);
-		/* Fails only off a task and across loops. */
-		while (group->size && !coil_waitq_park_shielded(&group->leaving, NULL, "group"))
-			;
-		coil__scope_remove(&group->scope);
 	}
-	error = group->error;
-	*group = (struct coil_group){ .independent = group->independent };
+	error = coil__group_end(group);
 	if (error)
 		return error;
 	return self->pending ? coil__refuse(self) : 0;

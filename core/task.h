@@ -159,6 +159,9 @@ void coil__unwatch(struct watch *watch);
 /* A child of a group has ended: group.c. */
 void coil__group_ended(struct coil_task *task);
 
+/* As coil_group_wait(), by the owner, without a look at what is pending. */
+int coil__group_end(struct coil_group *group);
+
 /* Prints one line, or calls the program's handler. */
 void coil__report(const struct coil_task *task, int error);
 

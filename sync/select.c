@@ -176,19 +176,13 @@ static void send_stand_ins(struct coil_group *group, const struct coil_case case
 	}
 }
 
-/* Shielded, as what is pending is for the caller's next call. */
+/* What is pending is for the caller's next call. */
 static int dismiss_stand_ins(struct coil_group *group)
 {
-	struct coil_timeout shield = {0};
-	int err;
-
 	if (!group->scope.task)
 		return 0;
-	coil_shield_begin(&shield, COIL_FOREVER);
 	coil_group_cancel(group);
-	err = coil_group_wait(group);
-	coil_timeout_end(&shield);
-	return err;
+	return coil__group_end(group);
 }
 
 static struct coil_waitq *place_of(struct coil_case *one, struct place *place, void **data)
