@@ -70,6 +70,7 @@ struct coil_stream {
 
 	/* Queued. */
 	int write_error;
+	bool told;		/* a caller has returned it */
 	int lost;		/* why something that was taken was not sent */
 	bool gathering;		/* chore is on the loop's list: see stream_queue.c */
 	bool sending;		/* out is under way */
@@ -143,13 +144,20 @@ static inline void coil__stream_charge(void)
 		coil__turn(self);
 }
 
+/* Whether an error of a write may be over when there is room again. */
+static inline bool coil__stream_is_passing(int err)
+{
+	return err == -ENOSPC || err == -EDQUOT;
+}
+
 /*
  * Whether a result is the connection's last word, and no request's and no passing
  * want.  The kernel's own -ETIMEDOUT is told from a deadline's by op.
  */
 static inline bool coil__stream_is_final(const struct op *op, ssize_t r)
 {
-	if (r >= 0 || r == -EAGAIN || r == -EINTR || r == -ENOMEM || r == -ENOBUFS)
+	if (r >= 0 || r == -EAGAIN || r == -EINTR || r == -ENOMEM || r == -ENOBUFS ||
+	    coil__stream_is_passing((int)r))
 		return false;
 	return op->done && !op->cancelled && r == op->res;
 }

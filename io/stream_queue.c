@@ -90,6 +90,7 @@ void coil__stream_drop(struct coil_stream *stream, int why)
 	stream->head = stream->tail = NULL;
 	stream->queued = 0;
 	stream->write_error = why;
+	stream->told = false;
 }
 
 /* The first n bytes have been sent. */

@@ -94,8 +94,31 @@ static ssize_t write_rest(struct coil_stream *stream, struct rest *rest, size_t 
 	}
 	done = len - rest->len;
 	alive = !stream->closed && !stream->write_error;
+	stream->told |= n < 0 && n == stream->write_error;
 	coil__stream_unref(stream);
 	return n >= 0 || (done && alive) ? (ssize_t)done : n;
+}
+
+/*
+ * Returns why what was written before is lost, and forgets it if a disk was full and a
+ * call has returned that: there may be room by now.
+ */
+static int old_error(struct coil_stream *stream)
+{
+	int err = stream->write_error;
+
+	if (!coil__stream_is_passing(err))
+		return err;
+	if (stream->told)
+		err = 0;
+	stream->write_error = 0;
+	return err;
+}
+
+static int tell_error(struct coil_stream *stream)
+{
+	stream->told = true;
+	return stream->write_error;
 }
 
 static int begin(const struct coil_stream *stream)
@@ -136,14 +159,14 @@ static ssize_t write_all(struct coil_stream *stream, struct rest *rest)
 }
 
 /* What a write of len bytes begins with. */
-static int begin_write(const struct coil_stream *stream, size_t len)
+static int begin_write(struct coil_stream *stream, size_t len)
 {
 	int err = begin(stream);
 
+	if (likely(!err) && unlikely(stream->write_error))
+		err = old_error(stream);
 	if (unlikely(err))
 		return err;
-	if (unlikely(stream->write_error))
-		return stream->write_error;
 	if (unlikely(stream->shut))
 		return -EPIPE;
 	return unlikely(len > SSIZE_MAX) ? -EINVAL : 0;
@@ -259,7 +282,7 @@ static int flush(struct coil_stream *stream)
 	stream->refs++;
 	err = coil__stream_drain(stream);
 	if (!err)
-		err = stream->write_error;
+		err = tell_error(stream);
 	coil__stream_unref(stream);
 	return err;
 }
@@ -273,7 +296,7 @@ int coil_stream_flush(struct coil_stream *stream)
 	err = stream->closed ? -EBADF : coil__enter();
 	if (err)
 		return err;
-	return stream->head ? flush(stream) : stream->write_error;
+	return stream->head ? flush(stream) : tell_error(stream);
 }
 
 static int shut(struct coil_stream *stream)
@@ -286,7 +309,7 @@ static int shut(struct coil_stream *stream)
 	if (!err && stream->closed)
 		err = -ECANCELED;
 	if (!err)
-		err = stream->write_error;
+		err = tell_error(stream);
 	if (!err)
 		err = stream->transport->shutdown(stream);
 	stream->shut = !err;

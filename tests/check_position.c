@@ -9,6 +9,7 @@
 #include "tests/support.h"
 #include <coil/file.h>
 #include <coil/group.h>
+#include <coil/stream.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -19,7 +20,7 @@
 enum { TASKS = 8, LINES = 400, LENGTH = 64, BLOCK = 4096, BLOCKS = 64 };
 
 static pthread_t loop_thread;
-static bool held;
+static atomic_bool held, full;
 static sem_t gate;
 static atomic_int arrived;
 
@@ -28,6 +29,10 @@ ssize_t __wrap_write(int fd, const void *buf, size_t len);
 
 ssize_t __wrap_write(int fd, const void *buf, size_t len)
 {
+	if (full && !pthread_equal(pthread_self(), loop_thread)) {
+		errno = ENOSPC;
+		return -1;
+	}
 	if (held && !pthread_equal(pthread_self(), loop_thread)) {
 		arrived++;
 		while (sem_wait(&gate))
@@ -296,6 +301,30 @@ COIL_TEST(a_close_ends_the_writes_that_wait_for_their_turn)
 	coil_close(copy);
 }
 
+/* A stream over a file whose disk is full for a while. */
+COIL_TEST(a_stream_writes_again_when_a_full_disk_has_room)
+{
+	int fd = open_file(), copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	struct coil_stream *stream = coil_stream_open(fd);
+	char text[16];
+
+	ck_assert_ptr_nonnull(stream);
+	loop_thread = pthread_self();
+	for (int i = 0; i < 2; i++) {
+		full = true;
+		ck_assert_int_eq(coil_stream_write(stream, "lost\n", 5), 5);
+		ck_assert_int_eq(coil_stream_flush(stream), -ENOSPC);
+		ck_assert_int_eq(coil_stream_flush(stream), -ENOSPC);
+		full = false;
+		ck_assert_int_eq(coil_stream_write(stream, "kept\n", 5), 5);
+		ck_assert_int_eq(coil_stream_flush(stream), 0);
+	}
+	ck_assert_int_eq(coil_stream_close(stream), -ENOSPC);
+	ck_assert_int_eq(pread(copy, text, sizeof(text), 0), 10);
+	ck_assert_mem_eq(text, "kept\nkept\n", 10);
+	coil_close(copy);
+}
+
 Suite *suite(void)
 {
 	Suite *position = suite_create("position");
@@ -309,6 +338,7 @@ Suite *suite(void)
 		writes_at_one_position_come_in_the_order_of_the_calls_and_hold_one_thread);
 	tcase_add_test(tests, a_cancelled_write_leaves_the_line_and_the_others_have_their_turns);
 	tcase_add_test(tests, a_close_ends_the_writes_that_wait_for_their_turn);
+	tcase_add_test(tests, a_stream_writes_again_when_a_full_disk_has_room);
 	suite_add_tcase(position, tests);
 	return position;
 }

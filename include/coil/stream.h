@@ -19,6 +19,8 @@
  * another task closes the stream meanwhile; -ENOMEM, and nothing was lost.
  *
  * An error of the connection stays: each later read, or write, returns it again.
+ * -ENOSPC and -EDQUOT of a file are returned once, by a flush or a write; what was
+ * queued is lost, and the next write tries again.
  * Bytes that arrived before it are read first.  A stream belongs to one loop.
  */
 
