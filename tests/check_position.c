@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 enum { TASKS = 8, LINES = 400, LENGTH = 64, BLOCK = 4096, BLOCKS = 64 };
@@ -39,6 +40,26 @@ ssize_t __wrap_write(int fd, const void *buf, size_t len)
 			;
 	}
 	return __real_write(fd, buf, len);
+}
+
+/* A filter may refuse these two, each with EPERM or ENOSYS. */
+static int refusal;
+
+int __real_statx(int dir, const char *path, int flags, unsigned mask, struct statx *stat);
+int __wrap_statx(int dir, const char *path, int flags, unsigned mask, struct statx *stat);
+int __real_sync_file_range(int fd, off_t from, off_t len, unsigned flags);
+int __wrap_sync_file_range(int fd, off_t from, off_t len, unsigned flags);
+
+int __wrap_statx(int dir, const char *path, int flags, unsigned mask, struct statx *stat)
+{
+	errno = refusal;
+	return refusal ? -1 : __real_statx(dir, path, flags, mask, stat);
+}
+
+int __wrap_sync_file_range(int fd, off_t from, off_t len, unsigned flags)
+{
+	errno = refusal;
+	return refusal ? -1 : __real_sync_file_range(fd, from, len, flags);
 }
 
 static int open_file(void)
@@ -301,6 +322,28 @@ COIL_TEST(a_close_ends_the_writes_that_wait_for_their_turn)
 	coil_close(copy);
 }
 
+COIL_TEST(where_a_filter_refuses_statx_files_and_pipes_are_still_told_apart)
+{
+	static const int refusals[] = { EPERM, ENOSYS };
+	char text[8];
+
+	for (int i = 0; i < 2; i++) {
+		int fd = open_file(), ends[2];
+
+		ck_assert_int_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+		refusal = refusals[i];
+		ck_assert_int_eq(coil_write(fd, "text", 4), 4);
+		ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
+		ck_assert_int_eq(coil_sendfile(ends[1], fd, NULL, 4), 4);
+		ck_assert_int_eq(coil_read(ends[0], text, 8), 4);
+		ck_assert_int_eq(lseek(fd, 0, SEEK_CUR), 4);
+		ck_assert_int_eq(coil_sendfile(fd, ends[0], NULL, 4), -EINVAL);
+		ck_assert_int_eq(coil_close(fd), 0);
+		close_all(ends, 2);
+		refusal = 0;
+	}
+}
+
 /* A stream over a file whose disk is full for a while. */
 COIL_TEST(a_stream_writes_again_when_a_full_disk_has_room)
 {
@@ -338,6 +381,7 @@ Suite *suite(void)
 		writes_at_one_position_come_in_the_order_of_the_calls_and_hold_one_thread);
 	tcase_add_test(tests, a_cancelled_write_leaves_the_line_and_the_others_have_their_turns);
 	tcase_add_test(tests, a_close_ends_the_writes_that_wait_for_their_turn);
+	tcase_add_test(tests, where_a_filter_refuses_statx_files_and_pipes_are_still_told_apart);
 	tcase_add_test(tests, a_stream_writes_again_when_a_full_disk_has_room);
 	suite_add_tcase(position, tests);
 	return position;

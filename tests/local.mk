@@ -186,7 +186,8 @@ tests_check_poll_LDFLAGS = $(suite_ldflags)
 tests_check_pool_LDADD = $(suite_libs)
 tests_check_pool_LDFLAGS = $(suite_ldflags)
 tests_check_position_LDADD = $(suite_libs)
-tests_check_position_LDFLAGS = $(suite_ldflags) -Wl,--wrap=write
+tests_check_position_LDFLAGS = $(suite_ldflags) -Wl,--wrap=write \
+	-Wl,--wrap=statx -Wl,--wrap=sync_file_range
 tests_check_process_LDADD = $(suite_libs)
 tests_check_process_LDFLAGS = $(suite_ldflags)
 tests_check_process_ends_LDADD = $(suite_libs)
