@@ -5,18 +5,46 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 
-enum { STACK_SIZE = 32 * 1024 };
+enum {
+	STACK_SIZE = 32 * 1024,
+	JUMP = 64 * 1024 * 1024,	/* as far as a frame may reach below the stack */
+};
 
 static unsigned users;
 static bool installed;
 
-static bool in_guard(const struct coil_loop *loop, const char *address)
+/* Where the stack had grown to; NULL where that is not known. */
+static const char *stack_pointer(const ucontext_t *context)
+{
+#if defined(__x86_64__)
+	return (const char *)context->uc_mcontext.gregs[REG_RSP];
+#elif defined(__aarch64__)
+	return (const char *)context->uc_mcontext.sp;
+#elif defined(__riscv)
+	return (const char *)context->uc_mcontext.__gregs[REG_SP];
+#else
+	(void)context;
+	return NULL;
+#endif
+}
+
+/*
+ * In the guard, or beyond it: a large frame in code that does not touch its pages one
+ * by one jumps over the guard, and its first use faults wherever that is.
+ */
+static bool is_overflow(const struct coil_loop *loop, const char *address, const char *pointer)
 {
 	const struct stack *stack = &coil__self()->stack;
+	const char *limit;
 
-	return coil__self() != &loop->root && address >= stack->bottom &&
-	       address < coil__stack_limit(&loop->stacks, stack);
+	if (coil__self() == &loop->root)
+		return false;
+	limit = coil__stack_limit(&loop->stacks, stack);
+	if (address >= limit)
+		return false;
+	return address >= stack->bottom || (pointer < limit && limit - pointer < JUMP);
 }
 
 /* A name is not made here: the task may have overflowed inside malloc(3). */
@@ -35,8 +63,8 @@ static void handle(int signal_number, siginfo_t *info, void *context)
 {
 	const struct coil_loop *loop = coil__loop;
 
-	(void)context;
-	if (info->si_code > 0 && loop != &coil__nowhere && in_guard(loop, info->si_addr))
+	if (info->si_code > 0 && loop != &coil__nowhere &&
+	    is_overflow(loop, info->si_addr, stack_pointer(context)))
 		say(coil__self());
 	signal(signal_number, SIG_DFL);
 	if (info->si_code <= 0)

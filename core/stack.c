@@ -32,6 +32,17 @@ static size_t with_guard(const struct stacks *stacks, size_t size)
 	return ((size | 1) == size ? size + 2 : size + 1) * stacks->page;
 }
 
+/*
+ * qemu-user and the like "do" what they do not know, and would leave stacks without
+ * guards.  A kernel refuses advice that means nothing.
+ */
+static bool takes_any_advice(void)
+{
+	enum { NONSENSE = 0x6e6f6e };
+
+	return !madvise(NULL, 0, NONSENSE);
+}
+
 int coil__stacks_open(struct stacks *stacks, size_t size)
 {
 	memset(stacks, 0, sizeof(*stacks));
@@ -39,6 +50,7 @@ int coil__stacks_open(struct stacks *stacks, size_t size)
 	if (size > SIZE_MAX / 4)
 		return -ENOMEM;
 	stacks->size = with_guard(stacks, size);
+	stacks->mprotect = takes_any_advice();
 	return 0;
 }
 

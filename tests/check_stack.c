@@ -78,6 +78,36 @@ COIL_TEST(where_the_kernel_has_no_guard_regions_pages_are_protected)
 	guard_many(100 * KIB);
 }
 
+/* As qemu-user has it: what it does not know is done. */
+static bool any_advice_will_do;
+
+int __real_madvise(void *at, size_t length, int advice);
+int __wrap_madvise(void *at, size_t length, int advice);
+
+int __wrap_madvise(void *at, size_t length, int advice)
+{
+	if (any_advice_will_do && advice > MADV_WIPEONFORK)
+		return 0;
+	return __real_madvise(at, length, advice);
+}
+
+static int be_guarded(void *arg)
+{
+	(void)arg;
+	ck_assert(coil__loop->stacks.mprotect);
+	guard_many(0);
+	guard_many(100 * KIB);
+	return 0;
+}
+
+START_TEST(where_any_advice_succeeds_pages_are_protected)
+{
+	any_advice_will_do = true;
+	support_run(be_guarded);
+	any_advice_will_do = false;
+}
+END_TEST
+
 static int __attribute__((noinline)) recurse(int depth)
 {
 	volatile char room[1000];
@@ -113,6 +143,27 @@ static int overflow_without_memory(void *arg)
 	support_fail_allocation(1);
 	return coil_await(task);
 }
+
+#ifdef __x86_64__
+/* What an alloca(3) does in code that does not touch page by page: it skips the guard. */
+static int jump_over_guard(void *arg)
+{
+	__asm__ volatile("mov %%rsp, %%rax\n\t"
+			 "sub $0x200000, %%rsp\n\t"
+			 "movb $0, (%%rsp)\n\t"
+			 "mov %%rax, %%rsp"
+			 : : : "rax", "memory");
+	return arg != NULL;
+}
+
+START_TEST(a_main_task_that_jumps_over_its_guard_dies_by_name)
+{
+	if (ADDRESS_SANITIZED)
+		return;
+	dies(jump_over_guard, SIGSEGV, "task main overflowed its stack");
+}
+END_TEST
+#endif
 
 static int overflow_above_protected(void *arg)
 {
@@ -516,6 +567,10 @@ Suite *suite(void)
 	tcase_add_test(tests, below_a_stack_of_a_size_of_its_own_lies_a_guard);
 	tcase_add_test(tests,
 		       where_the_kernel_has_no_guard_regions_pages_are_protected);
+	tcase_add_test(tests, where_any_advice_succeeds_pages_are_protected);
+#ifdef __x86_64__
+	tcase_add_test(tests, a_main_task_that_jumps_over_its_guard_dies_by_name);
+#endif
 	tcase_add_test(tests, a_task_that_overflows_its_stack_dies_by_name);
 	tcase_add_test(tests,
 		       any_other_fault_kills_as_ever_and_is_not_called_an_overflow);

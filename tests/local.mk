@@ -241,7 +241,7 @@ tests_check_socket_LDFLAGS = $(suite_ldflags)
 tests_check_socket_storm_LDADD = $(suite_libs)
 tests_check_socket_storm_LDFLAGS = $(suite_ldflags)
 tests_check_stack_LDADD = $(suite_libs)
-tests_check_stack_LDFLAGS = $(suite_ldflags)
+tests_check_stack_LDFLAGS = $(suite_ldflags) -Wl,--wrap=madvise
 tests_check_stop_LDADD = $(suite_libs)
 tests_check_stop_LDFLAGS = $(suite_ldflags)
 tests_check_storm_LDADD = $(suite_libs)
