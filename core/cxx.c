@@ -1,14 +1,37 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * A C++ runtime that comes with the program is there before the loop is.  One that
+ * comes by dlopen(3) while the loop runs should be noticed before two tasks have used
+ * it, and a switch has no time to look.
+ *
+ * But the dynamic linker keeps its objects in a list and appends new ones.  Where the
+ * last one can never be unloaded, which is so in a program that has loaded nothing
+ * yet, its link is what a switch looks at instead of our own pointer.  Otherwise a
+ * pass looks now and then how many objects were ever loaded.
+ */
 #include "core/cxx.h"
 #include "core/fork.h"
 #include "core/loop.h"
+#include <coil/time.h>
+#include <dlfcn.h>
+#include <link.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* So often a pass asks the dynamic linker; loading C++ takes as long. */
+#define LOOK_EVERY COIL_MILLISECOND
 
 /* Weak: they are there if the program, or a library of its, is C++. */
 extern void *__cxa_get_globals(void) __attribute__((weak));
 extern void (*std_set_terminate(void (*handler)(void)))(void)
 	__asm__("_ZSt13set_terminatePFvvE") __attribute__((weak));
 
+struct runtime {
+	void *(*get_globals)(void);
+	void (*(*set_terminate)(void (*handler)(void)))(void);
+};
+
+static const void *const nothing;
 static void (*previous)(void);
 
 static void terminate(void)
@@ -23,21 +46,104 @@ static void terminate(void)
 	abort();
 }
 
-void *coil__cxx_globals(void)
-{
-	return __cxa_get_globals ? __cxa_get_globals() : NULL;
-}
-
 /* Once for the process: a handler that the program sets later stays. */
-void coil__cxx_name_tasks(void)
+static void name_tasks(const struct runtime *runtime)
 {
 	static bool named;
 
-	if (!std_set_terminate)
+	if (!runtime->set_terminate)
 		return;
 	coil__lock(LOCK_CXX);
 	if (!named)
-		previous = std_set_terminate(terminate);
+		previous = runtime->set_terminate(terminate);
 	named = true;
 	coil__unlock(LOCK_CXX);
+}
+
+/* What a look at all objects finds; the dynamic linker's lock is held meanwhile. */
+struct search {
+	struct coil_loop *loop;
+	char library[1024];	/* the path of a C++ runtime; "": there is none */
+	bool changed;
+};
+
+/* The last object, if it is one of those that are never unloaded. */
+static const struct link_map *last_for_good(void)
+{
+	const struct link_map *map = _r_debug.r_map, *program = map;
+
+	if (!map)
+		return NULL;
+	while (map->l_next)
+		map = map->l_next;
+	/* The program, the dynamic linker, and the object that this is in. */
+	if (map == program || map->l_addr == _r_debug.r_ldbase || map->l_ld == _DYNAMIC)
+		return map;
+	return NULL;
+}
+
+static int look_at(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	static const char *const names[] = { "libstdc++.so", "libc++abi.so", "libcxxrt.so" };
+	struct search *search = arg;
+	struct cxx *cxx = &search->loop->cxx;
+
+	if (!search->changed) {
+		const struct link_map *last = last_for_good();
+
+		cxx->watch = last ? (const void *const *)&last->l_next : &nothing;
+		if (size >= sizeof(*info) && info->dlpi_adds == cxx->loaded)
+			return 1;
+		cxx->loaded = info->dlpi_adds;
+		search->changed = true;
+	}
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (strstr(info->dlpi_name, names[i]) &&
+		    strlen(info->dlpi_name) < sizeof(search->library)) {
+			memcpy(search->library, info->dlpi_name, strlen(info->dlpi_name) + 1);
+			return 1;
+		}
+	}
+	return 0;
+}
+
+/* The runtime stays, as its thread's globals do that we keep a pointer to. */
+static struct runtime find(struct coil_loop *loop)
+{
+	struct runtime runtime = { __cxa_get_globals, std_set_terminate };
+	struct search search = { .loop = loop };
+	void *library;
+
+	if (runtime.get_globals)
+		return runtime;
+	dl_iterate_phdr(look_at, &search);
+	if (!search.library[0])
+		return runtime;
+	library = dlopen(search.library, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+	if (!library)
+		return runtime;
+	*(void **)&runtime.get_globals = dlsym(library, "__cxa_get_globals");
+	*(void **)&runtime.set_terminate = dlsym(library, "_ZSt13set_terminatePFvvE");
+	return runtime;
+}
+
+void coil__cxx_look(struct coil_loop *loop)
+{
+	struct cxx *cxx = &loop->cxx;
+	struct runtime runtime = find(loop);
+
+	cxx->looked = loop->pass_start;
+	if (!runtime.get_globals)
+		return;
+	cxx->globals = runtime.get_globals();
+	cxx->watch = (const void *const *)&cxx->globals;
+	name_tasks(&runtime);
+}
+
+void coil__cxx_look_again(struct coil_loop *loop)
+{
+	struct cxx *cxx = &loop->cxx;
+
+	if (cxx->watch == &nothing && loop->pass_start - cxx->looked >= LOOK_EVERY)
+		coil__cxx_look(loop);
 }

@@ -112,7 +112,6 @@ int coil__loop_open(struct coil_loop **result, const struct coil_options *option
 	loop->modes = context_modes();
 	loop->root.mxcsr = loop->modes.mxcsr;
 	loop->thread = pthread_self();
-	loop->cxx = coil__cxx_globals();
 	sanitize_stack_main(&loop->root.stack.sanitized, &loop->root.stack.bottom,
 			    &loop->root.stack.top);
 	loop->engine_fds[0] = loop->engine_fds[1] = -1;
@@ -126,6 +125,7 @@ int coil__loop_open(struct coil_loop **result, const struct coil_options *option
 		return err;
 	}
 	loop->pass_start = coil__clock(loop);
+	coil__cxx_look(loop);
 	loop->gather = GATHER_LEAST;
 	*result = loop;
 	return 0;
@@ -434,6 +434,8 @@ static void pass(struct coil_loop *loop)
 {
 	look_around(loop);
 	nag(loop);
+	if (!loop->cxx.globals)
+		coil__cxx_look_again(loop);
 	fire_timers(loop);
 	mark(loop);
 	loop->budget = BUDGET;

@@ -51,7 +51,7 @@ struct coil_loop {
 	int stopped;			/* by which of the stop signals */
 	uint64_t swept;			/* task_number when the unowned were last cancelled */
 	int64_t nag;			/* when to name those who keep it from ending */
-	void *cxx;			/* __cxa_get_globals(), in a C++ program */
+	struct cxx cxx;
 
 	struct context_modes modes;	/* of the floating-point unit, when the run began */
 	int64_t pass_start;		/* by the clock; in a poll() that sleeps the last pass's */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <coil/run.h>
-#include "core/cxx.h"
 #include "core/fork.h"
 #include "core/loop.h"
 #include "core/overflow.h"
@@ -122,7 +121,6 @@ int coil_run_with(const struct coil_options *options, int (*fn)(void *arg), void
 		return err;
 	coil__current = &loop->root;
 	raised_block(&saved);
-	coil__cxx_name_tasks();
 	coil__overflow_begin(&overflow);
 	coil__fork_register(loop);
 	err = run_main(loop, options, fn, arg);

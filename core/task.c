@@ -59,14 +59,27 @@ static inline void arrive(struct coil_task *self, struct transfer from)
 	}
 }
 
+/*
+ * The globals belong to the task that is left, from the first switch on after which
+ * there may be C++: see cxx.c.
+ */
+static __attribute__((noinline)) void switch_cxx(struct coil_loop *loop, struct coil_task *self,
+						 struct coil_task *next)
+{
+	if (unlikely(!loop->cxx.globals))
+		coil__cxx_look(loop);
+	if (!loop->cxx.globals)
+		return;
+	memcpy(&self->cxx, loop->cxx.globals, sizeof(self->cxx));
+	memcpy(loop->cxx.globals, &next->cxx, sizeof(next->cxx));
+}
+
 static inline void switch_to(struct coil_loop *loop, struct coil_task *self,
 			     struct coil_task *next, bool for_good)
 {
 	coil__current = next;
-	if (unlikely(loop->cxx)) {
-		memcpy(&self->cxx, loop->cxx, sizeof(self->cxx));
-		memcpy(loop->cxx, &next->cxx, sizeof(next->cxx));
-	}
+	if (unlikely(*loop->cxx.watch))
+		switch_cxx(loop, self, next);
 	sanitize_start(for_good ? NULL : &self->fake, &next->stack.sanitized,
 		       next->stack.bottom, next->stack.top);
 	arrive(self, context_jump(next->context, self));

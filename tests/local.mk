@@ -461,5 +461,6 @@ EXTRA_DIST += %D%/examples.sh \
 	%D%/expected/wait.txt
 
 # What a C++ program needs of us, and each public header by itself.
-TESTS += %D%/cxx.sh %D%/headers.sh
-EXTRA_DIST += %D%/cxx.cc %D%/cxx.sh %D%/headers.sh
+TESTS += %D%/cxx.sh %D%/headers.sh %D%/plugin.sh
+EXTRA_DIST += %D%/cxx.cc %D%/cxx.sh %D%/headers.sh %D%/plugin.sh
+EXTRA_DIST += %D%/plugin.cc %D%/plugin_host.c %D%/plugin_unload.c
