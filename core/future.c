@@ -10,6 +10,8 @@ int coil_future_set(struct coil_future *future, int result)
 {
 	void *told;
 
+	if (unlikely(!future))
+		return -EINVAL;
 	if (future->done)
 		return -EALREADY;
 	if (coil__waitq_is_foreign(&future->waiters))
@@ -26,6 +28,8 @@ int coil_future_wait(struct coil_future *future)
 	struct coil_task *self = coil__self();
 	int err, result;
 
+	if (unlikely(!future))
+		return -EINVAL;
 	if (self->pending)
 		return coil__refuse(self);
 	if (future->done) {
@@ -39,10 +43,12 @@ int coil_future_wait(struct coil_future *future)
 
 bool coil_future_done(const struct coil_future *future)
 {
-	return future->done;
+	return future && future->done;
 }
 
 int coil_future_result(const struct coil_future *future)
 {
+	if (unlikely(!future))
+		return -EINVAL;
 	return future->done ? future->result : -EINPROGRESS;
 }

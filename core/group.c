@@ -236,7 +236,7 @@ int coil_group_wait(struct coil_group *group)
 
 void coil_group_leave(struct coil_group *group)
 {
-	if (!group->scope.task && !group->scope.flags && !group->error)
+	if (!group || (!group->scope.task && !group->scope.flags && !group->error))
 		return;
 	coil_group_cancel(group);
 	(void)coil_group_wait(group);

@@ -9,8 +9,10 @@
 static int begin(struct coil_timeout *timeout, unsigned flags)
 {
 	struct coil_task *self = coil_current_task();
-	struct coil_scope *scope = &timeout->scope;
+	struct coil_scope *scope = timeout ? &timeout->scope : NULL;
 
+	if (!timeout)
+		return -EINVAL;
 	if (!self)
 		return -EPERM;
 	if (scope->task || scope->flags)
@@ -64,9 +66,11 @@ int coil_shield_begin(struct coil_timeout *shield, int64_t ns)
 
 int coil_timeout_reschedule(struct coil_timeout *timeout, int64_t when)
 {
-	struct coil_scope *scope = &timeout->scope;
+	struct coil_scope *scope = timeout ? &timeout->scope : NULL;
 	int err;
 
+	if (!timeout)
+		return -EINVAL;
 	if (!scope->task || scope->flags & SCOPE_DUE)
 		return -EINVAL;
 	if (scope->task != coil__self())
@@ -86,8 +90,10 @@ int coil_timeout_reschedule(struct coil_timeout *timeout, int64_t when)
 
 int coil_timeout_end(struct coil_timeout *timeout)
 {
-	struct coil_scope *scope = &timeout->scope;
+	struct coil_scope *scope = timeout ? &timeout->scope : NULL;
 
+	if (!timeout)
+		return -EINVAL;
 	if (!scope->task)
 		return -EINVAL;
 	if (scope->task != coil__self())
@@ -101,7 +107,7 @@ int coil_timeout_end(struct coil_timeout *timeout)
 
 void coil_timeout_leave(struct coil_timeout *timeout)
 {
-	if (!timeout->scope.task)
+	if (!timeout || !timeout->scope.task)
 		return;
 	coil_timeout_end(timeout);
 	if (timeout->scope.task)
@@ -110,14 +116,14 @@ void coil_timeout_leave(struct coil_timeout *timeout)
 
 bool coil_timeout_expired(const struct coil_timeout *timeout)
 {
-	return timeout->scope.flags & SCOPE_EXPIRED;
+	return timeout && timeout->scope.flags & SCOPE_EXPIRED;
 }
 
 int64_t coil_timeout_when(const struct coil_timeout *timeout)
 {
-	const struct coil_scope *scope = &timeout->scope;
+	const struct coil_scope *scope = timeout ? &timeout->scope : NULL;
 
-	if (scope->flags & SCOPE_GRACE || (!scope->flags && !scope->task))
+	if (!scope || scope->flags & SCOPE_GRACE || (!scope->flags && !scope->task))
 		return INT64_MAX;
 	return scope->deadline;
 }

@@ -80,6 +80,8 @@ int coil_waitq_park_for(struct coil_waitq *waitq, void *data, const char *what)
 
 	if (unlikely(self->pending))
 		return coil__refuse(self);
+	if (unlikely(!waitq))
+		return -EINVAL;
 	err = park(self, waitq, data, what, &heard);
 	return unlikely(err == WAKE_REQUEST) ? coil__scope_deliver(self) : err;
 }
@@ -100,6 +102,8 @@ int coil_waitq_park_shielded(struct coil_waitq *waitq, void *data, const char *w
 
 	if (unlikely(self->pending == -EPERM))
 		return -EPERM;
+	if (unlikely(!waitq))
+		return -EINVAL;
 	return park(self, waitq, data, what, &shielded);
 }
 
@@ -107,6 +111,8 @@ static int park_any(struct coil_task *self, struct coil_waitq *const waitqs[],
 		    void *const data[], struct coil_waiter set[], size_t n, const char *what)
 {
 	for (size_t i = 0; i < n; i++) {
+		if (!waitqs[i])
+			return -EINVAL;
 		if (waitqs[i]->head && waitqs[i]->head->task->loop != self->loop)
 			return -EXDEV;
 	}
@@ -144,9 +150,14 @@ int coil_waitq_park_any(struct coil_waitq *const waitqs[], void *const data[], s
 
 struct coil_task *coil_waitq_unpark_with(struct coil_waitq *waitq, void **data)
 {
-	struct coil_waiter *waiter = waitq->head;
+	struct coil_waiter *waiter;
 	struct coil_task *task;
 
+	if (unlikely(!waitq)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	waiter = waitq->head;
 	if (!waiter)
 		return NULL;
 	task = waiter->task;
@@ -168,12 +179,12 @@ struct coil_task *coil_waitq_unpark(struct coil_waitq *waitq)
 
 void *coil_waitq_peek(const struct coil_waitq *waitq)
 {
-	return waitq->head ? waitq->head->data : NULL;
+	return waitq && waitq->head ? waitq->head->data : NULL;
 }
 
 size_t coil_waitq_size(const struct coil_waitq *waitq)
 {
-	return waitq->size;
+	return waitq ? waitq->size : 0;
 }
 
 size_t coil_waitq_unpark_all(struct coil_waitq *waitq)

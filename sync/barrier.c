@@ -51,6 +51,8 @@ int coil_barrier_wait(struct coil_barrier *barrier)
 	uintptr_t thread = (uintptr_t)pthread_self();
 	int err, result = 0;
 
+	if (unlikely(!barrier))
+		return -EINVAL;
 	if (barrier->parties <= 0)
 		return -EINVAL;
 	/* This does not park, it refuses. */
@@ -75,6 +77,8 @@ int coil_barrier_reset(struct coil_barrier *barrier)
 {
 	int err = 0;
 
+	if (unlikely(!barrier))
+		return -EINVAL;
 	if (!barrier->leaving)
 		err = wake(barrier, INT_MAX, -ENOTRECOVERABLE);
 	if (err)
@@ -86,8 +90,11 @@ int coil_barrier_reset(struct coil_barrier *barrier)
 
 int coil_barrier_abort(struct coil_barrier *barrier)
 {
-	int err = wake(barrier, INT_MAX, -ENOTRECOVERABLE);
+	int err;
 
+	if (unlikely(!barrier))
+		return -EINVAL;
+	err = wake(barrier, INT_MAX, -ENOTRECOVERABLE);
 	if (!err)
 		barrier->broken = true;
 	return err;
@@ -95,10 +102,12 @@ int coil_barrier_abort(struct coil_barrier *barrier)
 
 int coil_barrier_n_waiting(const struct coil_barrier *barrier)
 {
+	if (unlikely(!barrier))
+		return -EINVAL;
 	return barrier->leaving ? 0 : (int)coil_waitq_size(&barrier->waiting);
 }
 
 bool coil_barrier_broken(const struct coil_barrier *barrier)
 {
-	return barrier->broken;
+	return barrier && barrier->broken;
 }

@@ -25,6 +25,8 @@ int coil_condition_wait(struct coil_condition *condition, struct coil_lock *lock
 {
 	int err, lost;
 
+	if (unlikely(!condition || !lock))
+		return -EINVAL;
 	if (!is_owner(lock))
 		return -EPERM;
 	if (coil_check())
@@ -45,6 +47,8 @@ int coil_condition_wait_until(struct coil_condition *condition, struct coil_lock
 {
 	int err;
 
+	if (unlikely(!condition || !lock || !predicate))
+		return -EINVAL;
 	if (!is_owner(lock))
 		return -EPERM;
 	if (coil_check())
@@ -60,6 +64,8 @@ int coil_condition_wait_until(struct coil_condition *condition, struct coil_lock
 
 int coil_condition_notify(struct coil_condition *condition, size_t n)
 {
+	if (unlikely(!condition))
+		return -EINVAL;
 	if (!coil_current_task())
 		return -EPERM;
 	/* Of a condition that nobody waits for the lock is not known, nor needed. */

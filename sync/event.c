@@ -178,6 +178,8 @@ static int wait_shared(struct coil_event *event)
 
 int coil_event_wait(struct coil_event *event)
 {
+	if (unlikely(!event))
+		return -EINVAL;
 	if (event->shared)
 		return wait_shared(event);
 	if (event->set && !coil__pending()) {
@@ -218,6 +220,8 @@ static int set_shared(struct coil_event *event)
 
 int coil_event_set(struct coil_event *event)
 {
+	if (unlikely(!event))
+		return -EINVAL;
 	if (event->shared)
 		return set_shared(event);
 	coil_waitq_unpark_all(&event->waiters);
@@ -243,6 +247,8 @@ int coil_event_clear(struct coil_event *event)
 	uint64_t count = 0;
 	ssize_t n;
 
+	if (unlikely(!event))
+		return -EINVAL;
 	if (!event->shared) {
 		event->set = false;
 		return 0;
@@ -256,6 +262,8 @@ int coil_event_clear(struct coil_event *event)
 
 bool coil_event_is_set(const struct coil_event *event)
 {
+	if (unlikely(!event))
+		return false;
 	return event->shared ? is_ready(event->fd, POLLIN) : event->set;
 }
 
@@ -276,6 +284,8 @@ int coil_event_open(struct coil_event *event)
 {
 	int fd;
 
+	if (unlikely(!event))
+		return -EINVAL;
 	if (!is_zero(event))
 		return -EINVAL;
 	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -312,6 +322,8 @@ int coil_event_from_fd(struct coil_event *event, int fd)
 {
 	int err;
 
+	if (unlikely(!event))
+		return -EINVAL;
 	if (!is_zero(event))
 		return -EINVAL;
 	err = check_eventfd(fd);
@@ -320,15 +332,16 @@ int coil_event_from_fd(struct coil_event *event, int fd)
 
 int coil_event_fd(const struct coil_event *event)
 {
-	return event->shared ? event->fd : -EINVAL;
+	return event && event->shared ? event->fd : -EINVAL;
 }
 
 int coil_event_close(struct coil_event *event)
 {
-	struct coil_event old = *event;
+	struct coil_event old;
 
-	if (!event->shared)
+	if (!event || !event->shared)
 		return -EINVAL;
+	old = *event;
 	if (!claim(event))
 		return -EBUSY;
 	if (event->watcher)

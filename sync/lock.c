@@ -8,6 +8,8 @@ int coil_lock_try_acquire(struct coil_lock *lock)
 {
 	struct coil_task *self = coil_current_task();
 
+	if (unlikely(!lock))
+		return -EINVAL;
 	if (!self)
 		return -EPERM;
 	if (lock->owner)
@@ -20,6 +22,8 @@ int coil_lock_acquire(struct coil_lock *lock)
 {
 	struct coil_task *self = coil_current_task();
 
+	if (unlikely(!lock))
+		return -EINVAL;
 	if (!lock->owner && !coil__pending()) {
 		lock->owner = self;
 		coil__got();
@@ -39,6 +43,8 @@ int coil_lock_release(struct coil_lock *lock)
 	struct coil_task *self = coil_current_task();
 	struct coil_task *next;
 
+	if (unlikely(!lock))
+		return -EINVAL;
 	if (!self || lock->owner != self)
 		return -EPERM;
 	next = coil_waitq_unpark(&lock->waiters);
@@ -50,5 +56,5 @@ int coil_lock_release(struct coil_lock *lock)
 
 bool coil_lock_locked(const struct coil_lock *lock)
 {
-	return lock->owner != NULL;
+	return lock && lock->owner != NULL;
 }

@@ -402,6 +402,8 @@ HOT int coil_queue_get(struct coil_queue *queue, void *item)
 
 int coil_queue_put_nowait(struct coil_queue *queue, const void *item)
 {
+	if (unlikely(!queue || !item))
+		return -EINVAL;
 	if (queue->in == queue->in_end)
 		return put_now(queue, item, false);
 	push(queue, item);
@@ -410,6 +412,8 @@ int coil_queue_put_nowait(struct coil_queue *queue, const void *item)
 
 int coil_queue_get_nowait(struct coil_queue *queue, void *item)
 {
+	if (unlikely(!queue || !item))
+		return -EINVAL;
 	if (queue->out == queue->out_end)
 		return get_now(queue, item, false);
 	pop(queue, item);
@@ -418,17 +422,17 @@ int coil_queue_get_nowait(struct coil_queue *queue, void *item)
 
 size_t coil_queue_size(const struct coil_queue *queue)
 {
-	return queue->item_size ? count(queue) : 0;
+	return queue && queue->item_size ? count(queue) : 0;
 }
 
 bool coil_queue_empty(const struct coil_queue *queue)
 {
-	return !held(queue);
+	return !queue || !held(queue);
 }
 
 bool coil_queue_full(const struct coil_queue *queue)
 {
-	return held(queue) == queue->limit;
+	return queue && held(queue) == queue->limit;
 }
 
 static int wake_joiners(struct coil_queue *queue)
@@ -439,9 +443,12 @@ static int wake_joiners(struct coil_queue *queue)
 
 int coil_queue_task_done(struct coil_queue *queue)
 {
-	size_t unfinished = tail(queue) - queue->done;
+	size_t unfinished;
 	int err = 0;
 
+	if (unlikely(!queue))
+		return -EINVAL;
+	unfinished = tail(queue) - queue->done;
 	if (!unfinished)
 		return -EINVAL;
 	if (unfinished == queue->item_size)
@@ -453,6 +460,8 @@ int coil_queue_task_done(struct coil_queue *queue)
 
 int coil_queue_join(struct coil_queue *queue)
 {
+	if (unlikely(!queue))
+		return -EINVAL;
 	if (tail(queue) == queue->done && !coil__pending()) {
 		coil__got();
 		return 0;
@@ -490,8 +499,11 @@ static void empty(struct coil_queue *queue)
 
 int coil_queue_shutdown(struct coil_queue *queue, bool immediate)
 {
-	int err = turn_away(&queue->getters);
+	int err;
 
+	if (unlikely(!queue))
+		return -EINVAL;
+	err = turn_away(&queue->getters);
 	if (!err)
 		err = turn_away(&queue->putters);
 	if (err)
@@ -509,6 +521,8 @@ static int init(struct coil_queue *queue, size_t item_size, size_t maxsize,
 	size_t bytes;
 	int err = 0;
 
+	if (unlikely(!queue))
+		return -EINVAL;
 	*queue = (struct coil_queue){
 		.item_size = item_size, .maxsize = maxsize, .order = order,
 	};
@@ -537,7 +551,7 @@ int coil_queue_init_priority(struct coil_queue *queue, size_t item_size, size_t 
 {
 	int err;
 
-	if (!compare)
+	if (!queue || !compare)
 		return -EINVAL;
 	err = init(queue, item_size, maxsize, PRIORITY);
 	queue->compare = compare;
@@ -547,12 +561,16 @@ int coil_queue_init_priority(struct coil_queue *queue, size_t item_size, size_t 
 void coil_queue_set_drop(struct coil_queue *queue, void (*drop)(void *item, void *arg),
 			 void *arg)
 {
+	if (unlikely(!queue))
+		return;
 	queue->drop = drop;
 	queue->drop_arg = arg;
 }
 
 void coil_queue_fini(struct coil_queue *queue)
 {
+	if (unlikely(!queue))
+		return;
 	if (queue->getters.head || queue->putters.head || queue->joiners.head) {
 		fprintf(stderr, "coil: task %s: coil_queue_fini while tasks wait\n",
 			coil_task_name(coil_current_task()));

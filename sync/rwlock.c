@@ -44,6 +44,8 @@ static int queue_up(struct coil_rwlock *lock, void *wants)
 
 int coil_rwlock_read(struct coil_rwlock *lock)
 {
+	if (unlikely(!lock))
+		return -EINVAL;
 	if (lock->writer || lock->waiters.head || coil_check())
 		return queue_up(lock, &reading);
 	lock->readers++;
@@ -53,6 +55,8 @@ int coil_rwlock_read(struct coil_rwlock *lock)
 
 int coil_rwlock_write(struct coil_rwlock *lock)
 {
+	if (unlikely(!lock))
+		return -EINVAL;
 	if (lock->writer || lock->readers || coil_check())
 		return queue_up(lock, &writing);
 	lock->writer = coil_current_task();
@@ -62,10 +66,14 @@ int coil_rwlock_write(struct coil_rwlock *lock)
 
 int coil_rwlock_release(struct coil_rwlock *lock)
 {
-	struct coil_task *self = coil_current_task(), *writer = lock->writer;
-	size_t readers = lock->readers;
+	struct coil_task *self = coil_current_task(), *writer;
+	size_t readers;
 	int err;
 
+	if (unlikely(!lock))
+		return -EINVAL;
+	writer = lock->writer;
+	readers = lock->readers;
 	if (!self || (writer && writer != self) || (!writer && !readers))
 		return -EPERM;
 	if (writer)

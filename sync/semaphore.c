@@ -7,6 +7,8 @@
 
 int coil_semaphore_try_acquire(struct coil_semaphore *semaphore)
 {
+	if (unlikely(!semaphore))
+		return -EINVAL;
 	if (semaphore->value < 0)
 		return -EINVAL;
 	if (!semaphore->value)
@@ -17,6 +19,8 @@ int coil_semaphore_try_acquire(struct coil_semaphore *semaphore)
 
 int coil_semaphore_acquire(struct coil_semaphore *semaphore)
 {
+	if (unlikely(!semaphore))
+		return -EINVAL;
 	if (semaphore->value > 0 && !coil__pending()) {
 		semaphore->value--;
 		coil__got();
@@ -30,8 +34,11 @@ int coil_semaphore_acquire(struct coil_semaphore *semaphore)
 
 int coil_semaphore_release(struct coil_semaphore *semaphore)
 {
-	long most = semaphore->bounded ? semaphore->bound : LONG_MAX;
+	long most;
 
+	if (unlikely(!semaphore))
+		return -EINVAL;
+	most = semaphore->bounded ? semaphore->bound : LONG_MAX;
 	if (semaphore->value < 0)
 		return -EINVAL;
 	if (semaphore->value >= most)
@@ -47,5 +54,5 @@ int coil_semaphore_release(struct coil_semaphore *semaphore)
 
 bool coil_semaphore_locked(const struct coil_semaphore *semaphore)
 {
-	return semaphore->value <= 0;
+	return semaphore && semaphore->value <= 0;
 }

@@ -36,6 +36,7 @@ suites = \
 	%D%/check_lock \
 	%D%/check_mass_cancel \
 	%D%/check_name \
+	%D%/check_null \
 	%D%/check_odd \
 	%D%/check_one_fd \
 	%D%/check_oom \
@@ -169,6 +170,8 @@ tests_check_mass_cancel_LDFLAGS = $(suite_ldflags) \
 	-Wl,--wrap=io_uring_submit_and_wait
 tests_check_name_LDADD = $(suite_libs)
 tests_check_name_LDFLAGS = $(suite_ldflags)
+tests_check_null_LDADD = $(suite_libs)
+tests_check_null_LDFLAGS = $(suite_ldflags)
 tests_check_odd_LDADD = $(suite_libs)
 tests_check_odd_LDFLAGS = $(suite_ldflags) -Wl,--wrap=poll
 tests_check_one_fd_LDADD = $(suite_libs)
@@ -461,6 +464,6 @@ EXTRA_DIST += %D%/examples.sh \
 	%D%/expected/wait.txt
 
 # What a C++ program needs of us, and each public header by itself.
-TESTS += %D%/cxx.sh %D%/headers.sh %D%/plugin.sh
-EXTRA_DIST += %D%/cxx.cc %D%/cxx.sh %D%/headers.sh %D%/plugin.sh
+TESTS += %D%/cxx.sh %D%/exports.sh %D%/headers.sh %D%/plugin.sh
+EXTRA_DIST += %D%/cxx.cc %D%/cxx.sh %D%/exports.sh %D%/headers.sh %D%/plugin.sh
 EXTRA_DIST += %D%/plugin.cc %D%/plugin_host.c %D%/plugin_unload.c
