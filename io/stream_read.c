@@ -388,8 +388,10 @@ static ssize_t until(struct coil_stream *stream, const struct separator *sep, co
 	stream->searched_for = sep->kind;
 	/* As a rule it is there already, and the task need not give way. */
 	at = find(stream, sep);
-	if (likely(at != SIZE_MAX && at <= stream->limit && coil__spend_some(SPEND_CALL))) {
-		*data = take(stream, at + sep->len);
+	if (likely(at != SIZE_MAX && at <= stream->limit && coil__spend_some(SPEND_ITEM))) {
+		*data = stream->buf + stream->start;
+		stream->start += at + sep->len;
+		stream->searched = 0;
 		return (ssize_t)(at + sep->len);
 	}
 	n = enter(stream);
