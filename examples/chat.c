@@ -14,10 +14,12 @@
  *
  * asyncio: start_server(), TaskGroup, Queue.put_nowait().
  */
+#include "log.h"
+#include "options.h"
 #include <coil.h>
-#include <ctype.h>
-#include <stdio.h>
-#include <string.h>
+#include <locale.h>
+#include <wchar.h>
+#include <wctype.h>
 
 enum { NAME_MOST = 20, LINE_MOST = 512, QUEUE = 100 };
 
@@ -31,6 +33,7 @@ struct member {
 };
 
 static struct member *members;
+static struct log out;
 
 /* What was missed is told in the place where it is missing. */
 static void post(struct member *member, const char *line)
@@ -64,12 +67,19 @@ static int write_lines(void *arg)
 	char line[LINE_MOST];
 	ssize_t n;
 
-	do {
-		n = coil_queue_get(&self->queue, line);
-		if (!n)
-			n = coil_stream_printf(self->stream, "%s\n", line);
-	} while (n >= 0);
+	while (!(n = coil_queue_get(&self->queue, line)) &&
+	       (n = coil_stream_printf(self->stream, "%s\n", line)) >= 0)
+		;
 	return (int)n;
+}
+
+/* The length of the character of UTF-8 that begins here; 0: none, or a control. */
+static size_t character(const char *text, size_t len)
+{
+	wchar_t wide;
+	size_t n = mbrtowc(&wide, text, len, &(mbstate_t){0});
+
+	return n > len || iswcntrl((wint_t)wide) ? 0 : n;
 }
 
 /* A line without its end, and with nothing in it that would move a cursor. */
@@ -77,13 +87,14 @@ static ssize_t read_line(struct member *self, char *text, size_t size)
 {
 	const char *line;
 	ssize_t n = coil_stream_read_line(self->stream, &line);
-	size_t len = 0;
+	size_t len = 0, part;
 
-	if (n <= 0)
-		return n;
-	for (ssize_t i = 0; i < n && len < size - 1; i++) {
-		if (!iscntrl((unsigned char)line[i]))
-			text[len++] = line[i];
+	for (ssize_t i = 0; i < n; i += part ? (ssize_t)part : 1) {
+		part = character(line + i, (size_t)(n - i));
+		if (len + part >= size)
+			break;
+		memcpy(text + len, line + i, part);
+		len += part;
 	}
 	text[len] = '\0';
 	return n;
@@ -96,20 +107,18 @@ static int read_lines(void *arg)
 	ssize_t n = 0;
 
 	/* Many lines may come at once: before each those who write have a turn. */
-	while (!coil_yield() && (n = read_line(self, text, sizeof(text))) > 0) {
+	while (!coil_yield() && (n = read_line(self, text, sizeof(text))) > 0)
 		if (*text)
 			say("<%s> %s", self->name, text);
-	}
 	coil_group_cancel(&self->group);
 	return (int)n;
 }
 
 static bool is_taken(const char *name)
 {
-	for (const struct member *m = members; m; m = m->next) {
+	for (const struct member *m = members; m; m = m->next)
 		if (!strcmp(m->name, name))
 			return true;
-	}
 	return false;
 }
 
@@ -122,16 +131,15 @@ static int ask_name(struct member *self)
 
 	for (;;) {
 		n = coil_stream_write(self->stream, question, strlen(question));
-		if (n >= 0)
-			n = read_line(self, name, sizeof(name));
+		n = n < 0 ? n : read_line(self, name, sizeof(name));
 		if (n <= 0)
 			return (int)n;
-		if (*name && !is_taken(name))
-			break;
+		if (*name && !is_taken(name)) {
+			memcpy(self->name, name, sizeof(name));
+			return 1;
+		}
 		question = "it is taken; another one?\n";
 	}
-	memcpy(self->name, name, sizeof(name));
-	return 1;
 }
 
 static int serve(struct coil_stream *stream, void *arg)
@@ -163,37 +171,30 @@ static int run(void *arg)
 {
 	struct coil_server *server = coil_start_server(arg, serve, NULL, NULL);
 	char text[COIL_ADDRESS_SIZE];
-	int err;
+	int err = -errno;
 
-	if (!server) {
-		err = -errno;
-		fprintf(stderr, "chat: cannot listen on %s: %s\n", (char *)arg, strerror(-err));
+	if (!server)
 		return err;
-	}
+	log_open(&out, STDOUT_FILENO);
 	if (coil_local_address(coil_server_fd(server, 0), text, sizeof(text)) >= 0)
-		printf("listening on %s\n", text);
+		log_line(&out, "listening on %s", text);
 	err = coil_serve_forever(server);
 	coil_server_close(server, 0);
+	log_close(&out);
 	return err;
 }
 
 int main(int argc, char *argv[])
 {
+	int err, first = options_words(argc, argv, 1, 1, "usage: chat ADDRESS\n");
 	sigset_t signals;
-	int err;
 
-	if (argc != 2 || argv[1][0] == '-') {
-		fprintf(stderr, "usage: chat ADDRESS\n");
-		return 2;
-	}
-	setlinebuf(stdout);
+	setlocale(LC_CTYPE, "C.UTF-8");
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
-	err = coil_run_with(&(struct coil_options){ .stop_signals = &signals },
-			    run, argv[1]);
-	if (!err || err == -EINTR)
-		return 0;
-	fprintf(stderr, "chat: %s\n", strerror(-err));
-	return 1;
+	err = coil_run_with(&(struct coil_options){ .stop_signals = &signals }, run, argv[first]);
+	if (err && err != -EINTR)
+		fprintf(stderr, "chat: cannot listen on %s: %s\n", argv[first], strerror(-err));
+	return err && err != -EINTR;
 }

@@ -18,6 +18,9 @@
 /* How many items one consumer may be behind the others. */
 enum { WINDOW_LEAST = 4096 };
 
+/* How many producers that are gone it remembers, as each takes memory. */
+enum { GONE_MAX = 100 };
+
 struct consumed consumed;
 
 static struct coil_queue queue;
@@ -139,7 +142,7 @@ static void finish(struct consumer *self, const struct item *item)
 		source->done[source->consumed++ % window] = false;
 	coil_event_set(&source->moved);
 	if (!options.quiet && source->hello.items <= LINES_MOST)
-		printf("consumed %llu\n", number);
+		say("consumed %llu", number);
 	check_finished();
 }
 
@@ -271,6 +274,29 @@ static void free_sources(void)
 
 		sources = source->next;
 		free_source(source);
+	}
+}
+
+/* One that has no connection, and nothing in the queue, can be forgotten. */
+static bool is_gone(const struct source *source)
+{
+	return !source->connections && source->consumed == source->arrived;
+}
+
+/* Anybody may connect as whatever producer: those that came first are forgotten. */
+static void forget_sources(void)
+{
+	unsigned gone = 0;
+
+	for (struct source **link = &sources; *link; ) {
+		struct source *source = *link;
+
+		if (is_gone(source) && ++gone > GONE_MAX) {
+			*link = source->next;
+			free_source(source);
+		} else {
+			link = &source->next;
+		}
 	}
 }
 
@@ -489,6 +515,7 @@ static int serve(void *arg)
 	report(c, err);
 	if (c->source)
 		c->source->connections--;
+	forget_sources();
 	coil_close(c->fd);
 	release(c->chunk);
 	free(c);

@@ -15,10 +15,14 @@
  *
  * asyncio: asyncio.start_server(), StreamReader and StreamWriter.
  */
+#include "log.h"
+#include "options.h"
 #include <coil.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+static struct log out, errors;
 
 /* A task of its own for each connection; its stream is closed when it returns. */
 static int echo(struct coil_stream *stream, void *arg)
@@ -44,7 +48,7 @@ static void announce(const struct coil_server *server)
 	for (size_t i = 0; coil_server_fd(server, i) >= 0; i++) {
 		if (coil_local_address(coil_server_fd(server, i), address,
 				       sizeof(address)) >= 0)
-			printf("listening on %s\n", address);
+			log_line(&out, "listening on %s", address);
 	}
 }
 
@@ -57,8 +61,7 @@ static int serve(void *arg)
 	server = coil_start_server(address, echo, NULL, NULL);
 	if (!server) {
 		err = -errno;
-		fprintf(stderr, "echo: cannot listen on %s: %s\n", address,
-			strerror(-err));
+		log_line(&errors, "echo: cannot listen on %s: %s", address, strerror(-err));
 		return err;
 	}
 	announce(server);
@@ -71,27 +74,28 @@ static int serve(void *arg)
 static int serve_all(void *arg)
 {
 	struct coil_group group = {0};
+	int err;
 
+	log_open(&out, STDOUT_FILENO);
+	log_open(&errors, STDERR_FILENO);
 	for (char **address = arg; *address; address++)
 		coil_group_create_task(&group, serve, *address);
-	return coil_group_wait(&group);
+	err = coil_group_wait(&group);
+	log_close(&out);
+	log_close(&errors);
+	return err;
 }
 
 int main(int argc, char *argv[])
 {
+	int err, first = options_words(argc, argv, 1, argc, "usage: echo ADDRESS ...\n");
 	sigset_t signals;
-	int err;
 
-	if (argc < 2 || argv[1][0] == '-') {
-		fprintf(stderr, "usage: echo ADDRESS ...\n");
-		return 2;
-	}
-	setlinebuf(stdout);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
 	err = coil_run_with(&(struct coil_options){ .stop_signals = &signals },
-			    serve_all, argv + 1);
+			    serve_all, argv + first);
 	if (!err || err == -EINTR)
 		return 0;
 	fprintf(stderr, "echo: %s\n", strerror(-err));

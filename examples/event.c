@@ -12,6 +12,7 @@
  *
  * asyncio: asyncio.Event().
  */
+#include "options.h"
 #include <coil.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,10 +59,11 @@ static int event_test(void *arg)
 	return err;
 }
 
-int main(void)
+int main(int argc, char *argv[])
 {
 	int err;
 
+	options_words(argc, argv, 0, 0, "usage: event\n");
 	setlinebuf(stdout);
 	err = coil_run(event_test, NULL);
 	if (err < 0)

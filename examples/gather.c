@@ -11,6 +11,7 @@
  *
  * asyncio: await asyncio.gather(*tasks).
  */
+#include "options.h"
 #include <coil.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,10 +38,11 @@ static int coroutine_tasks(void *arg)
 	return coil_gather(my_tasks, TASKS, NULL);
 }
 
-int main(void)
+int main(int argc, char *argv[])
 {
 	int err;
 
+	options_words(argc, argv, 0, 0, "usage: gather\n");
 	setlinebuf(stdout);
 	err = coil_run(coroutine_tasks, NULL);
 	if (err < 0)

@@ -13,6 +13,11 @@ noinst_PROGRAMS += \
 	%D%/run \
 	%D%/wait
 
+# What they share.
+noinst_HEADERS += \
+	%D%/log.h \
+	%D%/options.h
+
 examples_producer_consumer_SOURCES = \
 	%D%/producer_consumer.c \
 	%D%/producer.c \

@@ -8,7 +8,6 @@
  *	21:06:21.109 [1] b
  *	21:06:22.108 [2] ls: cannot access '/none': No such file or directory
  *	21:06:22.109 [2] ended with status 2
- *	...
  *
  * SIGINT, SIGTERM and SIGHUP are passed on to each command and what it started.
  * What still runs 5 seconds (or -g SECONDS) after the first SIGINT or SIGTERM, or
@@ -16,8 +15,9 @@
  *
  * asyncio: create_subprocess_shell(), readline(), loop.add_signal_handler().
  */
+#include "log.h"
+#include "options.h"
 #include <coil.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +27,6 @@
 #include <unistd.h>
 
 enum { LINE_MOST = 8192 };	/* longer ones are broken */
-
 struct command {
 	const char *script;
 	struct coil_process process;
@@ -38,30 +37,28 @@ static int count, failures;
 static int64_t grace = 5 * COIL_SECOND;
 static sigset_t signals;
 
-static struct coil_lock output_lock;
-static struct coil_stream *output;
+static struct log output, errors;
 
-/* One line at a time, in one write, whatever bytes are in it. */
+/* Waits for a reader that is slow; one that reads nothing for 5 seconds misses lines. */
 static int put_line(const struct command *command, const char *line, size_t length)
 {
 	static char text[64 + LINE_MOST + 1];
 	struct timespec now;
 	struct tm tm;
 	size_t used;
-	ssize_t n = coil_lock_acquire(&output_lock);
+	int err = log_wait(&output, sizeof(text), 5 * COIL_SECOND);
 
-	if (n < 0)
-		return (int)n;
+	if (err || output.error == -EPIPE)
+		return err ? err : -EPIPE;
 	clock_gettime(CLOCK_REALTIME, &now);
 	localtime_r(&now.tv_sec, &tm);
 	used = strftime(text, 64, "%H:%M:%S", &tm);
-	used += (size_t)snprintf(text + used, 64 - used, ".%03ld [%d] ",
-				 now.tv_nsec / 1000000, (int)(command - commands + 1));
+	used += (size_t)snprintf(text + used, 64 - used, ".%03ld [%d] ", now.tv_nsec / 1000000,
+				 (int)(command - commands + 1));
 	memcpy(text + used, line, length);
 	text[used + length] = '\n';
-	n = coil_stream_write(output, text, used + length + 1);
-	coil_lock_release(&output_lock);
-	return n < 0 ? (int)n : 0;
+	log_bytes(&output, text, used + length + 1);
+	return 0;
 }
 
 static int copy_lines(struct coil_stream *stream, const struct command *command)
@@ -91,11 +88,10 @@ static int put_status(const struct command *command, int status)
 	int n;
 
 	if (WIFSIGNALED(status))
-		n = snprintf(text, sizeof(text), "was ended by signal %d (%s)",
-			     WTERMSIG(status), strsignal(WTERMSIG(status)));
+		n = snprintf(text, sizeof(text), "was ended by signal %d (%s)", WTERMSIG(status),
+			     strsignal(WTERMSIG(status)));
 	else
-		n = snprintf(text, sizeof(text), "ended with status %d",
-			     WEXITSTATUS(status));
+		n = snprintf(text, sizeof(text), "ended with status %d", WEXITSTATUS(status));
 	failures += status != 0;
 	return put_line(command, text, (size_t)n);
 }
@@ -106,8 +102,7 @@ static int run_command(void *arg)
 	struct coil_process *process = &command->process;
 	const char *const argv[] = { "sh", "-c", command->script, NULL };
 	const struct coil_process_options options = {
-		.in = COIL_NULL, .out = COIL_PIPE, .err = COIL_STDOUT,
-		.new_group = true,
+		.in = COIL_NULL, .out = COIL_PIPE, .err = COIL_STDOUT, .new_group = true,
 	};
 	struct coil_stream *stream;
 	int status, err = coil_process_spawn(process, argv, &options);
@@ -154,11 +149,10 @@ static int run_all(void *arg)
 {
 	struct coil_group group = {0};
 	struct coil_task *signaller;
-	int err, closed;
+	int err;
 
-	output = coil_stream_open(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0));
-	if (!output)
-		return -errno;
+	log_open(&output, STDOUT_FILENO);
+	log_open(&errors, STDERR_FILENO);
 	/* In order: every command has been started when the first signal is taken. */
 	for (int i = 0; i < count; i++)
 		coil_group_create_task(&group, run_command, &commands[i]);
@@ -168,22 +162,28 @@ static int run_all(void *arg)
 	err = coil_group_wait(&group);
 	coil_cancel(signaller);
 	coil_await(signaller);
-	closed = coil_stream_close(output);
-	return err ? err : closed;
+	log_close(&output);
+	err = err ? err : output.error ? output.error : output.len ? -EPIPE : 0;
+	if (err)
+		log_line(&errors, "logmux: %s", strerror(-err));
+	log_close(&errors);
+	return err != 0;
 }
 
 int main(int argc, char *argv[])
 {
+	static const char usage[] = "usage: logmux [-g SECONDS] COMMAND ...\n";
+	static const struct option names[] = { OPTION_HELP, {0} };
 	int err, option;
 
-	while ((option = getopt(argc, argv, "g:")) == 'g')
-		grace = strtol(optarg, NULL, 10) * COIL_SECOND;
-	count = argc - optind;
-	commands = calloc((size_t)count + 1, sizeof(*commands));
-	if (option != -1 || !count || !commands) {
-		fprintf(stderr, "usage: %s [-g SECONDS] COMMAND ...\n", argv[0]);
-		return 2;
+	while ((option = getopt_long(argc, argv, "g:", names, NULL)) != -1) {
+		if (option != 'g' || !options_seconds(optarg, &grace))
+			options_end(option == 'h', usage);
 	}
+	count = argc - optind;
+	commands = count ? calloc((size_t)count, sizeof(*commands)) : NULL;
+	if (!commands)
+		options_end(false, usage);
 	for (int i = 0; i < count; i++)
 		commands[i].script = argv[optind + i];
 	/* Before there is any thread: each then has them blocked. */
@@ -194,7 +194,7 @@ int main(int argc, char *argv[])
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	err = coil_run(run_all, NULL);
 	if (err < 0)
-		fprintf(stderr, "%s: %s\n", argv[0], strerror(-err));
+		fprintf(stderr, "logmux: %s\n", strerror(-err));
 	free(commands);
 	return err || failures;
 }

@@ -73,7 +73,7 @@ static int send_items(struct producer *self)
 		if (err)
 			return err;
 		if (lines)
-			printf("produced %llu\n", self->next);
+			say("produced %llu", self->next);
 		add_item(self);
 		if (!options.interval || self->next >= options.items)
 			continue;

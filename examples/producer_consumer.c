@@ -13,6 +13,7 @@
  * producer.c and consumer.c are the two sides; here are options, bar, summary.
  */
 #include "producer_consumer.h"
+#include "log.h"
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
@@ -49,9 +50,9 @@ static const char help[] =
 "\n"
 "A producer whose consumer disappears says which item is the first that was\n"
 "not acknowledged, and goes on from there with --from.  A consumer knows one\n"
-"that comes back, and drops what it had of it; a new consumer has nothing to\n"
-"drop, and counts from there.  SIGINT and SIGTERM stop either side, which\n"
-"then says how far it got.\n"
+"that comes back, and drops what it had of it, if fewer than 100 others are\n"
+"gone since; a new consumer has nothing to drop, and counts from there.\n"
+"SIGINT and SIGTERM stop either side, which then says how far it got.\n"
 "\n"
 "Status: 0 if each item was consumed once and in its producer's order, or if\n"
 "a signal came first and that is true of the items so far; 1 if it is not, or\n"
@@ -224,20 +225,50 @@ static void read_options(int argc, char *argv[])
  * The bar, and other words on stderr.
  */
 
+static struct log out, errors;
 static bool bar_shown;
+
+void say(const char *format, ...)
+{
+	char line[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	if (!out.writer)
+		puts(line);
+	/* What a cancel says here it also says at the next call. */
+	else if (!log_wait(&out, sizeof(line), COIL_SECOND))
+		log_line(&out, "%s", line);
+}
+
+static void __attribute__((format(printf, 1, 2))) put_bar(const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	log_bytes(&errors, text, strlen(text));
+}
 
 void complain(const char *format, ...)
 {
+	char line[512];
 	va_list args;
 
 	if (bar_shown)
-		fprintf(stderr, "\r\033[K");
+		put_bar("\r\033[K");
 	bar_shown = false;
-	fprintf(stderr, "%s: ", program_invocation_short_name);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	fputc('\n', stderr);
+	if (errors.writer)
+		log_line(&errors, "%s: %s", program_invocation_short_name, line);
+	else
+		fprintf(stderr, "%s: %s\n", program_invocation_short_name, line);
 }
 
 static unsigned long long count(void)
@@ -296,10 +327,10 @@ static void draw(double items_per_second)
 		width = room - 3;
 	/* Too narrow for a bar the line is words, and as many as there is room for. */
 	if (width > 0)
-		fprintf(stderr, "\r[%.*s%*s] %s\033[K", (int)(part * width),
+		put_bar("\r[%.*s%*s] %s\033[K", (int)(part * width),
 			blocks, width - (int)(part * width), "", words);
 	else
-		fprintf(stderr, "\r%.*s\033[K", columns() - 1, words);
+		put_bar("\r%.*s\033[K", columns() - 1, words);
 	bar_shown = true;
 }
 
@@ -317,7 +348,7 @@ static int show_progress(void *arg)
 	}
 	draw(average());
 	if (bar_shown)
-		fputc('\n', stderr);
+		put_bar("\n");
 	bar_shown = false;
 	return err;
 }
@@ -414,8 +445,10 @@ static int listen_at(void)
 	if (coil_local_address(fd, name, sizeof(name)) < 0)
 		snprintf(name, sizeof(name), "%s", options.address);
 	options.address = name;
-	if (!options.produces)
-		printf("listening on %s\nwaiting for a producer\n", name);
+	if (!options.produces) {
+		say("listening on %s", name);
+		say("waiting for a producer");
+	}
 	return fd;
 }
 
@@ -462,6 +495,8 @@ static int app(void *arg)
 	struct coil_task *bar;
 	int err;
 
+	log_open(&out, STDOUT_FILENO);
+	log_open(&errors, STDERR_FILENO);
 	if (options.quiet || !isatty(STDERR_FILENO)) {
 		err = run_sides();
 	} else {
@@ -471,6 +506,8 @@ static int app(void *arg)
 			coil_cancel(bar);
 		coil_await(bar);
 	}
+	log_close(&out);
+	log_close(&errors);
 	return coil_cancel_requested() ? -ECANCELED : err;
 }
 

@@ -70,7 +70,8 @@ int produce_all(void);
 /* consumer.c: the fd listens; returns when all has come.  A task's function. */
 int consume_all(void *listener);
 
-/* producer_consumer.c */
+/* producer_consumer.c: a line on stdout, whose reader is waited for a second; on stderr. */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int spend(int64_t *until, unsigned long long ns);
 

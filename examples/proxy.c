@@ -13,10 +13,10 @@
  *
  * asyncio: start_server(), open_connection(), TaskGroup, timeout().
  */
+#include "log.h"
+#include "options.h"
 #include <coil.h>
-#include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct pair {
@@ -26,6 +26,7 @@ struct pair {
 	int64_t active;		/* when something was passed on last */
 };
 
+static struct log out, errors;
 static const char *listen_address, *target_address;
 static int64_t connect_time = 5 * COIL_SECOND, idle_time = 300 * COIL_SECOND;
 
@@ -79,7 +80,7 @@ static void complain(const struct coil_stream *client, const char *what, int err
 	char peer[COIL_ADDRESS_SIZE] = "unix";
 
 	(void)!coil_peer_address(coil_stream_fd(client), peer, sizeof(peer));
-	fprintf(stderr, "proxy: %s: %s: %s\n", peer, what, strerror(-err));
+	log_line(&errors, "proxy: %s: %s: %s", peer, what, strerror(-err));
 }
 
 /* Cut off, if a side failed: it shall not take that for the end. */
@@ -116,41 +117,52 @@ static int run(void *arg)
 	server = coil_start_server(listen_address, serve, NULL, NULL);
 	if (!server) {
 		err = -errno;
-		fprintf(stderr, "proxy: cannot listen on %s: %s\n", listen_address,
-			strerror(-err));
+		log_line(&errors, "proxy: cannot listen on %s: %s", listen_address,
+			 strerror(-err));
 		return err;
 	}
 	for (size_t i = 0; coil_server_fd(server, i) >= 0; i++) {
 		if (coil_local_address(coil_server_fd(server, i), address,
 				       sizeof(address)) >= 0)
-			printf("listening on %s\n", address);
+			log_line(&out, "listening on %s", address);
 	}
 	err = coil_serve_forever(server);
 	coil_server_close(server, 0);
 	return err;
 }
 
-static bool read_options(int argc, char *argv[])
+static int run_logged(void *arg)
 {
+	int err;
+
+	log_open(&out, STDOUT_FILENO);
+	log_open(&errors, STDERR_FILENO);
+	err = run(arg);
+	log_close(&out);
+	log_close(&errors);
+	return err;
+}
+
+static void read_options(int argc, char *argv[])
+{
+	static const char usage[] =
+		"usage: proxy [--connect SECONDS] [--idle SECONDS] LISTEN TARGET\n";
 	static const struct option names[] = {
 		{ "connect", required_argument, NULL, 'c' },
-		{ "idle", required_argument, NULL, 'i' },
-		{ NULL, 0, NULL, 0 },
+		{ "idle", required_argument, NULL, 'i' }, OPTION_HELP, {0},
 	};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
-		int64_t seconds = option == '?' ? 0 : strtol(optarg, NULL, 10);
-
-		if (seconds < 1 || seconds > 1000000)
-			return false;
-		*(option == 'c' ? &connect_time : &idle_time) = seconds * COIL_SECOND;
+		if (option == 'h' || option == '?')
+			options_end(option == 'h', usage);
+		if (!options_seconds(optarg, option == 'c' ? &connect_time : &idle_time))
+			options_end(false, usage);
 	}
 	if (argc - optind != 2)
-		return false;
+		options_end(false, usage);
 	listen_address = argv[optind];
 	target_address = argv[optind + 1];
-	return true;
 }
 
 int main(int argc, char *argv[])
@@ -158,17 +170,12 @@ int main(int argc, char *argv[])
 	sigset_t signals;
 	int err;
 
-	if (!read_options(argc, argv)) {
-		fprintf(stderr, "usage: proxy [--connect SECONDS] [--idle SECONDS] "
-			"LISTEN TARGET\n");
-		return 2;
-	}
-	setlinebuf(stdout);
+	read_options(argc, argv);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
 	err = coil_run_with(&(struct coil_options){ .stop_signals = &signals },
-			    run, NULL);
+			    run_logged, NULL);
 	if (!err || err == -EINTR)
 		return 0;
 	fprintf(stderr, "proxy: %s\n", strerror(-err));

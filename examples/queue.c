@@ -18,6 +18,7 @@
  *
  * asyncio: asyncio.Queue().
  */
+#include "options.h"
 #include <coil.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,10 +77,11 @@ static int coroutine_data_communication(void *arg)
 	return err;
 }
 
-int main(void)
+int main(int argc, char *argv[])
 {
 	int err;
 
+	options_words(argc, argv, 0, 0, "usage: queue\n");
 	setlinebuf(stdout);
 	err = coil_run(coroutine_data_communication, NULL);
 	if (err < 0)

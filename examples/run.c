@@ -9,6 +9,7 @@
  *
  * asyncio: async def, await asyncio.sleep(2), asyncio.run().
  */
+#include "options.h"
 #include <coil.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,10 +26,11 @@ static int my_coroutine_test(void *arg)
 	return 0;
 }
 
-int main(void)
+int main(int argc, char *argv[])
 {
 	int err;
 
+	options_words(argc, argv, 0, 0, "usage: run\n");
 	setlinebuf(stdout);
 	err = coil_run(my_coroutine_test, NULL);
 	if (err < 0)

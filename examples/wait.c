@@ -11,6 +11,7 @@
  *
  * asyncio: done, pending = await asyncio.wait(tasks).
  */
+#include "options.h"
 #include <coil.h>
 #include <errno.h>
 #include <stdio.h>
@@ -48,10 +49,11 @@ static int wait_coroutine_task(void *arg)
 	return 0;
 }
 
-int main(void)
+int main(int argc, char *argv[])
 {
 	int err;
 
+	options_words(argc, argv, 0, 0, "usage: wait\n");
 	setlinebuf(stdout);
 	err = coil_run(wait_coroutine_task, NULL);
 	if (err < 0)

@@ -449,7 +449,8 @@ server_examples = \
 	%D%/examples_chat.sh \
 	%D%/examples_echo.sh \
 	%D%/examples_httpd.sh \
-	%D%/examples_proxy.sh
+	%D%/examples_proxy.sh \
+	%D%/examples_stalled.sh
 TESTS += $(server_examples)
 EXTRA_DIST += %D%/programs.sh $(server_examples)
 

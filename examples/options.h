@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EXAMPLES_OPTIONS_H
+#define EXAMPLES_OPTIONS_H
+
+/* What the command lines of these programs have in common. */
+
+#include <coil.h>
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define OPTION_HELP { "help", no_argument, NULL, 'h' }
+
+/* Ends the program: it was asked for help, or the command line makes no sense. */
+static inline void __attribute__((noreturn)) options_end(bool help, const char *usage)
+{
+	fputs(usage, help ? stdout : stderr);
+	exit(help ? 0 : 2);
+}
+
+/* For a program without other options: the index of the first of min to max words. */
+static inline int options_words(int argc, char *argv[], int min, int max, const char *usage)
+{
+	static const struct option names[] = { OPTION_HELP, {0} };
+	int option = getopt_long(argc, argv, "", names, NULL);
+
+	if (option != -1 || argc - optind < min || argc - optind > max)
+		options_end(option == 'h', usage);
+	return optind;
+}
+
+/* Reads whole seconds, 1 to 1000000, and nothing behind them. */
+static inline bool options_seconds(const char *text, int64_t *ns)
+{
+	char *end;
+	long seconds;
+
+	errno = 0;
+	seconds = strtol(text, &end, 10);
+	if (!isdigit((unsigned char)*text) || *end || errno || seconds < 1 || seconds > 1000000)
+		return false;
+	*ns = seconds * COIL_SECOND;
+	return true;
+}
+
+#endif
