@@ -2,6 +2,7 @@
 # The core: a new source or header is a line here, sorted.
 
 libcoil_all_la_SOURCES += \
+	%D%/affinity.c \
 	%D%/channel.c \
 	%D%/completed.c \
 	%D%/cxx.c \
@@ -35,6 +36,7 @@ libcoil_all_la_SOURCES += \
 	%D%/var.c \
 	%D%/waitq.c \
 	%D%/workers.c \
+	%D%/affinity.h \
 	%D%/backend.h \
 	%D%/context.h \
 	%D%/cxx.h \

@@ -152,6 +152,9 @@ static inline int64_t coil__deadline(int64_t now, int64_t ns)
 	return __builtin_add_overflow(now, ns, &when) ? INT64_MAX : when;
 }
 
+/* -EINVAL if they make no sense. */
+int coil__options_check(const struct coil_options *options);
+
 int coil__loop_open(struct coil_loop **loop, const struct coil_options *options);
 void coil__loop_close(struct coil_loop *loop);
 void coil__loop_unref(struct coil_loop *loop);

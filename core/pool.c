@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/pool.h"
 #include "core/fork.h"
+#include "core/affinity.h"
 #include "core/perform.h"
 #include <errno.h>
 #include <pthread.h>
@@ -27,8 +28,6 @@ struct pool {
 	struct lane lanes[POOL_LANES];
 };
 
-__thread const cpu_set_t *coil__pool_cpus;
-
 /* Signals are for the program's own threads. */
 static int start_thread(pthread_t *thread, int state,
 			void *(*fn)(void *), void *arg)
@@ -40,8 +39,9 @@ static int start_thread(pthread_t *thread, int state,
 	if (err)
 		return -err;
 	pthread_attr_setdetachstate(&attr, state);
-	if (coil__pool_cpus)
-		pthread_attr_setaffinity_np(&attr, sizeof(*coil__pool_cpus), coil__pool_cpus);
+	/* Beside a loop that is pinned they would only get in its way. */
+	if (coil__unpinned)
+		pthread_attr_setaffinity_np(&attr, coil__unpinned->size, coil__unpinned->set);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &mask);
 	err = pthread_create(thread, &attr, fn, arg);

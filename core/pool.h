@@ -13,7 +13,6 @@
 
 #include "core/list.h"
 #include "core/loop.h"
-#include <sched.h>
 #include <stdbool.h>
 
 enum pool_lane {
@@ -47,9 +46,6 @@ int coil__pool_submit(struct coil_loop *loop, struct job *job);
 
 /* Takes it back: false if it has begun, then done will run. */
 bool coil__pool_remove(struct coil_loop *loop, struct job *job);
-
-/* Where the threads that this one starts may run; NULL: where it may itself. */
-extern __thread const cpu_set_t *coil__pool_cpus __attribute__((tls_model("initial-exec")));
 
 /* Ends the threads.  No job may be left. */
 void coil__pool_close(struct coil_loop *loop);

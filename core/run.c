@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <time.h>
 
-static int check(const struct coil_options *options)
+int coil__options_check(const struct coil_options *options)
 {
 	for (size_t i = 0; i < sizeof(options->reserved) / sizeof(*options->reserved); i++) {
 		if (options->reserved[i])
@@ -114,12 +114,13 @@ int coil_run_with(const struct coil_options *options, int (*fn)(void *arg), void
 		return -EBUSY;
 	if (!options)
 		options = &defaults;
-	err = fn ? check(options) : -EINVAL;
+	err = fn ? coil__options_check(options) : -EINVAL;
 	if (!err)
 		err = coil__loop_open(&loop, options);
 	if (err)
 		return err;
 	coil__current = &loop->root;
+	coil__stop_note(0);
 	raised_block(&saved);
 	coil__overflow_begin(&overflow);
 	coil__fork_register(loop);

@@ -6,9 +6,23 @@
 #include <errno.h>
 #include <unistd.h>
 
-static void read_next(struct stop *stop);
+static __thread int last_signal __attribute__((tls_model("initial-exec")));
 
-static void end_process(int number)
+int coil_stop_signal(void)
+{
+	return last_signal;
+}
+
+void coil__stop_note(int number)
+{
+	last_signal = number;
+}
+
+/*
+ * Process 1 of a pid namespace is immune to the default action, its own raise(2)
+ * included; and of some signals that action is to do nothing.
+ */
+void coil__stop_process(int number)
 {
 	sigset_t set;
 
@@ -17,17 +31,33 @@ static void end_process(int number)
 	sigaddset(&set, number);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	raise(number);
+	_exit(128 + number);
 }
 
+int coil__stop_open(const sigset_t *signals)
+{
+	int fd = signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static void read_next(struct stop *stop);
+
+/*
+ * Signals that were pending at the same time are one: some who end a process send
+ * it SIGTERM and SIGHUP at once, and main has not been told of the first yet.
+ */
 static void arrived(struct op *op, int res, unsigned flags)
 {
 	struct stop *stop = container_of(op, struct stop, op);
+	int number = (int)stop->info[0].ssi_signo;
 
 	(void)flags;
-	if (res == (int)sizeof(stop->info)) {
+	if (res >= (int)sizeof(stop->info[0])) {
 		if (stop->seen++)
-			end_process((int)stop->info.ssi_signo);
-		stop->loop->stopped = (int)stop->info.ssi_signo;
+			coil__stop_process(number);
+		stop->loop->stopped = number;
+		coil__stop_note(number);
 		if (stop->loop->main)
 			coil_cancel(stop->loop->main);
 	}
@@ -39,7 +69,7 @@ static void read_next(struct stop *stop)
 {
 	stop->op = (struct op){ .complete = arrived, .background = true };
 	/* No offset: pread(2) of what cannot seek is an error. */
-	io_uring_prep_read(&stop->op.sqe, stop->fd, &stop->info, sizeof(stop->info),
+	io_uring_prep_read(&stop->op.sqe, stop->fd, stop->info, sizeof(stop->info),
 			   (uint64_t)-1);
 	if (coil__op_start(stop->loop, &stop->op))
 		stop->op.done = true;
@@ -54,11 +84,10 @@ int coil__stop_begin(struct stop *stop, struct coil_loop *loop, const sigset_t *
 	err = -pthread_sigmask(SIG_BLOCK, signals, &stop->mask);
 	if (err)
 		return err;
-	stop->fd = signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	stop->fd = coil__stop_open(signals);
 	if (stop->fd < 0) {
-		err = -errno;
 		pthread_sigmask(SIG_SETMASK, &stop->mask, NULL);
-		return err;
+		return stop->fd;
 	}
 	stop->loop = loop;
 	stop->signals = *signals;

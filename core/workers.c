@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: MIT */
+#include "core/affinity.h"
 #include "core/list.h"
 #include "core/loop.h"
-#include "core/pool.h"
+#include "core/stop.h"
 #include "core/task.h"
 #include <coil/run.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 /*
  * Loops side by side.  Each worker's main task tells where it runs before it calls
  * fn, so that whoever fails first can have the others cancelled.
+ *
+ * The thread that started them waits for stop signals meanwhile.  Any of the loops
+ * may end before the others, or be busy; that thread is neither.
  */
 
 struct workers {
@@ -20,8 +26,14 @@ struct workers {
 	void *arg;
 	unsigned n;
 	int error;			/* the first failure */
-	cpu_set_t allowed;		/* the processors we may use */
+	bool stopping;			/* the others were told */
+	int stopped;			/* by which of the stop signals */
+	struct coil_options options;	/* of each loop; without the signals */
+	sigset_t stop_signals;
+	struct affinity allowed;	/* the processors we may use */
 	struct worker *each;
+	unsigned left;			/* threads that have not ended */
+	int signals, ended;		/* signalfd; eventfd, of the last to end; or -1 */
 };
 
 struct worker {
@@ -40,20 +52,29 @@ unsigned coil_worker_index(void)
 	return worker_index;
 }
 
+static void stop_this(struct coil_loop *loop, const struct workers *workers)
+{
+	loop->stopped = workers->stopped;
+	coil_cancel(loop->main);
+}
+
 /* One that ended meanwhile has no main any more. */
 static void stop_loop(struct coil_loop *loop, struct remote *remote)
 {
-	(void)remote;
+	struct workers *workers = container_of(remote, struct worker, stop)->workers;
+
+	pthread_mutex_lock(&workers->lock);
 	if (!loop->ended)
-		coil_cancel(loop->main);
+		stop_this(loop, workers);
+	pthread_mutex_unlock(&workers->lock);
 }
 
-/* Only the first failure counts, and each request travels once.  With the lock held. */
-static void fail(struct workers *workers, int error)
+/* Each of them is told once.  With the lock held. */
+static void stop_all(struct workers *workers)
 {
-	if (workers->error)
+	if (workers->stopping)
 		return;
-	workers->error = error;
+	workers->stopping = true;
 	for (unsigned i = 0; i < workers->n; i++) {
 		struct worker *worker = &workers->each[i];
 
@@ -62,21 +83,32 @@ static void fail(struct workers *workers, int error)
 	}
 }
 
+/* Only the first failure counts.  With the lock held. */
+static void fail(struct workers *workers, int error)
+{
+	if (!workers->error)
+		workers->error = error;
+	stop_all(workers);
+}
+
 static int work(void *arg)
 {
 	struct worker *worker = arg;
 	struct workers *workers = worker->workers;
+	bool watched = workers->n > 1 || workers->signals >= 0;
 	int result;
 
 	pthread_mutex_lock(&workers->lock);
 	worker->loop = coil__loop;
-	if (workers->error)
-		coil_cancel(coil__loop->main);
+	if (workers->stopping)
+		stop_this(coil__loop, workers);
 	pthread_mutex_unlock(&workers->lock);
-	/* A loop that another worker may yet stop is not stuck. */
-	coil__loop->watched += workers->n > 1;
+	/* A loop that another worker, or a signal, may yet stop is not stuck. */
+	coil__loop->watched += watched;
+	if (workers->signals >= 0)
+		coil__loop->stop_signals = &workers->stop_signals;
 	result = workers->fn(workers->arg);
-	coil__loop->watched -= workers->n > 1;
+	coil__loop->watched -= watched;
 	pthread_mutex_lock(&workers->lock);
 	worker->loop = NULL;
 	pthread_mutex_unlock(&workers->lock);
@@ -87,88 +119,177 @@ static void *run_worker(void *arg)
 {
 	struct worker *worker = arg;
 	struct workers *workers = worker->workers;
-	cpu_set_t set;
 	int result;
 
-	if (worker->cpu >= 0) {
-		CPU_ZERO(&set);
-		CPU_SET(worker->cpu, &set);
-		pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
-		/* The threads beside the loop would only get in its way there. */
-		coil__pool_cpus = &workers->allowed;
-	}
+	if (worker->cpu >= 0)
+		coil__affinity_pin(&workers->allowed, worker->cpu);
 	worker_index = worker->index;
-	result = coil_run(work, worker);
+	result = coil_run_with(&workers->options, work, worker);
 	pthread_mutex_lock(&workers->lock);
 	if (result < 0)
 		fail(workers, result);
+	if (--workers->left == 0 && workers->ended >= 0)
+		eventfd_write(workers->ended, 1);
 	pthread_mutex_unlock(&workers->lock);
 	return NULL;
 }
 
-/* The nth of the processors we may use, -1 if there are fewer. */
-static int nth_cpu(const cpu_set_t *allowed, unsigned n)
+/*
+ * All are there before the first runs, who may be asked to stop the others.  They
+ * are pinned where there is one for each processor: then no choice of processors is
+ * made, which another program might make in the same way.
+ */
+static void prepare(struct workers *workers, bool pin)
 {
-	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-		if (CPU_ISSET(cpu, allowed) && !n--)
-			return cpu;
-	}
-	return -1;
-}
-
-/* All are there before the first runs, who may be asked to stop the others. */
-static void prepare(struct workers *workers)
-{
-	bool pin = workers->n <= (unsigned)CPU_COUNT(&workers->allowed);
-
 	for (unsigned i = 0; i < workers->n; i++) {
 		workers->each[i] = (struct worker){
 			.workers = workers, .index = i, .stop.run = stop_loop,
-			.cpu = pin ? nth_cpu(&workers->allowed, i) : -1,
+			.cpu = pin ? coil__affinity_nth(&workers->allowed, i) : -1,
 		};
 	}
 }
 
-static void run_all(struct workers *workers)
+static unsigned start_all(struct workers *workers)
 {
 	unsigned started = 0;
 	int err = 0;
 
+	/* The first may end before the last was started. */
+	workers->left = workers->n;
 	while (started < workers->n && !err) {
 		struct worker *worker = &workers->each[started];
 
 		err = pthread_create(&worker->thread, NULL, run_worker, worker);
 		started += !err;
 	}
-	if (err) {
-		pthread_mutex_lock(&workers->lock);
+	pthread_mutex_lock(&workers->lock);
+	if (err)
 		fail(workers, -err);
+	workers->left -= workers->n - started;
+	if (!workers->left && workers->ended >= 0)
+		eventfd_write(workers->ended, 1);
+	pthread_mutex_unlock(&workers->lock);
+	return started;
+}
+
+/* Until all threads have ended.  As in stop.c, what is pending together is one. */
+static void wait_for_signals(struct workers *workers)
+{
+	struct signalfd_siginfo info[STOP_SIGNALS];
+	struct pollfd fds[] = {
+		{ .fd = workers->ended, .events = POLLIN },
+		{ .fd = workers->signals, .events = POLLIN },
+	};
+
+	while (!fds[0].revents) {
+		if (poll(fds, 2, -1) < 0 ||
+		    read(workers->signals, info, sizeof(info)) < (ssize_t)sizeof(*info))
+			continue;
+		if (workers->stopped)
+			coil__stop_process((int)info->ssi_signo);
+		coil__stop_note((int)info->ssi_signo);
+		pthread_mutex_lock(&workers->lock);
+		workers->stopped = (int)info->ssi_signo;
+		stop_all(workers);
 		pthread_mutex_unlock(&workers->lock);
 	}
+}
+
+static void run_all(struct workers *workers)
+{
+	unsigned started = start_all(workers);
+
+	if (workers->signals >= 0)
+		wait_for_signals(workers);
 	for (unsigned i = 0; i < started; i++)
 		pthread_join(workers->each[i].thread, NULL);
 }
 
-int coil_run_workers(unsigned n, int (*fn)(void *arg), void *arg)
+/* The threads inherit the mask. */
+static int run_stoppable(struct workers *workers)
 {
-	struct workers workers = { .fn = fn, .arg = arg, .n = n };
-	cpu_set_t *allowed = &workers.allowed;
+	sigset_t mask;
 
-	if (!fn || n > 4096)
+	coil__stop_note(0);
+	workers->signals = workers->ended = -1;
+	if (!workers->options.stop_signals) {
+		run_all(workers);
+		return 0;
+	}
+	workers->stop_signals = *workers->options.stop_signals;
+	workers->options.stop_signals = NULL;
+	workers->signals = coil__stop_open(&workers->stop_signals);
+	if (workers->signals < 0)
+		return workers->signals;
+	workers->ended = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (workers->ended < 0) {
+		int err = -errno;
+
+		close(workers->signals);
+		return err;
+	}
+	pthread_sigmask(SIG_BLOCK, &workers->stop_signals, &mask);
+	run_all(workers);
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
+	close(workers->ended);
+	close(workers->signals);
+	return 0;
+}
+
+static int check(const struct coil_workers_options *options)
+{
+	for (size_t i = 0; i < sizeof(options->reserved) / sizeof(*options->reserved); i++) {
+		if (options->reserved[i])
+			return -EINVAL;
+	}
+	if (options->n > 4096)
 		return -EINVAL;
+	return coil__options_check(&options->loop);
+}
+
+static int run_workers(struct workers *workers, bool no_pin)
+{
+	unsigned cpus = (unsigned)CPU_COUNT_S(workers->allowed.size, workers->allowed.set);
+	int err;
+
+	if (!workers->n)
+		workers->n = cpus;
+	workers->each = calloc(workers->n, sizeof(*workers->each));
+	if (!workers->each)
+		return -ENOMEM;
+	pthread_mutex_init(&workers->lock, NULL);
+	prepare(workers, !no_pin && workers->n == cpus);
+	err = run_stoppable(workers);
+	pthread_mutex_destroy(&workers->lock);
+	free(workers->each);
+	return err ? err : workers->error;
+}
+
+int coil_run_workers_with(const struct coil_workers_options *options, int (*fn)(void *arg),
+			  void *arg)
+{
+	static const struct coil_workers_options defaults;
+	struct workers workers = { .fn = fn, .arg = arg };
+	int err;
+
+	if (!options)
+		options = &defaults;
+	err = fn ? check(options) : -EINVAL;
+	if (err)
+		return err;
 	if (coil__loop != &coil__nowhere)
 		return -EBUSY;
-	if (sched_getaffinity(0, sizeof(*allowed), allowed) || !CPU_COUNT(allowed))
-		CPU_SET(0, allowed);
-	if (!n)
-		workers.n = (unsigned)CPU_COUNT(allowed);
-	workers.each = calloc(workers.n, sizeof(*workers.each));
-	if (!workers.each)
-		return -ENOMEM;
-	pthread_mutex_init(&workers.lock, NULL);
-	prepare(&workers);
-	run_all(&workers);
-	pthread_mutex_destroy(&workers.lock);
-	free(workers.each);
-	return workers.error;
+	workers.n = options->n;
+	workers.options = options->loop;
+	err = coil__affinity_get(&workers.allowed);
+	if (err)
+		return err;
+	err = run_workers(&workers, options->no_pin);
+	coil__affinity_release(&workers.allowed);
+	return err;
+}
+
+int coil_run_workers(unsigned n, int (*fn)(void *arg), void *arg)
+{
+	return coil_run_workers_with(&(struct coil_workers_options){ .n = n }, fn, arg);
 }

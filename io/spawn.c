@@ -6,6 +6,7 @@
  */
 #include "io/process.h"
 #include "io/close.h"
+#include "core/affinity.h"
 #include "core/loop.h"
 #include "core/op.h"
 #include <errno.h>
@@ -189,7 +190,7 @@ static int set_attributes(const struct plan *plan, posix_spawnattr_t *attr)
 	return -posix_spawnattr_setflags(attr, flags);
 }
 
-static int start(const struct plan *plan, pid_t *pid, const char *const argv[])
+static int start_here(const struct plan *plan, pid_t *pid, const char *const argv[])
 {
 	char *const *env = plan->options->env;
 	posix_spawn_file_actions_t actions;
@@ -210,6 +211,24 @@ static int start(const struct plan *plan, pid_t *pid, const char *const argv[])
 		posix_spawnattr_destroy(&attr);
 	}
 	posix_spawn_file_actions_destroy(&actions);
+	return err;
+}
+
+/* A child inherits where its parent's thread may run, and of a worker that is little. */
+static int start(const struct plan *plan, pid_t *pid, const char *const argv[])
+{
+	struct affinity own;
+	int err;
+
+	if (!coil__unpinned)
+		return start_here(plan, pid, argv);
+	err = coil__affinity_get(&own);
+	if (err)
+		return err;
+	coil__affinity_set(coil__unpinned);
+	err = start_here(plan, pid, argv);
+	coil__affinity_set(&own);
+	coil__affinity_release(&own);
 	return err;
 }
 

@@ -32,7 +32,8 @@
 	PIN(coil_task_options, 56, 8)		\
 	PIN(coil_timeout, 56, 8)		\
 	PIN(coil_var, 8, 8)			\
-	PIN(coil_waitq, 24, 8)
+	PIN(coil_waitq, 24, 8)			\
+	PIN(coil_workers_options, 104, 8)
 
 #define PIN_SIZE(name, size, alignment)                      \
 	_Static_assert(sizeof(struct name) == (size),        \

@@ -4,6 +4,7 @@
 #include <coil/timeout.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -180,6 +181,82 @@ START_TEST(a_main_that_sleeps_until_it_is_stopped_is_not_stuck)
 }
 END_TEST
 
+/* Whoever ends a process may send it two at once: main was told of neither yet. */
+START_TEST(two_different_signals_at_once_are_one_and_so_is_the_same_twice)
+{
+	static const int pairs[][2] = { { SIGINT, SIGTERM }, { SIGTERM, SIGTERM } };
+	sigset_t set = set_of(SIGINT);
+
+	sigaddset(&set, SIGTERM);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
+		raise(pairs[i][1]);
+		raise(pairs[i][0]);
+		ck_assert_int_eq(run_stoppable(sleep_as_main, NULL), -EINTR);
+		ck_assert_int_eq(coil_stop_signal(), pairs[i][0]);
+		ck_assert_int_eq(pthread_sigmask(SIG_UNBLOCK, &set, NULL), 0);
+		ck_unblocked(SIGINT);
+		ck_unblocked(SIGTERM);
+	}
+}
+END_TEST
+
+static int tell_stop_signal(void *arg)
+{
+	ck_assert_int_eq(coil_stop_signal(), 0);
+	if (arg) {
+		raise(SIGTERM);
+		ck_assert_int_eq(coil_sleep(COIL_FOREVER), -ECANCELED);
+	}
+	return coil_stop_signal();
+}
+
+START_TEST(which_signal_stopped_the_run_can_be_asked_in_it_and_after_it)
+{
+	for (int stop = 0; stop < 2; stop++) {
+		int expected = stop ? SIGTERM : 0;
+
+		ck_assert_int_eq(run_stoppable(tell_stop_signal, stop ? &stop : NULL), expected);
+		ck_assert_int_eq(coil_stop_signal(), expected);
+	}
+	ck_assert_int_eq(coil_run(tell_stop_signal, NULL), 0);
+	ck_assert_int_eq(coil_stop_signal(), 0);
+}
+END_TEST
+
+/* Exits with what process 1 of a new namespace exits with, 77 if there is none. */
+static void run_as_process_1(void *arg)
+{
+	int status;
+	pid_t pid;
+
+	if (unshare(CLONE_NEWPID) && unshare(CLONE_NEWUSER | CLONE_NEWPID))
+		_exit(77);
+	pid = fork();
+	if (pid < 0)
+		_exit(77);
+	if (!pid) {
+		if (getpid() != 1)
+			_exit(77);
+		run_twice_stopped(arg);
+	}
+	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		_exit(99);
+	_exit(WEXITSTATUS(status));
+}
+
+START_TEST(run_006_a_second_signal_ends_process_1_too)
+{
+	char said[4096];
+	int status = in_child(run_as_process_1, (void *)do_not_stop, said, sizeof(said));
+
+	ck_assert_msg(WIFEXITED(status), "status %#x: %s", status, said);
+	if (WEXITSTATUS(status) == 77)
+		return;
+	ck_assert_msg(WEXITSTATUS(status) == 128 + SIGINT, "status %#x: %s", status, said);
+}
+END_TEST
+
 /*
  * SIGPIPE.
  */
@@ -239,6 +316,9 @@ Suite *suite(void)
 		       run_006_a_main_that_finishes_all_the_same_has_its_result);
 	tcase_add_test(tests, run_006_a_cancel_from_elsewhere_stays_ecanceled);
 	tcase_add_test(tests, run_006_a_second_signal_ends_the_process);
+	tcase_add_test(tests, run_006_a_second_signal_ends_process_1_too);
+	tcase_add_test(tests, two_different_signals_at_once_are_one_and_so_is_the_same_twice);
+	tcase_add_test(tests, which_signal_stopped_the_run_can_be_asked_in_it_and_after_it);
 	tcase_add_test(tests,
 		       a_signal_that_was_pending_before_the_run_stops_it);
 	tcase_add_test(tests,

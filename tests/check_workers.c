@@ -4,6 +4,8 @@
  */
 #include "tests/threads.h"
 #include "core/loop.h"
+#include <coil/process.h>
+#include <coil/signal.h>
 #include <coil/thread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -112,12 +114,24 @@ static int tell_pin(void *arg)
 	return err ? err : coil_to_thread_abandonable(count_in_thread, NULL, NULL);
 }
 
-START_TEST(workers_have_a_processor_each_if_there_are_enough_and_their_threads_all)
+/* Of a large machine a few are enough. */
+static int few_processors(void)
 {
-	int n = processors(&all);
+	int n = 0;
 
-	if (n > MANY)
-		n = MANY;
+	processors(&all);
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (CPU_ISSET(cpu, &all) && ++n > MANY)
+			CPU_CLR(cpu, &all);
+	}
+	ck_assert_int_eq(sched_setaffinity(0, sizeof(all), &all), 0);
+	return processors(&all);
+}
+
+START_TEST(one_worker_a_processor_has_that_and_its_threads_have_all)
+{
+	int n = few_processors();
+
 	ck_assert_int_eq(coil_run_workers((unsigned)n, tell_pin, NULL), 0);
 	for (int i = 0; i < n; i++) {
 		ck_assert_int_eq(CPU_COUNT(&pins[i]), 1);
@@ -125,6 +139,28 @@ START_TEST(workers_have_a_processor_each_if_there_are_enough_and_their_threads_a
 		for (int j = 0; j < i; j++)
 			ck_assert_int_ne(first_cpu(&pins[i]), first_cpu(&pins[j]));
 	}
+}
+END_TEST
+
+static int spawn_and_look(void *arg)
+{
+	const char *const argv[] = { "cat", NULL };
+	const struct coil_process_options options = { .in = COIL_PIPE };
+	struct coil_process process;
+	cpu_set_t before, set;
+
+	processors(&before);
+	ck_assert_int_eq(coil_process_spawn(&process, argv, &options), 0);
+	ck_assert_int_eq(sched_getaffinity(process.pid, sizeof(set), &set), 0);
+	ck_assert(CPU_EQUAL(&set, &all));
+	processors(&set);
+	ck_assert(CPU_EQUAL(&set, &before));
+	return coil_process_close(&process);
+}
+
+START_TEST(children_of_a_pinned_worker_may_run_where_the_process_may)
+{
+	ck_assert_int_eq(coil_run_workers((unsigned)few_processors(), spawn_and_look, NULL), 0);
 }
 END_TEST
 
@@ -140,6 +176,155 @@ START_TEST(more_workers_than_processors_may_all_run_anywhere)
 	unsigned n = (unsigned)processors(&all) + 1;
 
 	ck_assert_int_eq(coil_run_workers(n, tell_no_pin, NULL), 0);
+}
+END_TEST
+
+/* Any choice of some of them would be another program's choice as well. */
+START_TEST(fewer_workers_than_processors_may_all_run_anywhere)
+{
+	unsigned n = (unsigned)few_processors();
+
+	if (n > 1)
+		ck_assert_int_eq(coil_run_workers(n - 1, tell_no_pin, NULL), 0);
+}
+END_TEST
+
+START_TEST(no_pin_binds_nobody)
+{
+	const struct coil_workers_options options = { .no_pin = true };
+
+	few_processors();
+	ck_assert_int_eq(coil_run_workers_with(&options, tell_no_pin, NULL), 0);
+}
+END_TEST
+
+static bool large_machine;
+
+int __real_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set);
+int __wrap_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set);
+
+/* A kernel for 4096 processors, of which we may use three. */
+int __wrap_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
+{
+	if (!large_machine)
+		return __real_sched_getaffinity(pid, size, set);
+	if (size < 4096 / 8) {
+		errno = EINVAL;
+		return -1;
+	}
+	CPU_ZERO_S(size, set);
+	CPU_SET_S(1, size, set);
+	CPU_SET_S(1500, size, set);
+	CPU_SET_S(4095, size, set);
+	return 0;
+}
+
+START_TEST(a_machine_may_have_more_than_1024_processors)
+{
+	large_machine = true;
+	ck_assert_int_eq(coil_run_workers(0, be_counted, NULL), 0);
+	ck_assert_int_eq(seen.entered, 3);
+}
+END_TEST
+
+/*
+ * Options of the loops, and stop signals.
+ */
+
+static int tell_options(void *arg)
+{
+	const struct coil_workers_options *options = arg;
+
+	return strcmp(coil_backend_name(), options->loop.backend) ? -EPROTO : 0;
+}
+
+START_TEST(each_loop_has_the_options)
+{
+	struct coil_workers_options options = { .n = 2, .loop.backend = "epoll" };
+
+	ck_assert_int_eq(coil_run_workers_with(&options, tell_options, &options), 0);
+	options.loop.stack_size = 1;
+	ck_assert_int_eq(coil_run_workers_with(&options, be_counted, NULL), -EINVAL);
+	options.loop.stack_size = 0;
+	options.reserved[3] = 1;
+	ck_assert_int_eq(coil_run_workers_with(&options, be_counted, NULL), -EINVAL);
+	ck_assert_int_eq(coil_run_workers_with(NULL, be_counted, NULL), 0);
+}
+END_TEST
+
+static sigset_t stop_set;
+
+static int run_stoppable(int (*fn)(void *arg), void *arg)
+{
+	const struct coil_workers_options options = {
+		.n = MANY, .loop.stop_signals = &stop_set,
+	};
+
+	sigemptyset(&stop_set);
+	sigaddset(&stop_set, SIGTERM);
+	sigaddset(&stop_set, SIGUSR1);
+	return coil_run_workers_with(&options, fn, arg);
+}
+
+/* The first may have ended when the signal comes, and others not be there yet. */
+static int be_stopped(void *arg)
+{
+	unsigned me = coil_worker_index();
+	sigset_t set = stop_set;
+
+	ck_assert_int_eq(coil_signal_wait(&set, NULL), -EBUSY);
+	seen.entered++;
+	if (me == 0)
+		return 0;
+	if (me == 1)
+		kill(getpid(), SIGTERM);
+	seen.result[me] = coil_sleep(COIL_FOREVER);
+	seen.left++;
+	return seen.result[me];
+}
+
+START_TEST(a_stop_signal_cancels_all_mains_and_is_eintr)
+{
+	sigset_t mask;
+
+	ck_assert_int_eq(run_stoppable(be_stopped, NULL), -EINTR);
+	ck_assert_int_eq(coil_stop_signal(), SIGTERM);
+	ck_assert_int_eq(seen.left, MANY - 1);
+	for (int i = 1; i < MANY; i++)
+		ck_assert_int_eq(seen.result[i], -ECANCELED);
+	ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, NULL, &mask), 0);
+	ck_assert_int_eq(sigismember(&mask, SIGTERM), 0);
+	seen.entered = 0;
+	ck_assert_int_eq(run_stoppable(be_counted, NULL), 0);
+	ck_assert_int_eq(coil_stop_signal(), 0);
+}
+END_TEST
+
+/* Also where every loop is busy. */
+static int do_not_stop(void *arg)
+{
+	if (++seen.entered == 1)
+		kill(getpid(), SIGTERM);
+	coil_sleep(COIL_FOREVER);
+	if (++seen.left == MANY)
+		kill(getpid(), SIGUSR1);
+	for (;;)
+		usleep(1000);
+	return 0;
+}
+
+static void run_twice_stopped(void *arg)
+{
+	_exit(run_stoppable(do_not_stop, arg) ? 1 : 0);
+}
+
+START_TEST(a_second_stop_signal_ends_the_process)
+{
+	char said[4096];
+	int status = in_child(run_twice_stopped, NULL, said, sizeof(said));
+
+	ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGUSR1, "status %#x: %s",
+		      status, said);
 }
 END_TEST
 
@@ -399,8 +584,14 @@ Suite *suite(void)
 	tests = tcase_create("workers");
 	tcase_add_test(tests, every_worker_has_a_thread_a_loop_and_an_index_of_its_own);
 	tcase_add_test(tests, without_a_number_there_is_one_a_processor);
-	tcase_add_test(tests,
-		workers_have_a_processor_each_if_there_are_enough_and_their_threads_all);
+	tcase_add_test(tests, one_worker_a_processor_has_that_and_its_threads_have_all);
+	tcase_add_test(tests, children_of_a_pinned_worker_may_run_where_the_process_may);
+	tcase_add_test(tests, fewer_workers_than_processors_may_all_run_anywhere);
+	tcase_add_test(tests, no_pin_binds_nobody);
+	tcase_add_test(tests, a_machine_may_have_more_than_1024_processors);
+	tcase_add_test(tests, each_loop_has_the_options);
+	tcase_add_test(tests, a_stop_signal_cancels_all_mains_and_is_eintr);
+	tcase_add_test(tests, a_second_stop_signal_ends_the_process);
 	tcase_add_test(tests, more_workers_than_processors_may_all_run_anywhere);
 	tcase_add_test(tests, the_first_failure_cancels_the_others_and_is_returned);
 	tcase_add_test(tests, those_that_begin_after_the_failure_are_cancelled_too);

@@ -300,7 +300,7 @@ tests_check_wait_LDFLAGS = $(suite_ldflags)
 tests_check_waitq_LDADD = $(suite_libs)
 tests_check_waitq_LDFLAGS = $(suite_ldflags)
 tests_check_workers_LDADD = $(suite_libs)
-tests_check_workers_LDFLAGS = $(suite_ldflags)
+tests_check_workers_LDFLAGS = $(suite_ldflags) -Wl,--wrap=sched_getaffinity
 
 # Suites that ThreadSanitizer should see: threads, wake-ups and switches.
 TSAN_SUITES = \

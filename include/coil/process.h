@@ -68,7 +68,7 @@ struct coil_process_options {
  * and nothing was left behind: -EINVAL (NULL, an empty argv, options that make
  * no sense), -EBADF (such an fd is not open), -ENOENT, -EACCES, -ENOEXEC and
  * what else execve(2) and chdir(2) have, -EMFILE, -ENFILE, -ENOMEM, -EAGAIN (too
- * many processes), -ENOSYS (no pidfds here).
+ * many processes), -ENOSYS (no pidfd_open(2): an old kernel, or a filter).
  */
 COIL_MUST_CHECK int coil_process_spawn(struct coil_process *process,
 				       const char *const argv[],

@@ -27,7 +27,8 @@ struct coil_options {
 	size_t stack_size;		/* bytes of a task's stack; 0: 64 KiB */
 	unsigned entries;		/* of the submission ring; 0: 256 */
 	unsigned flags;			/* must be 0 */
-	const sigset_t *stop_signals;	/* the first cancels main, the second ends the process */
+	const sigset_t *stop_signals;	/* the first cancels main, the second ends the process,
+					   by exit status 128 + number where it is process 1 */
 	bool restrict_ring;		/* the ring refuses what coil does not use: coil_run(3) */
 	uint64_t reserved[3];
 };
@@ -44,6 +45,12 @@ struct coil_options {
  */
 int coil_run(int (*fn)(void *arg), void *arg);
 int coil_run_with(const struct coil_options *options, int (*fn)(void *arg), void *arg);
+
+/*
+ * Returns the stop signal that came first in the calling thread's run: the present
+ * one, off a loop the last one, coil_run_workers_with() included.  0: none came.
+ */
+int coil_stop_signal(void);
 
 /*
  * The engine that serves the calling thread's loop, "uring" or "epoll", and
@@ -87,13 +94,32 @@ int coil_call_soon_threadsafe(struct coil_loop *loop, void (*fn)(void *arg), voi
 int coil_run_coroutine_threadsafe(struct coil_loop *loop, int (*fn)(void *arg), void *arg,
 				  int64_t ns);
 
+/* Zero is the default of each; reserved must be zero. */
+struct coil_workers_options {
+	unsigned n;			/* at most 4096; 0: one a processor */
+	bool no_pin;			/* none is bound to a processor */
+	struct coil_options loop;	/* of each; stop_signals: see below */
+	uint64_t reserved[4];
+};
+
 /*
- * Runs fn(arg) as the main task of n loops in n threads (0: one a processor),
- * pinned if there are processors enough.  The first failure, a negative result,
- * cancels the others' mains.  Returns when all have ended: the first failure or 0;
- * -EINVAL, -ENOMEM, -EBUSY on a thread with a loop, -EAGAIN if a thread could not
- * be made (those made are cancelled).  None of several is stuck while its main runs.
+ * Runs fn(arg) as the main task of n loops in n threads.  If there is one for each
+ * processor that the process may use, each is bound to one of them; threads that
+ * its loop starts, and children of coil_process_spawn(), may run on all of them.
+ * The first of loop.stop_signals cancels all mains, the second ends the process.
+ * The first failure, a negative result, cancels the others' mains.
+ *
+ * Blocks until all have ended.  Returns the first failure or 0; -EINTR if a stop
+ * signal came and a main then returned -ECANCELED; -EINVAL (fn is NULL, or an
+ * option makes no sense), -ENOMEM, -EMFILE, -ENFILE, -EBUSY on a thread with a
+ * loop, -EAGAIN if a thread could not be made (those made are cancelled).  With
+ * several, or with stop_signals, no loop takes itself for deadlocked while its main
+ * runs.
  */
+int coil_run_workers_with(const struct coil_workers_options *options, int (*fn)(void *arg),
+			  void *arg);
+
+/* The same with n loops and all other options zero. */
 int coil_run_workers(unsigned n, int (*fn)(void *arg), void *arg);
 
 /* Which of them this is, from 0 on; 0 elsewhere. */
