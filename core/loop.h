@@ -84,6 +84,7 @@ struct coil_loop {
 	struct pool *pool;
 	struct list chores;
 	void *spare;			/* a block of memory that streams pass on */
+	unsigned lookups;		/* of names at a time in the process; 0: 16 */
 
 	void (*error_handler)(const struct coil_task *, int, void *);
 	void *error_arg;

@@ -11,6 +11,7 @@
 enum {
 	THREADS = 32,		/* of a lane of a loop's pool */
 	DETACHED = 16,		/* detached jobs of a kind that run at a time */
+	ABANDONED = 240,	/* ... and so many more that nobody waits for */
 };
 
 struct lane {
@@ -312,7 +313,8 @@ bool coil__pool_cancel(struct coil_loop *loop, struct op *op)
 
 static struct kind {
 	struct list queue;
-	size_t running;
+	size_t running;		/* with a loop that waits for them */
+	size_t abandoned;	/* running as well */
 } kinds[DETACHED_KINDS];
 
 /* The child of a fork has none of the threads. */
@@ -344,23 +346,99 @@ static bool send_back(struct detached *job)
 	return true;
 }
 
+/*
+ * All below with the lock held.
+ */
+
+static void *run_detached(void *arg);
+
+static bool has_room(const struct kind *kind, const struct detached *job)
+{
+	size_t limit = job->limit ? job->limit : DETACHED;
+
+	return kind->running < limit && kind->running + kind->abandoned < limit + ABANDONED;
+}
+
+/* 0, or an errno where no thread could be started and none will have time. */
+static int begin_detached(struct detached *job)
+{
+	struct kind *kind = &kinds[job->kind];
+	pthread_t thread;
+	int err = -EAGAIN;
+
+	job->state = DETACHED_RUNNING;
+	if (has_room(kind, job))
+		err = start_thread(&thread, PTHREAD_CREATE_DETACHED, run_detached, job);
+	if (!err) {
+		kind->running++;
+	} else if (kind->running || kind->abandoned) {
+		/* One of those that run will take it. */
+		job->state = DETACHED_QUEUED;
+		list_push(&kind->queue, &job->link);
+		err = 0;
+	}
+	return err;
+}
+
+/* The next for a thread that has time; it counts as running. */
+static struct detached *take_queued(struct kind *kind)
+{
+	struct detached *job;
+
+	if (!kind->queue.head)
+		return NULL;
+	job = container_of(kind->queue.head, struct detached, link);
+	if (!has_room(kind, job))
+		return NULL;
+	list_pop(&kind->queue);
+	job->state = DETACHED_RUNNING;
+	kind->running++;
+	return job;
+}
+
+/* Room came without a thread that has time. */
+static void begin_queued(struct kind *kind)
+{
+	struct detached *job = take_queued(kind);
+
+	if (!job)
+		return;
+	kind->running--;
+	begin_detached(job);
+}
+
+/* What this thread is to do after job; *sent: job is not ours any more. */
+static struct detached *after_detached(struct detached *job, bool *sent)
+{
+	struct kind *kind = &kinds[job->kind];
+
+	if (job->given_up)
+		kind->abandoned--;
+	else
+		kind->running--;
+	if (job->loop && job->then) {
+		*sent = true;
+		job->kind = job->then;
+		job->then = 0;
+		if (begin_detached(job)) {
+			kinds[job->kind].running++;
+			return job;
+		}
+	} else {
+		*sent = send_back(job);
+	}
+	return take_queued(kind);
+}
+
 static void *run_detached(void *arg)
 {
 	struct detached *job = arg, *next;
-	struct kind *kind = &kinds[job->kind];
-	struct link *link;
 	bool sent;
 
 	do {
 		job->work(job);
 		coil__lock(LOCK_DETACHED);
-		sent = send_back(job);
-		link = list_pop(&kind->queue);
-		next = link ? container_of(link, struct detached, link) : NULL;
-		if (next)
-			next->state = DETACHED_RUNNING;
-		else
-			kind->running--;
+		next = after_detached(job, &sent);
 		coil__unlock(LOCK_DETACHED);
 		if (!sent)
 			job->release(job);
@@ -371,27 +449,12 @@ static void *run_detached(void *arg)
 
 int coil__pool_detached(struct coil_loop *loop, struct detached *job)
 {
-	struct kind *kind = &kinds[job->kind];
-	pthread_t thread;
-	int err = 0;
+	int err;
 
 	job->loop = loop;
 	job->remote.run = detached_done;
 	coil__lock(LOCK_DETACHED);
-	job->state = DETACHED_RUNNING;
-	if (kind->running < DETACHED)
-		err = start_thread(&thread, PTHREAD_CREATE_DETACHED,
-				   run_detached, job);
-	if (err || kind->running >= DETACHED) {
-		/* One of those that run will take it. */
-		if (kind->running) {
-			job->state = DETACHED_QUEUED;
-			list_push(&kind->queue, &job->link);
-			err = 0;
-		}
-	} else {
-		kind->running++;
-	}
+	err = begin_detached(job);
 	if (!err && loop)
 		loop->jobs++;
 	coil__unlock(LOCK_DETACHED);
@@ -400,16 +463,24 @@ int coil__pool_detached(struct coil_loop *loop, struct detached *job)
 
 void coil__pool_abandon(struct detached *job)
 {
+	struct kind *kind;
 	bool queued;
 
 	coil__lock(LOCK_DETACHED);
+	kind = &kinds[job->kind];
 	queued = job->state == DETACHED_QUEUED;
-	if (queued)
-		list_remove(&kinds[job->kind].queue, &job->link);
 	/* One that was sent is about to arrive, and is counted until then. */
 	if (job->state != DETACHED_SENT)
 		job->loop->jobs--;
 	job->loop = NULL;
+	if (queued) {
+		list_remove(&kind->queue, &job->link);
+	} else if (job->state == DETACHED_RUNNING) {
+		job->given_up = true;
+		kind->running--;
+		kind->abandoned++;
+		begin_queued(kind);
+	}
 	coil__unlock(LOCK_DETACHED);
 	if (queued)
 		job->release(job);

@@ -60,23 +60,33 @@ bool coil__pool_cancel(struct coil_loop *loop, struct op *op);
 /*
  * A job that can be abandoned, as nobody can say how long it takes.  Each has a
  * thread of its own, but only so many of a kind at a time in the process; the
- * others wait.
+ * others wait.  One that was abandoned and still runs does not count, unless there
+ * are hundreds of them.
  * Neither the loop, once it was abandoned, nor exit(3) waits for it.  It owns
  * what it works on: if it was abandoned release runs instead of done, on any
  * thread.
  */
-enum detached_kind { DETACHED_FUNCTIONS, DETACHED_NAMES, DETACHED_CLOSES, DETACHED_KINDS };
+enum detached_kind {
+	DETACHED_FUNCTIONS,
+	DETACHED_NAMES,		/* which servers have to answer */
+	DETACHED_HOSTS,		/* which a file of this machine answers */
+	DETACHED_CLOSES,	/* of files that may be slow to close */
+	DETACHED_KINDS,
+};
 
 struct detached {
 	enum detached_kind kind;
 	void (*work)(struct detached *job);
 	void (*done)(struct coil_loop *loop, struct detached *job);
 	void (*release)(struct detached *job);
+	unsigned limit;			/* of its kind at a time; 0: 16 */
+	enum detached_kind then;	/* set by work: it is to run again, as one of these */
 
 	/* The pool's. */
 	struct coil_loop *loop;		/* NULL: abandoned */
 	struct remote remote;
 	struct link link;
+	bool given_up;			/* abandoned while it ran, and counted so */
 	enum { DETACHED_QUEUED, DETACHED_RUNNING, DETACHED_SENT } state;
 };
 

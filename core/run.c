@@ -15,7 +15,7 @@ int coil__options_check(const struct coil_options *options)
 		if (options->reserved[i])
 			return -EINVAL;
 	}
-	if (options->flags || options->entries > 32768)
+	if (options->flags || options->entries > 32768 || options->lookups > 1024)
 		return -EINVAL;
 	if (options->stack_size && options->stack_size < COIL_STACK_LEAST)
 		return -EINVAL;
@@ -120,6 +120,7 @@ int coil_run_with(const struct coil_options *options, int (*fn)(void *arg), void
 	if (err)
 		return err;
 	coil__current = &loop->root;
+	loop->lookups = options->lookups;
 	coil__stop_note(0);
 	raised_block(&saved);
 	coil__overflow_begin(&overflow);

@@ -239,6 +239,7 @@ struct lookup {
 	struct answer *answer;
 	struct addrinfo hints;
 	struct addrinfo *found;
+	bool local;		/* no server is asked */
 	int result;
 	int error;		/* errno, of EAI_SYSTEM */
 	const char *node;
@@ -262,10 +263,16 @@ static int said(int result, int error)
 	return result == EAI_MEMORY ? -ENOMEM : -result;
 }
 
+/* A name of this machine's file does not wait behind names that servers know. */
 static void look_up(struct detached *job)
 {
 	struct lookup *lookup = container_of(job, struct lookup, job);
 
+	if (job->kind == DETACHED_HOSTS && !lookup->local &&
+	    !coil__hosts_have(lookup->node)) {
+		job->then = DETACHED_NAMES;
+		return;
+	}
 	lookup->result = getaddrinfo(lookup->node, lookup->service,
 				     &lookup->hints, &lookup->found);
 	lookup->error = errno;
@@ -315,7 +322,9 @@ static struct lookup *new_lookup(const char *node, const char *service,
 	lookup = calloc(1, sizeof(*lookup) + node_size + service_size);
 	if (!lookup)
 		return NULL;
-	lookup->job.kind = DETACHED_NAMES;
+	lookup->job.kind = DETACHED_HOSTS;
+	lookup->job.limit = coil__loop->lookups;
+	lookup->local = !node || coil__is_numeric(node) || hints->ai_flags & AI_NUMERICHOST;
 	lookup->job.work = look_up;
 	lookup->job.done = answer;
 	lookup->job.release = release;
@@ -353,7 +362,6 @@ int coil_getaddrinfo(const char *node, const char *service,
 		     const struct addrinfo *hints, struct addrinfo **ret)
 {
 	struct addrinfo own = { .ai_flags = AI_V4MAPPED | AI_ADDRCONFIG };
-	struct addrinfo numeric;
 	int result = coil__enter();
 
 	if (result)
@@ -367,12 +375,11 @@ int coil_getaddrinfo(const char *node, const char *service,
 			.ai_socktype = hints->ai_socktype,
 			.ai_protocol = hints->ai_protocol,
 		};
-	/* What is all numbers is not asked of anybody, and needs no thread. */
-	numeric = own;
-	numeric.ai_flags |= AI_NUMERICHOST | AI_NUMERICSERV;
-	result = getaddrinfo(node, service, &numeric, ret);
-	if (result != EAI_NONAME || own.ai_flags == numeric.ai_flags)
-		return said(result, errno);
+	if (!node && !service)
+		return -EAI_NONAME;
+	result = coil__numeric_addresses(node, service, &own, ret);
+	if (result != -EAGAIN)
+		return result;
 	return ask_thread(node, service, &own, ret);
 }
 

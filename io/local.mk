@@ -12,6 +12,7 @@ libcoil_all_la_SOURCES += \
 	%D%/listen.c \
 	%D%/listen_unix.c \
 	%D%/name.c \
+	%D%/numeric.c \
 	%D%/poll.c \
 	%D%/process.c \
 	%D%/server.c \

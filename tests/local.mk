@@ -35,6 +35,7 @@ suites = \
 	%D%/check_listen \
 	%D%/check_lock \
 	%D%/check_mass_cancel \
+	%D%/check_lookup \
 	%D%/check_name \
 	%D%/check_null \
 	%D%/check_odd \
@@ -168,6 +169,8 @@ tests_check_lock_LDFLAGS = $(suite_ldflags)
 tests_check_mass_cancel_LDADD = $(suite_libs)
 tests_check_mass_cancel_LDFLAGS = $(suite_ldflags) \
 	-Wl,--wrap=io_uring_submit_and_wait
+tests_check_lookup_LDADD = $(suite_libs)
+tests_check_lookup_LDFLAGS = $(suite_ldflags)
 tests_check_name_LDADD = $(suite_libs)
 tests_check_name_LDFLAGS = $(suite_ldflags)
 tests_check_null_LDADD = $(suite_libs)
@@ -316,6 +319,7 @@ TSAN_SUITES = \
 	%D%/check_event \
 	%D%/check_file \
 	%D%/check_lock \
+	%D%/check_lookup \
 	%D%/check_pool \
 	%D%/check_process_storm \
 	%D%/check_queue \

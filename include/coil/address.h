@@ -92,10 +92,12 @@ int coil_local_address(int fd, char *text, size_t size);
 int coil_peer_address(int fd, char *text, size_t size);
 
 /*
- * As getaddrinfo(3), run in a thread of its own unless node and service are
- * numeric.  0, and *ret is the caller's for freeaddrinfo(3); a negative errno;
- * or a positive n for which gai_strerror(-n) speaks.  Arguments are copied.
- * Parks; a request ends it at once, and what the thread still finds is freed.
+ * Looks up a name as getaddrinfo(3) does, in a thread of its own unless node and
+ * service are numeric.  Returns 0, and *ret is the caller's for freeaddrinfo(3); a
+ * negative errno; or a positive n, which gai_strerror(-n) explains.  Arguments are
+ * copied.  Parks; a cancellation ends it at once, and what the thread finds later is
+ * freed.  Of names that a server has to answer coil_options.lookups are looked up at
+ * a time; numbers and names of /etc/hosts wait for none of them.
  */
 COIL_MUST_CHECK int coil_getaddrinfo(const char *node, const char *service,
 				     const struct addrinfo *hints,

@@ -30,6 +30,7 @@ struct coil_options {
 	const sigset_t *stop_signals;	/* the first cancels main, the second ends the process,
 					   by exit status 128 + number where it is process 1 */
 	bool restrict_ring;		/* the ring refuses what coil does not use: coil_run(3) */
+	unsigned lookups;		/* of names, at a time in the process; 0: 16 */
 	uint64_t reserved[3];
 };
 
