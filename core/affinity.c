@@ -43,11 +43,6 @@ int coil__affinity_nth(const struct affinity *allowed, unsigned n)
 	return -1;
 }
 
-void coil__affinity_set(const struct affinity *allowed)
-{
-	pthread_setaffinity_np(pthread_self(), allowed->size, allowed->set);
-}
-
 /* A processor may have gone meanwhile: then the thread runs where it may. */
 void coil__affinity_pin(const struct affinity *allowed, int cpu)
 {

@@ -18,9 +18,6 @@ void coil__affinity_release(struct affinity *allowed);
 /* The nth processor of a set, -1 if it has fewer. */
 int coil__affinity_nth(const struct affinity *allowed, unsigned n);
 
-/* Has the calling thread run on those, or leaves it where it is if it may not. */
-void coil__affinity_set(const struct affinity *allowed);
-
 /* Has the calling thread run on one processor alone. */
 void coil__affinity_pin(const struct affinity *allowed, int cpu);
 

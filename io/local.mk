@@ -5,6 +5,8 @@ libcoil_all_la_SOURCES += \
 	%D%/address.c \
 	%D%/close.c \
 	%D%/close.h \
+	%D%/child.c \
+	%D%/child.h \
 	%D%/communicate.c \
 	%D%/datagram.c \
 	%D%/dial.c \

@@ -7,12 +7,12 @@
 #include "io/process.h"
 #include "io/close.h"
 #include "core/affinity.h"
+#include "io/child.h"
 #include "core/loop.h"
 #include "core/op.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,8 +20,6 @@
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
-
-extern char **environ;
 
 /* What the child's 0, 1 and 2 are to be. */
 struct plan {
@@ -65,6 +63,40 @@ static bool is_inherited(int fd)
 	return fcntl(fd, F_GETFD) == 0;
 }
 
+/* Of each number one, and none of those that in, out and err are for. */
+static int check_fds(const struct coil_process_options *options)
+{
+	if (options->fd_count > CHILD_FDS_MAX || (options->fd_count && !options->fds))
+		return -EINVAL;
+	for (unsigned i = 0; i < options->fd_count; i++) {
+		if (options->fds[i].number <= STDERR_FILENO)
+			return -EINVAL;
+		for (unsigned j = 0; j < i; j++) {
+			if (options->fds[j].number == options->fds[i].number)
+				return -EINVAL;
+		}
+		if (!is_open(options->fds[i].fd))
+			return -EBADF;
+	}
+	return 0;
+}
+
+static int check_more(const struct coil_process_options *options)
+{
+	if (options->pdeathsig < 0 || options->pdeathsig > SIGRTMAX)
+		return -EINVAL;
+	if ((options->rlimit_count && !options->rlimits) ||
+	    (options->group_count && !options->groups))
+		return -EINVAL;
+	for (unsigned i = 0; i < options->rlimit_count; i++) {
+		if (options->rlimits[i].soft > options->rlimits[i].hard)
+			return -EINVAL;
+	}
+	if (options->group_count && !options->uid && !options->gid)
+		return -EINVAL;
+	return check_fds(options);
+}
+
 static int check(struct coil_process *process, const char *const argv[],
 		 const struct coil_process_options *options)
 {
@@ -85,7 +117,7 @@ static int check(struct coil_process *process, const char *const argv[],
 	}
 	if (kind[2] == COIL_STDOUT && !kind[1] && !is_inherited(STDOUT_FILENO))
 		return -EBADF;
-	return 0;
+	return check_more(options);
 }
 
 static int make_pipe(struct plan *plan, int i)
@@ -150,86 +182,16 @@ static void forget(struct plan *plan, bool failed)
 	drop(&plan->spare);
 }
 
-static int add_actions(const struct plan *plan,
-		       posix_spawn_file_actions_t *actions)
-{
-	const char *cwd = plan->options->cwd;
-	int err = 0;
-
-	for (int i = 0; i < 3 && !err; i++) {
-		if (plan->kind[i] == COIL_NULL)
-			err = posix_spawn_file_actions_addopen(
-				actions, i, "/dev/null", O_RDWR, 0);
-		else if (plan->kind[i] == COIL_STDOUT)
-			err = posix_spawn_file_actions_adddup2(
-				actions, STDOUT_FILENO, i);
-		else if (plan->source[i] >= 0)
-			/* Onto itself, too: that takes close-on-exec off. */
-			err = posix_spawn_file_actions_adddup2(
-				actions, plan->source[i], i);
-	}
-	if (!err && cwd)
-		err = posix_spawn_file_actions_addchdir_np(actions, cwd);
-	return -err;
-}
-
-static int set_attributes(const struct plan *plan, posix_spawnattr_t *attr)
-{
-	short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
-	sigset_t none, all;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_setsigmask(attr, &none);
-	posix_spawnattr_setsigdefault(attr, &all);
-	posix_spawnattr_setpgroup(attr, 0);
-	if (plan->options->new_session)
-		flags |= POSIX_SPAWN_SETSID;
-	else if (plan->options->new_group)
-		flags |= POSIX_SPAWN_SETPGROUP;
-	return -posix_spawnattr_setflags(attr, flags);
-}
-
-static int start_here(const struct plan *plan, pid_t *pid, const char *const argv[])
-{
-	char *const *env = plan->options->env;
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	int err = -posix_spawn_file_actions_init(&actions);
-
-	if (err)
-		return err;
-	err = -posix_spawnattr_init(&attr);
-	if (!err) {
-		err = add_actions(plan, &actions);
-		if (!err)
-			err = set_attributes(plan, &attr);
-		if (!err)
-			err = -posix_spawnp(pid, argv[0], &actions, &attr,
-					    (char *const *)argv,
-					    env ? env : environ);
-		posix_spawnattr_destroy(&attr);
-	}
-	posix_spawn_file_actions_destroy(&actions);
-	return err;
-}
-
 /* A child inherits where its parent's thread may run, and of a worker that is little. */
 static int start(const struct plan *plan, pid_t *pid, const char *const argv[])
 {
-	struct affinity own;
-	int err;
+	struct child child = {
+		.options = plan->options, .kind = plan->kind, .source = plan->source,
+		.argv = argv, .allowed = coil__unpinned,
+	};
 
-	if (!coil__unpinned)
-		return start_here(plan, pid, argv);
-	err = coil__affinity_get(&own);
-	if (err)
-		return err;
-	coil__affinity_set(coil__unpinned);
-	err = start_here(plan, pid, argv);
-	coil__affinity_set(&own);
-	coil__affinity_release(&own);
-	return err;
+	*pid = coil__child_start(&child);
+	return *pid < 0 ? *pid : 0;
 }
 
 /*

@@ -23,7 +23,9 @@
 	PIN(coil_lock, 32, 8)			\
 	PIN(coil_options, 64, 8)		\
 	PIN(coil_process, 48, 8)		\
-	PIN(coil_process_options, 64, 8)	\
+	PIN(coil_process_fd, 8, 4)		\
+	PIN(coil_process_options, 120, 8)	\
+	PIN(coil_process_rlimit, 24, 8)		\
 	PIN(coil_queue, 208, 8)			\
 	PIN(coil_rwlock, 40, 8)			\
 	PIN(coil_scope, 56, 8)			\

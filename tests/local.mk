@@ -49,6 +49,7 @@ suites = \
 	%D%/check_position \
 	%D%/check_process \
 	%D%/check_process_ends \
+	%D%/check_process_options \
 	%D%/check_process_storm \
 	%D%/check_queue \
 	%D%/check_queue_storm \
@@ -198,6 +199,8 @@ tests_check_process_LDADD = $(suite_libs)
 tests_check_process_LDFLAGS = $(suite_ldflags)
 tests_check_process_ends_LDADD = $(suite_libs)
 tests_check_process_ends_LDFLAGS = $(suite_ldflags)
+tests_check_process_options_LDADD = $(suite_libs)
+tests_check_process_options_LDFLAGS = $(suite_ldflags)
 tests_check_process_storm_LDADD = $(suite_libs)
 tests_check_process_storm_LDFLAGS = $(suite_ldflags)
 tests_check_queue_LDADD = $(suite_libs)

@@ -46,13 +46,34 @@ struct coil_process {
 	uint32_t reserved[3];
 };
 
-/* Zero is the default of each; reserved must be zero. */
+/* A limit of setrlimit(2): RLIMIT_CPU and so on; RLIM_INFINITY is none. */
+struct coil_process_rlimit {
+	int resource;
+	uint64_t soft, hard;
+};
+
+/* An fd of ours, and the child's number for it, 3 or above. */
+struct coil_process_fd {
+	int fd;
+	int number;
+};
+
+/* Zero is the default of each; reserved must be zero.  Pointers need last for the call. */
 struct coil_process_options {
 	int in, out, err;	/* see above; an fd stays the caller's */
 	bool new_group;		/* it leads a process group of its own */
 	bool new_session;	/* and a session, without a terminal */
 	const char *cwd;	/* where it starts; NULL: here */
 	char *const *env;	/* its environment; NULL: ours */
+	const struct coil_process_fd *fds;		/* more than in, out and err */
+	const struct coil_process_rlimit *rlimits;	/* NULL: our limits */
+	const uid_t *uid;	/* as whom it runs; NULL: as we do */
+	const gid_t *gid;
+	const gid_t *groups;	/* its supplementary groups, with uid or gid: else none */
+	unsigned fd_count;	/* at most 256 */
+	unsigned rlimit_count;
+	unsigned group_count;
+	int pdeathsig;		/* sent when the thread that started it ends; 0: none */
 	uint64_t reserved[4];
 };
 
@@ -67,7 +88,8 @@ struct coil_process_options {
  * 0, and process is filled in: it must be closed.  Otherwise process is none,
  * and nothing was left behind: -EINVAL (NULL, an empty argv, options that make
  * no sense), -EBADF (such an fd is not open), -ENOENT, -EACCES, -ENOEXEC and
- * what else execve(2) and chdir(2) have, -EMFILE, -ENFILE, -ENOMEM, -EAGAIN (too
+ * what else execve(2) and chdir(2) have, -EPERM (it may not have that user, group or
+ * limit), -EMFILE, -ENFILE, -ENOMEM, -EAGAIN (too
  * many processes), -ENOSYS (no pidfd_open(2): an old kernel, or a filter).
  */
 COIL_MUST_CHECK int coil_process_spawn(struct coil_process *process,
