@@ -270,13 +270,6 @@ bool coil__move_is(const struct op *op)
 	       code == IORING_OP_READV || code == IORING_OP_WRITEV;
 }
 
-static bool appends(const struct op *op)
-{
-	int flags = is_write(op) ? fcntl(op->sqe.fd, F_GETFL) : 0;
-
-	return flags >= 0 && flags & O_APPEND;
-}
-
 /* A move of no bytes asks no file system, but says what a pipe says to an offset. */
 static int check_offset(const struct op *op)
 {
@@ -293,7 +286,7 @@ int coil__move_check(const struct op *op)
 		return -EAGAIN;
 	if (op->sqe.off != UINT64_MAX)
 		return check_offset(op);
-	return moves_position(op) && !appends(op) ? -EAGAIN : 0;
+	return moves_position(op) ? -EAGAIN : 0;
 }
 
 /*
