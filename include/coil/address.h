@@ -9,7 +9,7 @@
  *	localhost:8080		localhost:http		a name, to be looked up
  *	:8080			every address of this host, IPv6 and IPv4
  *	unix:/run/x.sock	unix:@abstract		at most 107 bytes
- *	fd:3			a listening or bound socket that was inherited
+ *	fd:3			an inherited socket that listens or is bound
  *
  * Port and numbers are decimal and nothing may follow; what is not of one of
  * these forms is -EINVAL, a name or path that is too long -ENAMETOOLONG, an
@@ -42,14 +42,14 @@ struct coil_listen_options {
  * SO_REUSEADDR; port 0 is one that is free; ":8080" is one socket for both
  * families, or of IPv4 where there is no IPv6; "[::]:8080" is IPv6 alone.
  *
- * A socket file that no socket is bound to is replaced; a file of another kind, or
- * of a socket that lives, is left alone: -EADDRINUSE.  Of several callers that
- * start on one path at once, in any processes, one succeeds.  "PATH.lock" is there
- * while a stale file is replaced.
+ * For "unix:PATH" a stale file, a socket file to which no socket is bound, is
+ * replaced; "PATH.lock" exists meanwhile.  A file of another kind, or one to which a
+ * socket is bound, is left alone: -EADDRINUSE.  If several callers, also of several
+ * processes, start on one path at the same time, one succeeds.
  *
- * "fd:3" returns 3, made O_NONBLOCK and O_CLOEXEC; if it is bound and does not
- * listen yet it listens from now on.  -EINVAL if it is neither, -EBADF if it is not
- * open.
+ * "fd:3" returns 3, made O_NONBLOCK and O_CLOEXEC.  A socket that is bound and does
+ * not listen yet listens from now on.  -EINVAL if fd 3 is no stream socket that is
+ * bound or listens, -EBADF if it is not open.
  *
  * Never parks and works on every thread, but for a name, which parks while it
  * is looked up (see coil_dial()) and is bound to the first of its addresses
@@ -63,7 +63,7 @@ COIL_MUST_CHECK int coil_listen(const char *address,
  * an fd of the caller's.  Every address of a name is tried, IPv6 and IPv4 in
  * turn, each when the one before failed or has taken 250 ms (RFC 8305); the
  * first to connect wins, the others are closed before the call returns.  At most
- * 8 sockets are open at a time: the oldest attempt is given up for another.
+ * 8 sockets are open at a time: for a ninth attempt the oldest is given up.
  * ":8080" is this host; "fd:3" is -EINVAL.
  *
  * Parks.  -ECONNREFUSED and the other errors of connect(2), the last of them if
@@ -93,11 +93,11 @@ int coil_peer_address(int fd, char *text, size_t size);
 
 /*
  * Looks up a name as getaddrinfo(3) does, in a thread of its own unless node and
- * service are numeric.  Returns 0, and *ret is the caller's for freeaddrinfo(3); a
- * negative errno; or a positive n, which gai_strerror(-n) explains.  Arguments are
- * copied.  Parks; a cancellation ends it at once, and what the thread finds later is
- * freed.  Of names that a server has to answer coil_options.lookups are looked up at
- * a time; numbers and names of /etc/hosts wait for none of them.
+ * service are numeric.  The arguments are copied.  Returns 0, and *ret is the caller's
+ * for freeaddrinfo(3); a negative errno; or a positive n, which gai_strerror(-n)
+ * explains.  Parks; a cancel ends it at once, and what the thread finds later is freed.
+ * The process looks up coil_options.lookups names at a time that a server has to answer;
+ * more wait.  Numbers and names in /etc/hosts do not wait for them.
  */
 COIL_MUST_CHECK int coil_getaddrinfo(const char *node, const char *service,
 				     const struct addrinfo *hints,

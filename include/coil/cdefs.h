@@ -7,9 +7,9 @@
  */
 
 /*
- * For a result that the caller cannot go on without: an fd, a count that may be short, a
- * lock that may not be held.  Not for what programs call on their way out, to clean up
- * or to say goodbye, where there is nothing left to do about an error.
+ * Marks a function whose result the caller needs: an fd, a count that may be short, a
+ * lock that may not be held.  Functions for clean-up, such as a flush, are not marked:
+ * their callers have nothing left to do about an error.
  */
 #define COIL_MUST_CHECK __attribute__((warn_unused_result))
 #define COIL_PRINTF(at, first) __attribute__((__format__(__printf__, at, first)))

@@ -50,9 +50,10 @@ int coil_event_clear(struct coil_event *event);
 bool coil_event_is_set(const struct coil_event *event);
 
 /*
- * Makes a zeroed event a shared one (-EINVAL if it is not zeroed), on a new
- * eventfd or on one that exists (fd stays the caller's, and must stay open as
- * long as the event; -EINVAL if it is no eventfd).  0 or a negative errno.
+ * Make a zeroed event a shared one, on a new eventfd or on the one that fd is.  fd
+ * stays the caller's, must stay open as long as the event, and is not written to.
+ * Return 0; -EINVAL if the event is not zeroed or fd is no eventfd; -EBADF if fd is
+ * not open; or another negative errno.  Never park.
  */
 int coil_event_open(struct coil_event *event);
 int coil_event_from_fd(struct coil_event *event, int fd);

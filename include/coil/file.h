@@ -28,14 +28,15 @@ extern "C" {
 struct statx;
 
 /*
- * As read(2) and write(2), at the file's position: the count, which may be
- * short, 0 at the end, or a negative errno (-EPIPE for a pipe or socket that
- * nobody reads; SIGPIPE is not raised).  Users of one position never write to the
- * same place or read the same bytes, as with the system calls; the calls of one fd
- * have their turns in order.  A blocking fd stays as it is and stops only this
- * task, also where other processes read and write it.  A cancel does not end a
- * write to a blocking terminal of another user, which cannot be opened anew with
- * O_NONBLOCK, while its reader takes nothing.
+ * Read and write at the file's position, as read(2) and write(2) do.  Return the
+ * count, which may be short; 0 at the end; or a negative errno (-EPIPE for a pipe or
+ * socket without a reader; SIGPIPE is not raised).  Several tasks or processes that
+ * share a position never write to the same place or read the same bytes, as with the
+ * system calls.  Calls on one fd are served in their order.
+ *
+ * Park.  A blocking fd keeps its flags and stops only this task, also where other
+ * processes read and write it.  A cancel cannot end a write to another user's blocking
+ * terminal, which cannot be opened anew with O_NONBLOCK, while its reader takes nothing.
  */
 COIL_MUST_CHECK ssize_t coil_read(int fd, void *buf, size_t len);
 COIL_MUST_CHECK ssize_t coil_write(int fd, const void *buf, size_t len);
@@ -43,9 +44,10 @@ COIL_MUST_CHECK ssize_t coil_readv(int fd, const struct iovec *iov, int n);
 COIL_MUST_CHECK ssize_t coil_writev(int fd, const struct iovec *iov, int n);
 
 /*
- * Writes all of len, parking as often as it takes.  Returns len, or a negative errno;
- * then a part may have been written, and how much is not told.  -EIO where write(2)
- * says 0.  A cancel ends it between two writes.
+ * Writes all len bytes at the file's position.  Returns len, or a negative errno of
+ * coil_write(); then a part may have been written, and the count is not known.  -EIO if
+ * write(2) returns 0.  Parks as often as needed.  A cancel ends it as it ends
+ * coil_write().
  */
 COIL_MUST_CHECK ssize_t coil_write_all(int fd, const void *buf, size_t len);
 
@@ -60,16 +62,17 @@ COIL_MUST_CHECK ssize_t coil_pwrite(int fd, const void *buf, size_t len,
  * or at the file's position when offset is NULL.  Returns the count or a
  * negative errno; on an error too *offset, or the position, has moved by what
  * was sent.  -EINVAL for an in or out of another kind or a negative *offset:
- * then nothing was sent.  Calls at the position of one fd have their turns one
- * after the other.  Without copying, if out is a socket or pipe with O_NONBLOCK.
+ * then nothing was sent.  Calls at the position of one fd are served one after the
+ * other.  Nothing is copied if out is a socket or pipe with O_NONBLOCK.
  */
 COIL_MUST_CHECK ssize_t coil_sendfile(int out, int in, off_t *offset,
 				      size_t count);
 
 /*
- * As splice(2): moves up to len bytes between two fds of which one is a pipe;
- * parks until both ends are ready.  The count, 0 at the end of in or for a len of
- * 0, or a negative errno; -EAGAIN only with SPLICE_F_NONBLOCK.
+ * Moves up to len bytes between two fds of which one is a pipe, as splice(2) does;
+ * parks until both ends are ready.  Returns the count; 0 at the end of in or for a
+ * len of 0; or a negative errno: -EINVAL if neither is a pipe, -EAGAIN only with
+ * SPLICE_F_NONBLOCK.
  */
 COIL_MUST_CHECK ssize_t coil_splice(int in, off_t *in_offset, int out,
 				    off_t *out_offset, size_t len,

@@ -60,28 +60,32 @@ int coil_group_create_task_with(struct coil_group *group,
 				struct coil_task **handle);
 
 /*
- * Waits until every child has ended, whatever happens; a request that is pending
- * or arrives cancels them.  Returns the first failure, else the caller's own
- * reason, else 0; a child's -ECANCELED is no failure.  Only the owner may call
- * it (-EPERM).  The group is {0} again but for independent.  -EBUSY, and nothing has
- * changed, when a timeout that was begun after the first child is still open: it could
- * not end the wait.  End it first.
+ * Waits until every child has ended, whatever happens.  Returns the first failure;
+ * else -ECANCELED or -ETIMEDOUT if the caller was cancelled or a deadline expired;
+ * else 0.  A child's -ECANCELED is no failure.  The group is then {0} again but for
+ * independent.  -EPERM outside a task and if the caller is not the owner.  -EBUSY if
+ * a timeout that was begun after the first child is still open, as it could not end
+ * the wait: end it first; nothing has changed.
+ *
+ * Parks.  A cancel or an expiry, pending or new, cancels the children; the wait goes
+ * on until they have ended.
  */
 int coil_group_wait(struct coil_group *group);
 
 /*
- * Cancels every child, and the body.  A group that has no child yet remembers it:
- * coil_group_create_task returns -ECANCELED until coil_group_wait, which returns 0
- * and makes the group new.  Does nothing for NULL, off a loop, and for a group of
- * another loop: another thread uses coil_call_soon_threadsafe.  Never parks.
+ * Cancels every child, and the body.  A group that has no child yet remembers the
+ * cancel: coil_group_create_task() returns -ECANCELED until coil_group_wait(), which
+ * returns 0 and makes the group new.  Does nothing for NULL, off a loop, and for a
+ * group of another loop; another thread has the group's loop make the call, by
+ * coil_call_soon_threadsafe().  Never parks.
  */
 void coil_group_cancel(struct coil_group *group);
 
 /*
- * Asks first and cancels after the grace: from now on coil_group_ending() is true
- * in the children, and no more are started (-ECANCELED); after grace_ns nanoseconds
- * the group is cancelled.  At once if grace_ns <= 0, if memory is out, or if the
- * group has no child yet, which it remembers as it does a coil_group_cancel.
+ * Cancels the group after grace_ns nanoseconds.  From now on coil_group_ending() is
+ * true in the children, and no more are started (-ECANCELED).  Cancels at once, as
+ * coil_group_cancel() does, if grace_ns <= 0, if there is no memory, or if the group
+ * has no child yet.  Leaves a group alone that was cancelled before.  Never parks.
  */
 void coil_group_cancel_after(struct coil_group *group, int64_t grace_ns);
 
@@ -95,8 +99,8 @@ bool coil_group_ending(void);
 void coil_group_fail(struct coil_group *group, int error);
 
 /*
- * What the block macro is made of: cancels the children and waits for them.  Aborts
- * with a message where coil_group_wait() says -EBUSY.
+ * Cancels the children and waits for them; the block macro calls it.  Ends the
+ * process by abort(3), with a message, if coil_group_wait() returns -EBUSY.
  */
 void coil_group_leave(struct coil_group *group);
 

@@ -46,51 +46,53 @@ struct coil_process {
 	uint32_t reserved[3];
 };
 
-/* A limit of setrlimit(2): RLIMIT_CPU and so on; RLIM_INFINITY is none. */
+/* A limit of the child as of setrlimit(2): resource is RLIMIT_CPU or another;
+   RLIM_INFINITY is no limit. */
 struct coil_process_rlimit {
 	int resource;
 	uint64_t soft, hard;
 };
 
-/* An fd of ours, and the child's number for it, 3 or above. */
+/* fd stays the caller's; the child has it as number, which is 3 or above. */
 struct coil_process_fd {
 	int fd;
 	int number;
 };
 
-/* Zero is the default of each; reserved must be zero.  Pointers need last for the call. */
+/* Zero is the default of each; reserved must be zero.  No pointer is used after the call. */
 struct coil_process_options {
 	int in, out, err;	/* see above; an fd stays the caller's */
 	bool new_group;		/* it leads a process group of its own */
 	bool new_session;	/* and a session, without a terminal */
 	const char *cwd;	/* where it starts; NULL: here */
 	char *const *env;	/* its environment; NULL: ours */
-	const struct coil_process_fd *fds;		/* more than in, out and err */
-	const struct coil_process_rlimit *rlimits;	/* NULL: our limits */
-	const uid_t *uid;	/* as whom it runs; NULL: as we do */
-	const gid_t *gid;
-	const gid_t *groups;	/* its supplementary groups, with uid or gid: else none */
-	unsigned fd_count;	/* at most 256 */
+	const struct coil_process_fd *fds;		/* besides in, out and err */
+	const struct coil_process_rlimit *rlimits;	/* all other limits are ours */
+	const uid_t *uid;	/* its user; NULL: ours */
+	const gid_t *gid;	/* its group; NULL: ours */
+	const gid_t *groups;	/* its supplementary groups, if uid or gid is set; NULL: none */
+	unsigned fd_count;	/* at most 256; each number occurs once */
 	unsigned rlimit_count;
 	unsigned group_count;
-	int pdeathsig;		/* sent when the thread that started it ends; 0: none */
+	int pdeathsig;		/* signal for it when the thread that started it ends; 0: none */
 	uint64_t reserved[4];
 };
 
 /*
- * Starts argv[0], which is searched in PATH unless it has a slash, with the
- * arguments argv, of which the last is NULL.  options may be NULL.  The child has
- * an empty signal mask and default dispositions, of fds those three and others
- * that are not close-on-exec.  Our memory is not copied; the thread waits until
- * the child has begun its program, but no task parks, and no request is looked
- * at.  Works on every thread.
+ * Starts argv[0] with the arguments argv, of which the last is NULL.  argv[0] is
+ * searched in PATH unless it has a slash.  options may be NULL.  The child has an
+ * empty signal mask and default dispositions.  Its fds are in, out and err, those in
+ * options.fds, and those of ours that are not close-on-exec.
  *
- * 0, and process is filled in: it must be closed.  Otherwise process is none,
- * and nothing was left behind: -EINVAL (NULL, an empty argv, options that make
- * no sense), -EBADF (such an fd is not open), -ENOENT, -EACCES, -ENOEXEC and
- * what else execve(2) and chdir(2) have, -EPERM (it may not have that user, group or
- * limit), -EMFILE, -ENFILE, -ENOMEM, -EAGAIN (too
- * many processes), -ENOSYS (no pidfd_open(2): an old kernel, or a filter).
+ * Returns 0 and fills in process, which the caller must close.  On an error process
+ * is no child and nothing is left behind: -EINVAL (NULL, an empty argv, options that
+ * make no sense), -EBADF (an fd in options is not open), -EPERM (no permission for
+ * that user, group or limit), -EMFILE, -ENFILE, -ENOMEM, -EAGAIN (too many
+ * processes), -ENOSYS (no pidfd_open(2): an old kernel, or a filter); -ENOENT,
+ * -EACCES, -ENOEXEC and the other errors of execve(2) and chdir(2).
+ *
+ * Does not park, and no cancel refuses it.  Works on every thread; the thread waits
+ * until the child has begun its program.  Our memory is not copied.
  */
 COIL_MUST_CHECK int coil_process_spawn(struct coil_process *process,
 				       const char *const argv[],

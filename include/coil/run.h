@@ -27,10 +27,11 @@ struct coil_options {
 	size_t stack_size;		/* bytes of a task's stack; 0: 64 KiB */
 	unsigned entries;		/* of the submission ring; 0: 256 */
 	unsigned flags;			/* must be 0 */
-	const sigset_t *stop_signals;	/* the first cancels main, the second ends the process,
-					   by exit status 128 + number where it is process 1 */
+	const sigset_t *stop_signals;	/* the first cancels main, the second ends the process
+					   (process 1 with exit status 128 + its number) */
 	bool restrict_ring;		/* the ring refuses what coil does not use: coil_run(3) */
-	unsigned lookups;		/* of names, at a time in the process; 0: 16 */
+	unsigned lookups;		/* names looked up at a time in the process, at most
+					   1024; 0: 16.  See coil_getaddrinfo() */
 	uint64_t reserved[3];
 };
 
@@ -48,8 +49,10 @@ int coil_run(int (*fn)(void *arg), void *arg);
 int coil_run_with(const struct coil_options *options, int (*fn)(void *arg), void *arg);
 
 /*
- * Returns the stop signal that came first in the calling thread's run: the present
- * one, off a loop the last one, coil_run_workers_with() included.  0: none came.
+ * Returns the number of the stop signal that came first in the calling thread's run;
+ * 0 if none came.  On a loop that is the present run, off a loop the last one.  For
+ * coil_run_workers_with() only the thread that called it learns the signal; on the
+ * workers' loops it is 0.  Never parks.
  */
 int coil_stop_signal(void);
 
@@ -64,16 +67,17 @@ const char *coil_backend_reason(void);
 /*
  * Returns the time at which this pass of the loop began, in nanoseconds on the clock
  * of coil_now(); -EPERM off a loop.  Reads no clock.  All tasks that run in a pass
- * see the same time.  It is behind coil_now() by what has run since: for log lines
- * and rates, not for measuring what one task does.  Never parks.
+ * see the same time, which is earlier than coil_now().  It serves for log lines and
+ * rates, not for measuring what one task does.  Never parks.
  */
 int64_t coil_loop_now(void);
 
 /*
- * Returns the calling thread's loop, NULL if it has none.  From then on other threads
- * may call that loop, with or without a reference, so it is never taken for deadlocked.
- * A reference keeps the handle good, also when the loop has ended, for use by other
- * threads.  coil_loop_ref and coil_loop_unref accept NULL and work everywhere.
+ * coil_current_loop() returns the calling thread's loop, NULL if it has none.  From then
+ * on other threads may call that loop, so deadlocks of it are no longer detected.
+ * coil_loop_ref() takes a reference and returns it, coil_loop_unref() gives it back; both
+ * accept NULL and work on every thread.  A reference keeps the handle valid after the
+ * loop has ended.  None of them parks.
  */
 struct coil_loop *coil_current_loop(void);
 struct coil_loop *coil_loop_ref(struct coil_loop *loop);
@@ -97,30 +101,30 @@ int coil_run_coroutine_threadsafe(struct coil_loop *loop, int (*fn)(void *arg), 
 
 /* Zero is the default of each; reserved must be zero. */
 struct coil_workers_options {
-	unsigned n;			/* at most 4096; 0: one a processor */
-	bool no_pin;			/* none is bound to a processor */
-	struct coil_options loop;	/* of each; stop_signals: see below */
+	unsigned n;			/* loops, at most 4096; 0: one for each processor */
+	bool no_pin;			/* binds no thread to a processor */
+	struct coil_options loop;	/* of each loop; stop_signals: see below */
 	uint64_t reserved[4];
 };
 
 /*
- * Runs fn(arg) as the main task of n loops in n threads.  If there is one for each
- * processor that the process may use, each is bound to one of them; threads that
- * its loop starts, and children of coil_process_spawn(), may run on all of them.
- * The first of loop.stop_signals cancels all mains, the second ends the process.
- * The first failure, a negative result, cancels the others' mains.
+ * Runs fn(arg) as the main task of n loops in n threads.  options may be NULL.  If n is
+ * the number of processors that the process may use, each thread is bound to one of
+ * them; threads that its loop starts, and children of coil_process_spawn(), may run on
+ * all of them.  The first of loop.stop_signals cancels all main tasks, the second ends
+ * the process.  The first failure, a negative result, cancels the other main tasks.
+ * With several loops, or with stop_signals, deadlock detection is off while a loop's
+ * main task runs.
  *
- * Blocks until all have ended.  Returns the first failure or 0; -EINTR if a stop
- * signal came and a main then returned -ECANCELED; -EINVAL (fn is NULL, or an
- * option makes no sense), -ENOMEM, -EMFILE, -ENFILE, -EBUSY on a thread with a
- * loop, -EAGAIN if a thread could not be made (those made are cancelled).  With
- * several, or with stop_signals, no loop takes itself for deadlocked while its main
- * runs.
+ * Blocks until all have ended.  Returns the first failure or 0; -EINTR if a stop signal
+ * came and a main task then returned -ECANCELED; -EINVAL (fn is NULL, or an option makes
+ * no sense), -ENOMEM, -EMFILE, -ENFILE, -EBUSY on a thread with a loop, -EAGAIN if a
+ * thread could not be made (those made are cancelled).
  */
 int coil_run_workers_with(const struct coil_workers_options *options, int (*fn)(void *arg),
 			  void *arg);
 
-/* The same with n loops and all other options zero. */
+/* Does the same with n loops and all other options zero. */
 int coil_run_workers(unsigned n, int (*fn)(void *arg), void *arg);
 
 /* Which of them this is, from 0 on; 0 elsewhere. */

@@ -22,7 +22,7 @@ struct coil_scope {
 	struct coil_scope *outer;	/* towards the task */
 	struct coil_scope *inner;
 	struct coil_scope *due;		/* the next that fell due in this pass */
-	struct coil_scope *due_before;
+	struct coil_scope *due_before;	/* the one that fell due before it */
 	int64_t deadline;
 	uint32_t timer;			/* its place among the timers; 0: none */
 	uint32_t flags;

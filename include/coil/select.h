@@ -26,14 +26,14 @@ extern "C" {
 #endif
 
 enum coil_case_kind {
-	COIL_SELECT_KIND_NEVER,	/* zero */
+	COIL_SELECT_KIND_NEVER,	/* is 0 */
 	COIL_SELECT_KIND_GET,
 	COIL_SELECT_KIND_PUT,
 	COIL_SELECT_KIND_EVENT,
 	COIL_SELECT_KIND_TASK
 };
 
-/* Made by one of the macros, which are initialisers. */
+/* The macros below are initialisers of it. */
 struct coil_case {
 	enum coil_case_kind kind;
 	int result;			/* of the case that was performed */
@@ -44,7 +44,7 @@ struct coil_case {
 	const void *put;		/* ... and comes from */
 };
 
-/* Never comes; the same as {0}. */
+/* A case that is never performed; the same as {0}. */
 #define COIL_SELECT_NEVER { COIL_SELECT_KIND_NEVER, 0, NULL, NULL, NULL, NULL, NULL }
 
 /*

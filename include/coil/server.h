@@ -47,12 +47,12 @@ struct coil_server_options {
 	unsigned max_connections;	/* open at a time; 0: no bound */
 	struct coil_listen_options listen;
 	size_t stack_size;		/* of a handler's task; 0: the loop's */
-	int64_t flush_ns;		/* for what a handler left unsent; 0: 10 s */
-	int64_t idle_ns;		/* without a byte moved; 0: no bound */
+	int64_t flush_ns;		/* limit of the flush after a handler; 0: 10 s */
+	int64_t idle_ns;		/* limit without a byte moved; 0: none */
 	unsigned max_per_address;	/* connections of one address; 0: no bound */
 	int64_t keepalive_ns;		/* until a silent peer counts as gone; 0: never */
 	unsigned notsent_lowat;		/* TCP_NOTSENT_LOWAT, in bytes; 0: the system's */
-	int64_t close_ns;		/* for all of coil_server_close(); 0: no bound */
+	int64_t close_ns;		/* limit of coil_server_close() in all; 0: none */
 	uint64_t reserved[4];
 };
 
@@ -66,27 +66,29 @@ struct coil_server_options {
  * The stream is the server's: when the handler returns it is closed, flushed
  * first unless the result is negative or the task was cancelled.  A flush that is
  * not done after flush_ns is given up (COIL_FOREVER: never).  A handler may have
- * closed the stream itself.  A negative result but for -ECANCELED is told to the
+ * closed the stream itself.  A negative result other than -ECANCELED goes to the
  * error handler (coil_set_error_handler()), and spares the other connections; the
  * task's name, if the handler gave it none, names the server and the peer.
  *
- * idle_ns ends a connection that no byte was moved on for so long, in either
- * direction: none that the stream received or sent, and, of what TCP has still to
- * send, none that the peer took.  Progress counts, so a slow peer is served and one
- * that stands still is not.  From then on parking calls of the handler return
- * -ETIMEDOUT, as in a COIL_TIMEOUT; if it returns that it is no failure.
+ * idle_ns is how long a connection may be idle.  A connection is idle while its
+ * stream receives and sends no byte, and its TCP peer takes none of the bytes that
+ * the kernel still has for it.  One byte is enough: a slow peer is served, a peer
+ * that stands still is not.  After the limit parking calls of the handler return
+ * -ETIMEDOUT, as in a COIL_TIMEOUT; a handler that returns -ETIMEDOUT then has not
+ * failed.
  *
- * max_per_address: more connections of one IPv4 address, or of one /64 of IPv6, are
- * closed at once.  keepalive_ns: SO_KEEPALIVE and TCP_USER_TIMEOUT such that a peer
- * that is gone without a word is noticed after about so long; in seconds.  Both
- * and notsent_lowat mean nothing to Unix sockets.
+ * max_per_address bounds the open connections of one IPv4 address, or of one /64
+ * network of IPv6; further ones are closed at once.  keepalive_ns is after about how
+ * long a TCP peer is noticed that is gone without a message; SO_KEEPALIVE and
+ * TCP_USER_TIMEOUT are set for it, in whole seconds.  These two and notsent_lowat have
+ * no effect on Unix sockets.
  *
  * While max_connections are open no more are accepted: they wait in the backlog.
- * Where fds run out the server accepts new connections with an fd that it has in
- * reserve and closes them at once, so that their peers know; between them the
- * program can open files with it.  It serves again when there are two fds.  Where
- * memory runs out it pauses, for 100 ms or until one of its connections ends.  It
- * tells the error handler of either, once in that time of need.
+ * If fds run out, the server frees an fd that it holds in reserve, accepts each new
+ * connection with it and closes the connection at once, so that the peer notices;
+ * between them the program can open files with that fd.  The server serves again when
+ * two fds are free.  If memory runs out it pauses, for 100 ms or until one of its
+ * connections ends.  It reports each such shortage once to the error handler.
  *
  * "fd:3" is listened on by a duplicate: 3 stays open and is the caller's, and may
  * be given to several servers, also in several loops.  The file of a unix socket
@@ -114,12 +116,13 @@ int coil_server_connections(const struct coil_server *server);
 int coil_serve_forever(struct coil_server *server);
 
 /*
- * Stops the server: lets nobody new in, accepts what the kernel has connected by
- * then and starts a handler for each, and closes the listening sockets.  Handlers
- * go on.  Where more were connected than max_connections they wait for their turn.
- * Returns 0 when nobody gets in any more, also the second time: at once, or after
- * two round trips of the TCP clients there are (at least 1 ms, at most 200 ms),
- * so that handshakes under way can end.  A slower handshake is reset.
+ * Stops the server: no new client can connect, each client that the kernel has
+ * connected by then is accepted and gets a handler, and the listening sockets are
+ * closed.  Handlers go on.  Clients above max_connections wait for their turn.
+ *
+ * Returns 0, also the second time, when no client can connect any more.  With TCP
+ * clients it first waits for two of their round trips (at least 1 ms, at most 200 ms),
+ * so that handshakes under way can end; a slower handshake is reset.
  *
  * Parks.  No cancel ends it.  A handler may call it.
  */
@@ -129,15 +132,16 @@ int coil_server_stop(struct coil_server *server);
  * Stops the server, waits for the handlers, cancels those that are left after
  * grace_ns nanoseconds (at once if that is <= 0; never: COIL_FOREVER), waits for
  * their ends and frees the server.  During the grace coil_group_ending() is true
- * in them.  coil_serve_forever() returns first.  Hears no request: a task that was
- * cancelled closes a server in good order.  0; -ETIMEDOUT after
+ * in them.  coil_serve_forever() returns first.  Returns 0; -ETIMEDOUT after
  * close_ns; -EDEADLK from a handler of this server or a task in a group of one;
- * -EBUSY while another task closes it.
+ * -EBUSY while another task closes it.  Parks.  No cancel ends or refuses it: a task
+ * that was cancelled closes a server in good order.
  *
- * close_ns bounds all of that: after nine tenths of it the handlers are cancelled
- * and their connections shut down, so that what waits for a peer, shielded or not,
- * ends.  If handlers are left at its end the call returns -ETIMEDOUT; the server is
- * closed for the caller all the same and freed when the last of them has ended.
+ * close_ns bounds all of that.  After nine tenths of it the handlers are cancelled
+ * and their connections shut down, so that a call that waits for a peer ends, in a
+ * shield too.  If handlers are left at the end of close_ns the call returns
+ * -ETIMEDOUT.  The server is then closed for the caller all the same, and is freed
+ * when the last handler has ended.
  *
  * Every server that is not closed when the main task has returned is cancelled
  * with its handlers, and freed.

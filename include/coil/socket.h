@@ -110,19 +110,24 @@ int coil_shutdown(int fd, int how);
 
 /*
  * Closes any fd.  Calls of this loop's tasks that are under way on it return
- * -ECANCELED, and the fd is closed when the last of them is over: its number
- * never receives a stranger's operation.  Returns 0, -EBADF, or a negative errno
- * (-EIO, -ENOSPC, -EDQUOT: data of a file was lost), and then too the fd is
- * closed.
+ * -ECANCELED, and the fd is closed when the last of them is over, so that no
+ * operation reaches the next file with its number.  Returns 0, -EBADF, or another
+ * negative errno (-EIO, -ENOSPC, -EDQUOT: data of a file was lost), and then too the
+ * fd is closed.
  *
- * Parks until those calls are over, and for a file or terminal until a thread has
- * closed it, as that may wait for a disk or a server; until then no file has the
- * number.  On a loop outside a task it returns 0 without waiting for the thread;
- * where no thread or no fd is to be had the loop waits.  Does not wait for a peer,
- * except for a socket with SO_LINGER: the number is free at once, and the task
- * waits until a thread has closed the socket.  Where there is no thread or no fd for that, and
- * on a loop outside a task, the call does not linger; the kernel still sends what
- * is left.  No cancel ends or refuses the call.  Off a loop it is close(2).
+ * Parks until those calls are over.  No cancel ends or refuses it.
+ *
+ * For a file or terminal it also parks until a thread has closed it, as a disk or a
+ * server may be slow; until then no other file has the number.  If there is no thread
+ * or no fd for that, the loop waits instead.  On a loop outside a task the call
+ * returns 0 without waiting for the thread.
+ *
+ * It does not wait for a peer, except for a socket with SO_LINGER: its number is free
+ * at once, and the task parks until a thread has closed the socket.  If there is no
+ * thread or no fd for that, and on a loop outside a task, the call does not linger;
+ * the kernel still sends what is left.
+ *
+ * Off a loop it is close(2).
  */
 int coil_close(int fd);
 

@@ -19,9 +19,9 @@
  * another task closes the stream meanwhile; -ENOMEM, and nothing was lost.
  *
  * An error of the connection stays: each later read, or write, returns it again.
- * -ENOSPC and -EDQUOT of a file are returned once, by a flush or a write; what was
- * queued is lost, and the next write tries again.
- * Bytes that arrived before it are read first.  A stream belongs to one loop.
+ * Bytes that arrived before it are read first.  -ENOSPC and -EDQUOT of a file do not
+ * stay: a flush or a write returns them once, what was queued is lost, and the next
+ * write tries again.  A stream belongs to one loop.
  */
 
 #include <coil/cdefs.h>
@@ -88,26 +88,29 @@ COIL_MUST_CHECK ssize_t coil_stream_read_until(struct coil_stream *stream, const
 COIL_MUST_CHECK ssize_t coil_stream_read_line(struct coil_stream *stream, const char **line);
 
 /*
- * Reads the next line and strips its end, "\n" or "\r\n".  Returns 1, and *line is the
- * line as a string, *len its length (len may be NULL); an empty line is "" of length 0.
- * Returns 0 at the end of the stream, or what coil_stream_read_line() returns.  The
- * string lies in the stream's own buffer and is good until the next call that reads
- * from or closes the stream; until then the caller may change it.  A line with NUL
- * bytes in it is longer than strlen(3) has it.
+ * Reads the next line and strips its end, "\n" or "\r\n".  Returns 1, and sets *line to
+ * the line as a string and *len, unless len is NULL, to its length; an empty line is ""
+ * of length 0.  Returns 0 at the end of the stream, or an error of
+ * coil_stream_read_line().  Parks.  The string lies in the stream's own buffer and is
+ * valid until the next call that reads from or closes the stream; until then the caller
+ * may change it.  If the line contains NUL bytes, *len is more than strlen(3) returns.
  */
 COIL_MUST_CHECK int coil_stream_next_line(struct coil_stream *stream, char **line, size_t *len);
 
 /*
- * Waits until at least min bytes have come, and takes none of them.  Returns how many
- * there are, which may be more, and *data points to them: a view as of
- * coil_stream_read_until().  At the end of the stream it returns what there is, 0 for
- * nothing.  For min 0 it does not wait.  -EMSGSIZE for a min above the read limit; the
- * error that ended the stream before min bytes came.
+ * Waits until at least min bytes have arrived, and takes none of them.  Returns how many
+ * there are, which may be more, and sets *data to them: a view as of
+ * coil_stream_read_until().  At the end of the stream it returns how many are left, which
+ * may be fewer than min, or 0.  -EMSGSIZE for a min above the read limit, or the error
+ * that ended the stream before min bytes arrived.  Parks, but not for min 0.
  */
 COIL_MUST_CHECK ssize_t coil_stream_peek(struct coil_stream *stream, size_t min,
 					 const char **data);
 
-/* Returns how many bytes have come and were not read: what a read gets without parking. */
+/*
+ * Returns how many bytes have arrived and were not read: a read gets so many without
+ * parking.  0 for NULL.
+ */
 size_t coil_stream_buffered(const struct coil_stream *stream);
 
 /*
@@ -127,72 +130,80 @@ bool coil_stream_at_eof(const struct coil_stream *stream);
 void coil_stream_set_limits(struct coil_stream *stream, size_t read_limit, size_t high_water);
 
 /*
- * The fd, for getpeername(2) and the like; still the stream's.  Flush before you send by
- * it yourself, with coil_sendfile() for one.  -EINVAL, -EBADF.
+ * Returns the fd, for getpeername(2) and the like; it stays the stream's.  A program that
+ * sends by the fd itself, such as with coil_sendfile(), flushes the stream first.
+ * -EINVAL for NULL, -EBADF for a stream that was closed.
  */
 int coil_stream_fd(const struct coil_stream *stream);
 
 /*
- * Takes len bytes; the memory is the caller's again when it returns.  Taken is not
- * sent.  Small writes are gathered and sent by one system call, at the latest before
- * the loop next asks the kernel for anything: so when the task parks, in whatever call,
- * yields for long, or ends; and earlier when it reads from this stream what has not
- * arrived yet, writes more than fits, flushes or closes.  A task that computes for long
- * after a write calls coil_stream_flush() first, and so does one that ends the process,
- * or uses the fd itself.  What the kernel has no room for stays queued and goes out by
- * itself.
+ * Takes len bytes; the memory is the caller's again when the call returns.  The bytes may
+ * be sent later: small writes are gathered, and one system call sends them.  They are
+ * sent at the latest before the loop next asks the kernel for anything, so when the task
+ * parks, in whatever call, yields for long, or ends.  They are sent earlier when the task
+ * reads from this stream bytes that have not arrived yet, writes more than fits, flushes
+ * or closes.  A task calls coil_stream_flush() before it computes for long, ends the
+ * process, or uses the fd itself.  Bytes that the kernel has no room for stay queued and
+ * are sent when it has.
+ *
+ * Returns len.  Returns fewer, at least 1, only for a write of more than the high water
+ * that is cancelled or runs out of memory.  Returns a negative errno if it took nothing:
+ * -EPIPE or -ECONNRESET when the peer is gone, -EPIPE after coil_stream_shutdown().  If
+ * sending fails later, the next write, flush, shutdown or close returns the error.  For
+ * len 0 it sends nothing and returns 0, or the error that stays.
  *
  * Parks while the queue would hold more than the high water, and while an earlier write
- * of another task does.  Returns len.  Returns fewer, at least 1, only for a write of
- * more than the high water that is cancelled or runs out of memory.  Returns a negative
- * errno if it took nothing: -EPIPE or -ECONNRESET when the peer is gone, -EPIPE after
- * coil_stream_shutdown().  An error that sending meets later is returned by the next
- * write, flush, shutdown or close.  For len 0 it sends nothing and returns 0, or the
- * error that stays.
+ * of another task is parked.
  */
 COIL_MUST_CHECK ssize_t coil_stream_write(struct coil_stream *stream, const void *buf,
 					  size_t len);
 
 /*
- * Takes the bytes of count buffers, one behind the other, as one write.  Also -EINVAL
- * for a count that is negative or above IOV_MAX.
+ * Takes the bytes of count buffers, one behind the other, as coil_stream_write() takes
+ * those of one buffer, and as one write.  Also -EINVAL for a count that is negative or
+ * above IOV_MAX.
  */
 COIL_MUST_CHECK ssize_t coil_stream_writev(struct coil_stream *stream, const struct iovec *iov,
 					   int count);
 
-/* Writes what printf(3) makes, as one write: its bytes, or -EILSEQ, -EOVERFLOW. */
+/*
+ * Writes what printf(3) makes of its arguments, as one write.  Returns what
+ * coil_stream_write() returns, or -EILSEQ, -EOVERFLOW, -ENOMEM.
+ */
 ssize_t coil_stream_printf(struct coil_stream *stream, const char *format, ...) COIL_PRINTF(2, 3);
 ssize_t coil_stream_vprintf(struct coil_stream *stream, const char *format, va_list args)
 	COIL_PRINTF(2, 0);
 
 /*
- * Corks the stream: from now on large writes are gathered too, up to the high water,
- * and a read that finds bytes without parking sends nothing.  What was gathered goes
- * out at a flush, above the high water, and when the task parks, as ever.  false, as at
- * first: uncorks it, and sends what was gathered.  Does not park.
+ * Corks the stream if on is true: from now on large writes are gathered too, up to the
+ * high water, and a read that finds bytes without parking sends nothing.  What was
+ * gathered is still sent by a flush, above the high water, and when the task parks.
+ * Uncorks the stream, as it is at first, if on is false, and sends what was gathered.
+ * Does not park.
  */
 void coil_stream_cork(struct coil_stream *stream, bool on);
 
 /*
- * Sends what was gathered, and parks until nothing is queued: 0, or why it cannot be
- * sent.  Any number of tasks may.  After a cancel what is queued goes out all the same.
+ * Sends what was gathered, and parks until nothing is queued.  Returns 0, or the error
+ * of sending.  Several tasks may flush at a time.  A cancel ends the wait; what is queued
+ * is sent all the same.
  */
 int coil_stream_flush(struct coil_stream *stream);
 
 /*
- * Flushes, and then tells the peer that no more will come; reading goes on.  Waits for
- * writes that other tasks began before.  0, also the second time; what
- * coil_stream_flush() returns, and then nothing was told; -ENOTSOCK for what has only
- * one direction: close that.
+ * Waits for the writes that other tasks began before, flushes, and then signals the end
+ * of the stream to the peer; reading goes on.  Returns 0, also the second time; an error
+ * of coil_stream_flush(), and then the peer got no signal; -ENOTSOCK for a file, pipe or
+ * terminal, whose end is signalled by coil_stream_close().  Parks as a flush does.
  */
 int coil_stream_shutdown(struct coil_stream *stream);
 
 /*
- * Flushes, closes the fd and frees the stream, always.  A request that is pending,
- * or arrives, ends the flush alone: what the kernel has no room for is dropped.  Calls that other
- * tasks are in return -ECANCELED.  0, or why something that was written could not
- * be sent: -EPIPE, -ECONNRESET, -ECANCELED, -ETIMEDOUT.  Outside a task, where it
- * cannot wait, nothing is flushed; then no task may be in a call.
+ * Flushes, closes the fd and frees the stream, always.  Returns 0, or why something that
+ * was written could not be sent: -EPIPE, -ECONNRESET, -ECANCELED, -ETIMEDOUT.  Calls that
+ * other tasks are in return -ECANCELED.  A cancel, pending or new, ends the flush alone:
+ * bytes that the kernel has no room for are dropped.  Parks while it flushes.  Outside a
+ * task, where it cannot wait, nothing is flushed; then no task may be in a call.
  */
 int coil_stream_close(struct coil_stream *stream);
 

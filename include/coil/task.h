@@ -101,13 +101,12 @@ COIL_MUST_CHECK int coil_wait(struct coil_task *tasks[], size_t n, enum coil_wai
 /*
  * Waits for the next of tasks[*done] ... tasks[n - 1] to end, swaps it to
  * tasks[*done], adds one to *done and returns that index.  *done starts at 0;
- * -ENOENT once it is n.  Tasks before *done are not looked at, so that they may
- * be consumed on the way.  The others stay as they are until *done is n, or until a
- * call returned an error; *done set to 0 begins anew.  The first call takes memory
- * (-ENOMEM) and time for each task, the next ones cost the same whatever n is.
- * Tasks that share tasks and done share the iteration: each gets a different child,
- * and -ENOENT once the others took the last.
- * Otherwise as coil_wait.
+ * -ENOENT once it is n.  The caller may consume the tasks before *done on the way.
+ * It must not change the others until *done is n, or until a call returned an error;
+ * with *done set to 0 a new iteration begins.  The first call takes memory (-ENOMEM)
+ * and time for each task; a further call costs the same for every n.  Several tasks
+ * may share one iteration, by the same tasks and done: each gets a different child,
+ * and -ENOENT once the others took the last.  Otherwise as coil_wait.
  */
 COIL_MUST_CHECK int coil_as_completed(struct coil_task *tasks[], size_t n, size_t *done);
 

@@ -12,7 +12,7 @@
  *
  * Once the deadline has been noticed every parking call inside returns
  * -ETIMEDOUT, until the scope is left.  A timeout lives on the stack of the task
- * that began it and must be ended by it, after those that were begun in it.
+ * that began it.  That task must end it, after the timeouts that were begun in it.
  */
 
 #include <coil/cdefs.h>
@@ -46,8 +46,8 @@ int coil_timeout_reschedule(struct coil_timeout *timeout, int64_t when);
 
 /*
  * Leaves the scope.  Returns -ETIMEDOUT if a parking call inside returned it on
- * this scope's account, else 0.  -EBUSY when a timeout or a shield that was begun in
- * it is still open: end that first, nothing has changed.  -EINVAL when it is not
+ * this scope's account, else 0.  -EBUSY if a timeout or a shield that was begun in
+ * it is still open: end that first; nothing has changed.  -EINVAL when it is not
  * open; -EPERM from another task.  Never parks.
  */
 int coil_timeout_end(struct coil_timeout *timeout);
@@ -59,15 +59,18 @@ bool coil_timeout_expired(const struct coil_timeout *timeout);
 int64_t coil_timeout_when(const struct coil_timeout *timeout);
 
 /*
- * Opens a shield: a cancel or an expiry from outside does not show in it until it is
- * left, so that the task finishes what it is at.  The shield covers the calls inside
- * and the groups whose first child is made inside.  ns is how long it may take from
- * the moment at which the cancel or expiry arrives, or from the entry if one is pending
- * then: after it calls inside return -ETIMEDOUT.  Until one arrives there is no limit.
- * COIL_FOREVER: none at all.  coil_timeout_reschedule() sets a fixed deadline instead.
+ * Opens a shield: until it is left, calls inside do not return a cancel or an expiry of
+ * a scope outside, so that the task can finish its work.  The shield covers the calls
+ * inside and the groups whose first child is made inside.
+ *
+ * ns is how long the work may take once such a cancel or expiry arrives; if one is
+ * pending at the entry, from the entry on.  After that calls inside return -ETIMEDOUT.
+ * Until one arrives there is no limit; with COIL_FOREVER there is never one.
+ * coil_timeout_reschedule() sets a fixed deadline instead.  If there is no memory for a
+ * timer when the limit begins, the limit has passed at once.
+ *
  * Returns 0; -EPERM outside a task; -EINVAL when it is open or was used and not set to
- * {0} again.  Where no memory is left for the limit it has passed.  Ended by
- * coil_timeout_end().  Never parks.
+ * {0} again.  The task ends it by coil_timeout_end().  Never parks.
  */
 int coil_shield_begin(struct coil_timeout *shield, int64_t ns);
 
@@ -90,7 +93,10 @@ static inline struct coil_timeout *coil_shield_enter(struct coil_timeout *timeou
 	return timeout;
 }
 
-/* Ends it if it is open.  Aborts with a message where coil_timeout_end() says -EBUSY. */
+/*
+ * Ends it if it is open; the block macros call it.  Ends the process by abort(3), with a
+ * message, if coil_timeout_end() returns -EBUSY.
+ */
 void coil_timeout_leave(struct coil_timeout *timeout);
 
 #define COIL_SCOPE_BLOCK(enter, name, ns)					\
