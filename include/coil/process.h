@@ -70,7 +70,8 @@ struct coil_process_options {
 	const struct coil_process_rlimit *rlimits;	/* all other limits are ours */
 	const uid_t *uid;	/* its user; NULL: ours */
 	const gid_t *gid;	/* its group; NULL: ours */
-	const gid_t *groups;	/* its supplementary groups, if uid or gid is set; NULL: none */
+	const gid_t *groups;	/* its supplementary groups, if uid or gid is set; NULL: none,
+				   or ours if we may not change them */
 	unsigned fd_count;	/* at most 256; each number occurs once */
 	unsigned rlimit_count;
 	unsigned group_count;
