@@ -56,7 +56,7 @@ int coil_barrier_wait(struct coil_barrier *barrier)
 	if (barrier->parties <= 0)
 		return -EINVAL;
 	/* This does not park, it refuses. */
-	if (coil_check())
+	if (coil__pending())
 		return coil_waitq_park_for(&barrier->waiting, NULL, "barrier");
 	if ((has_waiting(barrier, 1) || barrier->leaving) && barrier->thread != thread)
 		return -EXDEV;
