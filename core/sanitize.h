@@ -8,6 +8,7 @@
  */
 
 #include "core/fork.h"
+#include <pthread.h>
 #include <stddef.h>
 
 #if defined(__has_feature)
