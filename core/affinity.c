@@ -22,7 +22,7 @@ int coil__affinity_get(struct affinity *allowed)
 	}
 	if (!allowed->set)
 		return -ENOMEM;
-	/* Where the call is forbidden there is one processor at least. */
+	/* If the call is forbidden, assume one processor. */
 	if (!CPU_COUNT_S(allowed->size, allowed->set))
 		CPU_SET_S(0, allowed->size, allowed->set);
 	return 0;
@@ -43,7 +43,7 @@ int coil__affinity_nth(const struct affinity *allowed, unsigned n)
 	return -1;
 }
 
-/* A processor may have gone meanwhile: then the thread runs where it may. */
+/* If the processor has gone offline meanwhile, the thread stays unpinned. */
 void coil__affinity_pin(const struct affinity *allowed, int cpu)
 {
 	cpu_set_t *one = CPU_ALLOC(8 * allowed->size);

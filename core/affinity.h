@@ -22,8 +22,8 @@ int coil__affinity_nth(const struct affinity *allowed, unsigned n);
 void coil__affinity_pin(const struct affinity *allowed, int cpu);
 
 /*
- * Where what a pinned thread starts may run: its threads beside the loop, and its
- * children.  NULL: the thread is not pinned.
+ * The processors for what a pinned thread starts: the pool's threads and child
+ * processes.  NULL: the thread is not pinned.
  */
 extern __thread const struct affinity *coil__unpinned
 	__attribute__((tls_model("initial-exec")));

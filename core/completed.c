@@ -2,18 +2,16 @@
 /*
  * coil_as_completed().
  *
- * An iteration is found and put in order once, by the call that begins it, and goes on
- * from call to call: each task has a turn in it, which hears of the task's end and
- * goes to the end of the line of those that have ended.  So a call costs the same
- * however many tasks are left.
+ * The call that begins an iteration builds it once; later calls go on with it.  Each
+ * task has a turn in it.  When the task ends, its turn goes to the end of the line of
+ * ended tasks.  So a call costs the same however many tasks are left.
  *
- * The program never says that it has lost interest, and it may change the array and
- * begin anew at any time.  So an iteration in which no call is parked is no more than
- * a memory of work done.  It is found by way of the next task's turns.  It counts only
- * if array, length and index are what they were when the last call returned; if not,
- * or if a call was cancelled meanwhile, it is forgotten and made anew.  A task that
- * another iteration takes up, and one that is freed, leaves it: each task has at most
- * one such memory, and none outlives its tasks.
+ * The program may drop an iteration without a call, and may change the array and begin
+ * anew at any time.  So an iteration in which no call is parked is only a cache.  It is
+ * found through the next task's turns.  It is valid only if array, length and index are
+ * as the last call left them; if not, or if a call was cancelled meanwhile, it is freed
+ * and built anew.  A task that joins another iteration, or is freed, leaves this one: so
+ * each task is in at most one cache, and no cache outlives its tasks.
  */
 #include "core/list.h"
 #include "core/loop.h"
@@ -120,7 +118,7 @@ static void forget(struct iteration *it)
 	free(it);
 }
 
-/* Calls that are parked while there is nothing left have come to the end. */
+/* No task is left: parked calls return -ENOENT. */
 static void settle(struct iteration *it)
 {
 	void *result;
@@ -175,7 +173,7 @@ static void put(struct iteration *it, size_t at, struct turn *turn)
 	turn->at = at;
 }
 
-/* Its task is the next: returns the index, where it is by then. */
+/* Makes its task the next of the array; returns the new index. */
 static int give(struct iteration *it, struct turn *turn)
 {
 	size_t at = it->next;
@@ -291,8 +289,8 @@ static struct iteration *begin(struct coil_task *tasks[], size_t n, size_t *done
 }
 
 /*
- * The iteration that the last such call left, or that another call is parked in.  One
- * of which nothing was returned may have had its array changed since.
+ * The iteration that the last such call left, or in which another call is parked.  If
+ * it has returned no task yet, the array may have changed since.
  */
 static struct iteration *find(const struct coil_task *self, struct coil_task *tasks[],
 			      size_t n, const size_t *done)

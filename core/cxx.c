@@ -2,7 +2,7 @@
 /*
  * A C++ runtime that comes with the program is there before the loop is.  One that
  * comes by dlopen(3) while the loop runs should be noticed before two tasks have used
- * it, and a switch has no time to look.
+ * it, but a look at all objects is too slow for a switch.
  *
  * But the dynamic linker keeps its objects in a list and appends new ones.  Where the
  * last one can never be unloaded, which is so in a program that has loaded nothing
@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* So often a pass asks the dynamic linker; loading C++ takes as long. */
+/* How often a pass asks the dynamic linker; loading C++ takes as long. */
 #define LOOK_EVERY COIL_MILLISECOND
 
 /* Weak: they are there if the program, or a library of its, is C++. */
@@ -60,7 +60,7 @@ static void name_tasks(const struct runtime *runtime)
 	coil__unlock(LOCK_CXX);
 }
 
-/* What a look at all objects finds; the dynamic linker's lock is held meanwhile. */
+/* The result of a look at all objects, under the dynamic linker's lock. */
 struct search {
 	struct coil_loop *loop;
 	char library[1024];	/* the path of a C++ runtime; "": there is none */
@@ -107,7 +107,7 @@ static int look_at(struct dl_phdr_info *info, size_t size, void *arg)
 	return 0;
 }
 
-/* The runtime stays, as its thread's globals do that we keep a pointer to. */
+/* Pins the runtime: we keep a pointer to its per-thread globals. */
 static struct runtime find(struct coil_loop *loop)
 {
 	struct runtime runtime = { __cxa_get_globals, std_set_terminate };

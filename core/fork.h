@@ -12,10 +12,10 @@ void coil__fork_register(struct coil_loop *loop);
 void coil__fork_unregister(struct coil_loop *loop);
 
 /*
- * The locks that belong to the process.  There are no others: a thread that holds one
- * while another thread forks would leave it locked in the child for ever, so a fork
- * takes all of them first.  Locks that lie in an object, such as a channel or a loop's
- * pool, are the parent's, as is the object.
+ * All locks of the process.  If another thread held one during a fork, it would stay
+ * locked in the child for ever; so a fork takes all of them first.  A lock that lies in
+ * an object, such as a channel or a loop's pool, belongs to the parent, as the object
+ * does.
  */
 enum process_lock {
 	LOCK_LOOPS,		/* the list of loops */

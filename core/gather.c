@@ -391,9 +391,9 @@ static int look_check(struct coil_task *self, struct coil_task *tasks[], size_t 
 }
 
 /*
- * Whoever awaits one of the tasks frees its handle, and with it the memory that the
- * looker reads when it goes on.  So a looker holds a reference of its own to each.
- * It remembers which, as the array may be another's that goes on with it.
+ * A task that awaits one of these tasks frees its handle, and with it memory that this
+ * call reads when it goes on.  So the call holds a reference of its own to each task,
+ * and records which, as the caller may change the array meanwhile.
  */
 static int look_begin(struct look *look, struct coil_task *tasks[], size_t n,
 		      struct look_watch few[])

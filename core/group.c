@@ -25,8 +25,8 @@ static void unlink_child(struct coil_group *group, struct coil_task *task)
 }
 
 /*
- * Another thread must not even look inside: what it would find there changes at any
- * moment.  A group without a child has no owner yet, and so no loop.
+ * Another thread must not read the group's fields: they may change at any moment.  A
+ * group without a child has no owner yet, and so no loop.
  */
 static bool is_foreign(const struct coil_group *group)
 {
@@ -64,7 +64,7 @@ void coil_group_cancel_after(struct coil_group *group, int64_t grace_ns)
 	if (!group || is_foreign(group))
 		return;
 	scope = &group->scope;
-	/* There is nothing that the grace could be given to. */
+	/* Without a child there is no one to give the grace to. */
 	if (!scope->task)
 		cancel(group);
 	if (scope->flags & SCOPE_CANCELLED)
@@ -190,7 +190,7 @@ int coil_group_create_task(struct coil_group *group, int (*fn)(void *arg), void 
 	return coil_group_create_task_with(group, NULL, fn, arg, NULL);
 }
 
-/* What is pending is not told: that is for the caller's next call. */
+/* A pending cancel is left for the caller's next call. */
 int coil__group_end(struct coil_group *group)
 {
 	int error;
@@ -224,7 +224,7 @@ int coil_group_wait(struct coil_group *group)
 	if (group->scope.task) {
 		if (group->scope.task != self)
 			return -EPERM;
-		/* A shield changes nothing: the children are outside of it, and hear all. */
+		/* A shield changes nothing: the children are outside of it and are cancelled. */
 		if (coil__scope_holds_but(&group->scope, SCOPE_GROUP | SCOPE_SHIELD))
 			return -EBUSY;
 	}

@@ -240,11 +240,12 @@ static void fire_timers(struct coil_loop *loop)
 }
 
 /*
- * The mark is root itself, behind all that is ready now.  What came before a deadline
- * has to be ready before the mark, but the look at the start of this pass may have
- * been left out, or was before the deadline, or found more than is taken at a time.
- * So the backend looks again, and as long as there is more the mark waits for the
- * next pass; but for no more passes than what is awaited now can fill.
+ * The mark is root itself, behind all that is ready now.  A result that came before a
+ * deadline has to be ready before the mark.  But the look at the start of this pass may
+ * have been left out, or was before the deadline, or found more results than are taken
+ * at a time.  So the backend looks again, and while there are more results the mark
+ * waits for the next pass; but for no more passes than the operations in flight can
+ * fill.
  */
 static void mark(struct coil_loop *loop)
 {
@@ -278,7 +279,7 @@ const char *coil__task_waits_for(const struct coil_task *task)
 	return task->wait ? task->wait->what : "its turn";
 }
 
-/* What ends a wait of that name, for the waits of the library's own. */
+/* What ends a wait of that name; for waits that the library itself makes. */
 static const char *what_ends(const char *wait)
 {
 	static const char *const ends[][2] = {
@@ -472,8 +473,8 @@ static void cancel_ops(struct coil_loop *loop)
 }
 
 /*
- * Where only jobs or operations are left, other threads may yet start a task.  What
- * the last task put off is done before the loop may end.
+ * While jobs or operations are left, other threads may still start a task.  The chores
+ * of the last task are done before the loop may end.
  */
 static bool goes_on(struct coil_loop *loop)
 {

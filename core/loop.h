@@ -114,10 +114,10 @@ static inline void coil__ready_push(struct coil_loop *loop, struct coil_task *ta
 }
 
 /*
- * A parking call found its result at once.  Work that never has to wait must not
- * starve the others: now and then it is looked how long the loop has not looked
- * around, and the task goes to the back of the ready list.  What the call got is the
- * caller's before that; a request that arrives meanwhile is for its next call.
+ * A parking call found its result at once.  Such calls must not starve the other
+ * tasks.  So at each SPEND_LOOK the clock is read; if the loop has not looked at the
+ * kernel for too long, the task goes to the end of the run queue.  The caller owns its
+ * result before that; a cancel that arrives meanwhile shows at its next call.
  */
 enum {
 	SPEND_ITEM = 1,		/* an item of a queue */
@@ -134,7 +134,7 @@ static inline void coil__spend(struct coil_task *self, int n)
 		coil__spent(self);
 }
 
-/* The same for a call that must not give way where it stands: false if it has to. */
+/* The same for a call that must not give way here; false: it has to give way later. */
 static inline bool coil__spend_some(int n)
 {
 	struct coil_loop *loop = coil__loop;
@@ -153,7 +153,7 @@ static inline int64_t coil__deadline(int64_t now, int64_t ns)
 	return __builtin_add_overflow(now, ns, &when) ? INT64_MAX : when;
 }
 
-/* -EINVAL if they make no sense. */
+/* Returns 0, or -EINVAL if an option makes no sense. */
 int coil__options_check(const struct coil_options *options);
 
 int coil__loop_open(struct coil_loop **loop, const struct coil_options *options);

@@ -109,8 +109,8 @@ static ssize_t move(const struct op *op, int flags, size_t most)
 }
 
 /*
- * What cannot be asked not to block.  If it blocks by its own flags poll(2) is asked
- * first, but another process may be faster, so the loop's thread does not try: see
+ * For an fd without RWF_NOWAIT.  If it is blocking, poll(2) says whether it is ready,
+ * but another process may be faster, so the loop's thread does not make the call: see
  * move_odd().
  */
 static int try_odd(struct op *op)
@@ -187,7 +187,7 @@ int coil__move_try(struct op *op)
 		return coil__is_ready(op->sqe.fd, POLLIN) ? leave_to_pool(op) : -EAGAIN;
 	if (!nowait && moves_position(op))
 		return try_position(op);
-	/* What is in memory is had at once, if it is not too much. */
+	/* A file in memory is read at once, if that is not too much. */
 	if (!nowait && (coil__op_length(op) > AT_ONCE || is_direct(op)) &&
 	    coil__is_file(op->sqe.fd))
 		return leave_to_pool(op);
@@ -204,8 +204,8 @@ int coil__move_try(struct op *op)
 }
 
 /*
- * Whether the file of a read is made up as it is read, and may have nothing for
- * hours: then the loop waits, which can be cancelled.
+ * Whether the kernel makes the file's content as it is read (/proc), so that there may
+ * be none for hours: then the loop waits for it, which a cancel can end.
  */
 static bool waits_for_ever(const struct op *op)
 {
@@ -217,9 +217,8 @@ static bool waits_for_ever(const struct op *op)
 }
 
 /*
- * Opens a FIFO or terminal anew, with O_NONBLOCK, as its flags are also those of other
- * processes.  -1 for what cannot be opened so: of a terminal's master that would make
- * another terminal.
+ * Opens a FIFO or terminal anew, with O_NONBLOCK, as other processes share its flags.
+ * Returns -1 if it cannot: an open of a terminal's master makes another terminal.
  */
 static int open_anew(const struct op *op)
 {
@@ -233,7 +232,7 @@ static int open_anew(const struct op *op)
 		    O_CLOEXEC);
 }
 
-/* In a thread: what try_odd() found ready may no longer be, and is waited for again. */
+/* In a thread: an fd that try_odd() found ready may not be so any more; waits again. */
 static int move_odd(struct op *op)
 {
 	struct op other = *op;
@@ -270,7 +269,7 @@ bool coil__move_is(const struct op *op)
 	       code == IORING_OP_READV || code == IORING_OP_WRITEV;
 }
 
-/* A move of no bytes asks no file system, but says what a pipe says to an offset. */
+/* A move of no bytes asks no file system, but a pipe refuses its offset. */
 static int check_offset(const struct op *op)
 {
 	struct iovec none = {0};
@@ -290,8 +289,9 @@ int coil__move_check(const struct op *op)
 }
 
 /*
- * A read of a file that comes short of its end met what is not in memory, and is made
- * anew.  What is no file may have given all that it had: that is the result.
+ * A read that is short before the end of a file met a part that is not in memory, and
+ * is made anew.  An fd that is no file may have given all that it had: that is the
+ * result.
  */
 bool coil__perform_cached(struct coil_loop *loop, struct op *op)
 {

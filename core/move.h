@@ -12,8 +12,8 @@
 #include <sys/uio.h>
 
 /*
- * What is remembered of an operation between two tries: in sqe.user_data, above
- * the number of bytes that were moved so far.
+ * Flags of an operation between two tries.  They are in sqe.user_data, above the
+ * number of bytes that were moved so far.
  */
 #define STARTED (UINT64_C(1) << 32)	/* connect: so; accept: O_NONBLOCK is */
 #define BLOCKS (UINT64_C(1) << 33)	/* a file that is not in memory */
@@ -63,7 +63,7 @@ static inline int leave_to_pool(struct op *op)
 	return -EAGAIN;
 }
 
-/* An error after some bytes is not their error: it will come again. */
+/* After some bytes an error is not returned: it will come again. */
 static inline int moved(const struct op *op, ssize_t ret)
 {
 	size_t done = so_far(op);

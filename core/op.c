@@ -14,8 +14,8 @@ static bool is_given_up(int res)
 }
 
 /*
- * A timerfd's read says -ECANCELED itself, when the clock was set, and once only.
- * No worker thread of the kernel reads such a file, so the word is the file's.
+ * A timerfd's read returns -ECANCELED itself, once, when the clock was set.  No worker
+ * thread of the kernel reads such a file, so the error is the file's own.
  */
 static bool is_files_own(const struct op *op, int res)
 {

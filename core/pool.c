@@ -40,7 +40,7 @@ static int start_thread(pthread_t *thread, int state,
 	if (err)
 		return -err;
 	pthread_attr_setdetachstate(&attr, state);
-	/* Beside a loop that is pinned they would only get in its way. */
+	/* On the processor of a pinned loop they would delay it. */
 	if (coil__unpinned)
 		pthread_attr_setaffinity_np(&attr, coil__unpinned->size, coil__unpinned->set);
 	sigfillset(&all);
@@ -203,9 +203,9 @@ static void perform_work(struct job *job)
 static int start_perform(struct coil_loop *loop, struct op *op);
 
 /*
- * Operations that move the position of one fd's file have their turns in the order
- * in which they came, and of each such fd one thread is enough: another would but
- * wait for the file's lock.
+ * Operations that move the position of one fd's file are done in the order in which
+ * they came, one thread for each such fd: a second thread would only wait for the
+ * file's lock.
  */
 static void next_mover(struct coil_loop *loop, struct op *op)
 {
@@ -359,7 +359,7 @@ static bool has_room(const struct kind *kind, const struct detached *job)
 	return kind->running < limit && kind->running + kind->abandoned < limit + ABANDONED;
 }
 
-/* 0, or an errno where no thread could be started and none will have time. */
+/* Returns 0, or an errno if no thread could be started and none will take the job. */
 static int begin_detached(struct detached *job)
 {
 	struct kind *kind = &kinds[job->kind];
@@ -396,7 +396,7 @@ static struct detached *take_queued(struct kind *kind)
 	return job;
 }
 
-/* Room came without a thread that has time. */
+/* There is room for another job, but no thread is idle. */
 static void begin_queued(struct kind *kind)
 {
 	struct detached *job = take_queued(kind);
@@ -407,7 +407,7 @@ static void begin_queued(struct kind *kind)
 	begin_detached(job);
 }
 
-/* What this thread is to do after job; *sent: job is not ours any more. */
+/* Returns this thread's next job after this one; *sent: job is no longer the pool's. */
 static struct detached *after_detached(struct detached *job, bool *sent)
 {
 	struct kind *kind = &kinds[job->kind];

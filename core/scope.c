@@ -177,7 +177,7 @@ static bool begin_limit(struct coil_scope *shield)
 	return true;
 }
 
-/* What shows in an inner scope already has been through all that lie in it. */
+/* A cancel that shows in an inner scope shows in all scopes inside that already. */
 void coil__scope_spread(struct coil_scope *scope)
 {
 	unsigned seen = seen_in(scope);
@@ -280,7 +280,7 @@ void coil__scope_due(struct coil_loop *loop, struct coil_scope *scope)
 		append(&loop->due, &loop->due_last, scope);
 }
 
-/* Whether it was: then it is armed anew. */
+/* Whether the deadline was put off; if so it is armed anew. */
 static bool put_off(struct coil_scope *scope)
 {
 	struct elastic *elastic = container_of(scope, struct elastic, timeout.scope);

@@ -2,7 +2,7 @@
 #ifndef COIL_CORE_SELF_H
 #define COIL_CORE_SELF_H
 
-/* What sync sees of core: what no public call gives, or a call would be too dear for. */
+/* The part of core that sync uses: no public call has it, or a call would cost too much. */
 
 #include "core/loop.h"
 #include "core/task.h"
@@ -16,13 +16,13 @@ static inline int coil__pending(void)
 	return coil__current->pending;
 }
 
-/* What a call got without waiting, of which there was nothing pending: see coil__spend. */
+/* A call got its result without waiting: see coil__spend(). */
 static inline void coil__got(void)
 {
 	coil__spend(coil__current, SPEND_CALL);
 }
 
-/* Keeps a task's memory, and its result, though its handle is consumed meanwhile. */
+/* Keeps a task's memory and result although its handle may be consumed meanwhile. */
 static inline void coil__task_hold(struct coil_task *task)
 {
 	task->refs++;

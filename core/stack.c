@@ -33,8 +33,8 @@ static size_t with_guard(const struct stacks *stacks, size_t size)
 }
 
 /*
- * qemu-user and the like "do" what they do not know, and would leave stacks without
- * guards.  A kernel refuses advice that means nothing.
+ * qemu-user and similar programs return success for advice that they do not know, which
+ * would leave stacks without guards.  A kernel refuses advice that does not exist.
  */
 static bool takes_any_advice(void)
 {
@@ -275,8 +275,8 @@ static void give_back(struct stacks *stacks, uint32_t number)
 }
 
 /*
- * Half of those that were warm all through the last seconds.  What comes back to the
- * pool while a crowd of tasks ends shows when those seconds have gone by.
+ * Half of the stacks that were warm all through the last seconds.  Stacks that came back
+ * within those seconds count later.
  */
 static uint32_t spare_now(struct stacks *stacks)
 {

@@ -44,8 +44,8 @@ int coil__stop_open(const sigset_t *signals)
 static void read_next(struct stop *stop);
 
 /*
- * Signals that were pending at the same time are one: some who end a process send
- * it SIGTERM and SIGHUP at once, and main has not been told of the first yet.
+ * Signals that were pending at the same time count as one: some programs end a process
+ * by SIGTERM and SIGHUP together, and main could not act on the first yet.
  */
 static void arrived(struct op *op, int res, unsigned flags)
 {

@@ -26,7 +26,10 @@ struct stop {
 int coil__stop_begin(struct stop *stop, struct coil_loop *loop, const sigset_t *signals);
 void coil__stop_end(struct stop *stop);
 
-/* A signalfd for them; what coil_stop_signal() returns in this thread; the process's end. */
+/*
+ * Opens a signalfd for them; sets what coil_stop_signal() returns in this thread; ends
+ * the process by a signal.
+ */
 int coil__stop_open(const sigset_t *signals);
 void coil__stop_note(int number);
 void coil__stop_process(int number) __attribute__((noreturn));

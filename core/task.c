@@ -40,7 +40,7 @@ enum {
 	REFUSED_REPORT = 10000,
 };
 
-/* So long a task may find results without waiting before the loop looks around. */
+/* How long a task may find results without waiting before the loop looks at the kernel. */
 #define SPENT_LONG COIL_MILLISECOND
 
 static inline void arrive(struct coil_task *self, struct transfer from)
@@ -194,7 +194,7 @@ void coil__turn(struct coil_task *self)
 	switch_to(loop, self, pick(loop), false);
 }
 
-/* A look at the clock costs as much as two items, a look around as much as many. */
+/* A read of the clock costs as much as two items, a look at the kernel as many. */
 void coil__spent(struct coil_task *self)
 {
 	struct coil_loop *loop = self->loop;

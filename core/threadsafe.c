@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* Whoever knows the loop may hand it to other threads, which nobody would see. */
+/* The caller may pass the loop to other threads without another call of ours. */
 struct coil_loop *coil_current_loop(void)
 {
 	struct coil_loop *loop = coil__loop;

@@ -125,7 +125,7 @@ static struct io_uring_sqe *room(struct uring *uring)
 	return sqe;
 }
 
-/* NULL: the backlog has what comes before, or there is no room. */
+/* Returns NULL if the backlog is not empty or the ring has no room. */
 static struct io_uring_sqe *get_sqe(struct uring *uring)
 {
 	return likely(!uring->backlog.head) ? room(uring) : NULL;
@@ -155,9 +155,9 @@ static void pull(struct uring *uring, struct op *op)
 }
 
 /*
- * The ring asks a file's poll method before it leaves the file to one of its threads.
- * A file of FUSE has one, which asks the server, and the loop's thread waits.  epoll
- * refuses a file that has none, also when it is to delete what was never added.
+ * The ring calls a file's poll method before it gives the file to one of its threads.
+ * That of a FUSE file asks the server, and the loop's thread waits.  epoll refuses a
+ * file without such a method, even for the deletion of an fd that was never added.
  */
 static bool has_poll(struct uring *uring, int fd)
 {
@@ -377,13 +377,13 @@ static bool drain_backlog(struct uring *uring)
 
 /*
  * Many tasks that receive from one fd.  For each message the kernel would wake all of
- * their ops, and all but one in vain.  So of an fd only so many are in the ring; the
- * others wait here, first to last, until one of those has ended.
+ * their ops, all but one in vain.  So only so many ops of an fd are in the ring; the
+ * others wait here, in order, until one of those has ended.
  */
 
 enum { RECEIVES = 8 };
 
-/* Without flags that would have it wait for something else, or for nothing. */
+/* A receive without flags that change what it waits for. */
 static bool receives(const struct op *op)
 {
 	unsigned char code = op->sqe.opcode;
@@ -666,7 +666,7 @@ static bool arm(struct uring *uring, int64_t deadline)
 	return true;
 }
 
-/* Completions that the kernel will only give to one who enters it. */
+/* Completions that the kernel posts only when the loop enters it. */
 static bool holds_more(const struct uring *uring)
 {
 	unsigned flags = IO_URING_READ_ONCE(*uring->ring.sq.kflags);
@@ -675,8 +675,8 @@ static bool holds_more(const struct uring *uring)
 }
 
 /*
- * The kernel took nothing.  It may yet have completions, which give back what it is
- * short of; if not, a loop that has nothing else to do waits before it tries again.
+ * The kernel took nothing.  It may still have completions, which free what it lacks;
+ * if not, a loop without other work waits before it tries again.
  */
 static void give_time(struct uring *uring, bool wait)
 {

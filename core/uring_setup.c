@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a ring is set up: with the flags that this kernel knows, and only if it does
- * what there is no loop without.
+ * How a ring is set up: with the flags that this kernel knows, and only if it does the
+ * operations that every loop needs.
  */
 #include "core/sanitize.h"
 #include "core/uring.h"
@@ -94,7 +94,7 @@ static int set_up_within_limit(struct uring *uring, unsigned entries)
 	return err;
 }
 
-/* COOP_TASKRUN is not missed where DEFER_TASKRUN is had. */
+/* With DEFER_TASKRUN a missing COOP_TASKRUN makes no difference. */
 static void say_flags(const struct uring *uring, char *reason, size_t size)
 {
 	unsigned flags = uring->flags;
@@ -301,7 +301,7 @@ static int prepare(struct uring *uring, bool restricted, char *reason, size_t si
 
 	if (err)
 		return err;
-	/* Each entry need not look up the fd then.  Where it is refused, they do. */
+	/* Then a call need not look up the ring's fd; if refused, each call does. */
 	uring->registered = io_uring_register_ring_fd(&uring->ring) == 1;
 	if (restricted)
 		err = restrict_ring(uring);

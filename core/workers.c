@@ -69,7 +69,7 @@ static void stop_loop(struct coil_loop *loop, struct remote *remote)
 	pthread_mutex_unlock(&workers->lock);
 }
 
-/* Each of them is told once.  With the lock held. */
+/* Cancels each main task once.  With the lock held. */
 static void stop_all(struct workers *workers)
 {
 	if (workers->stopping)
@@ -103,7 +103,7 @@ static int work(void *arg)
 	if (workers->stopping)
 		stop_this(coil__loop, workers);
 	pthread_mutex_unlock(&workers->lock);
-	/* A loop that another worker, or a signal, may yet stop is not stuck. */
+	/* A loop that another worker, or a signal, may still stop is not deadlocked. */
 	coil__loop->watched += watched;
 	if (workers->signals >= 0)
 		coil__loop->stop_signals = &workers->stop_signals;
@@ -135,9 +135,9 @@ static void *run_worker(void *arg)
 }
 
 /*
- * All are there before the first runs, who may be asked to stop the others.  They
- * are pinned where there is one for each processor: then no choice of processors is
- * made, which another program might make in the same way.
+ * All are there before the first runs, as it may have to stop the others.  They are
+ * pinned if there is one for each processor: a smaller set would be a choice that
+ * another program might make in the same way.
  */
 static void prepare(struct workers *workers, bool pin)
 {

@@ -18,7 +18,7 @@
 /* How many items one consumer may be behind the others. */
 enum { WINDOW_LEAST = 4096 };
 
-/* How many producers that are gone it remembers, as each takes memory. */
+/* How many producers that are gone the consumer remembers: each takes memory. */
 enum { GONE_MAX = 100 };
 
 struct consumed consumed;
@@ -277,13 +277,13 @@ static void free_sources(void)
 	}
 }
 
-/* One that has no connection, and nothing in the queue, can be forgotten. */
+/* A producer without a connection and without items in the queue can be forgotten. */
 static bool is_gone(const struct source *source)
 {
 	return !source->connections && source->consumed == source->arrived;
 }
 
-/* Anybody may connect as whatever producer: those that came first are forgotten. */
+/* A client may claim any producer's name: the oldest entries are forgotten. */
 static void forget_sources(void)
 {
 	unsigned gone = 0;

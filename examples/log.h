@@ -43,7 +43,7 @@ static inline size_t log_count(const char *text, size_t len)
 	return lines;
 }
 
-/* The rest of a line is of no use without its beginning: so it goes as well. */
+/* The rest of a line is useless without its beginning, so it is dropped too. */
 static inline ssize_t log_drop(struct log *log, int error)
 {
 	log->error = error;
@@ -88,7 +88,7 @@ static inline size_t log_room(const struct log *log)
 	return sizeof(log->text) - log->len;
 }
 
-/* Says how many were dropped, in the place where they are missing. */
+/* Writes how many lines were dropped, at the place where they are missing. */
 static inline void log_note(struct log *log, size_t len)
 {
 	if (!log->dropped || log_room(log) < LOG_SPARE + len)
@@ -98,7 +98,7 @@ static inline void log_note(struct log *log, size_t len)
 	log->dropped = 0;
 }
 
-/* Puts in bytes as they are, a line with its end: all of them or none.  Never parks. */
+/* Adds bytes unchanged, a line with its end: all of them or none.  Never parks. */
 static inline void log_bytes(struct log *log, const char *bytes, size_t len)
 {
 	log_note(log, len);
@@ -111,7 +111,7 @@ static inline void log_bytes(struct log *log, const char *bytes, size_t len)
 	coil_event_set(&log->changed);
 }
 
-/* A line cannot pass for two, or move a cursor: control characters become "?". */
+/* Control characters become "?": a line cannot look like two, or move a cursor. */
 static inline void __attribute__((format(printf, 2, 3))) log_line(struct log *log,
 								  const char *format, ...)
 {
@@ -136,8 +136,8 @@ static inline void __attribute__((format(printf, 2, 3))) log_line(struct log *lo
 
 /*
  * Parks until len bytes have room, for output that is to be whole where its reader
- * is only slow.  It waits ns nanoseconds at most, and not again before something
- * was written; the program goes on all the same.  0, or what a request says.
+ * is only slow.  It waits ns nanoseconds at most, and not again before something was
+ * written; then the program goes on all the same.  Returns 0, or the cancellation.
  */
 static inline int log_wait(struct log *log, size_t len, int64_t ns)
 {
@@ -156,7 +156,7 @@ static inline int log_wait(struct log *log, size_t len, int64_t ns)
 	return err;
 }
 
-/* What is in the buffer has a second to go out, also where the caller was cancelled. */
+/* The buffer has a second to be written, even if the caller was cancelled. */
 static inline void log_close(struct log *log)
 {
 	if (!log->writer)

@@ -2,7 +2,7 @@
 #ifndef EXAMPLES_OPTIONS_H
 #define EXAMPLES_OPTIONS_H
 
-/* What the command lines of these programs have in common. */
+/* The common part of the command lines of these programs. */
 
 #include <coil.h>
 #include <ctype.h>
@@ -14,14 +14,14 @@
 
 #define OPTION_HELP { "help", no_argument, NULL, 'h' }
 
-/* Ends the program: it was asked for help, or the command line makes no sense. */
+/* Ends the program, with its help, or because the command line makes no sense. */
 static inline void __attribute__((noreturn)) options_end(bool help, const char *usage)
 {
 	fputs(usage, help ? stdout : stderr);
 	exit(help ? 0 : 2);
 }
 
-/* For a program without other options: the index of the first of min to max words. */
+/* For a program without other options: returns the index of the first of min to max words. */
 static inline int options_words(int argc, char *argv[], int min, int max, const char *usage)
 {
 	static const struct option names[] = { OPTION_HELP, {0} };
@@ -32,7 +32,7 @@ static inline int options_words(int argc, char *argv[], int min, int max, const 
 	return optind;
 }
 
-/* Reads whole seconds, 1 to 1000000, and nothing behind them. */
+/* Reads whole seconds, 1 to 1000000, with nothing behind them. */
 static inline bool options_seconds(const char *text, int64_t *ns)
 {
 	char *end;

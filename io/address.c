@@ -263,7 +263,7 @@ static int said(int result, int error)
 	return result == EAI_MEMORY ? -ENOMEM : -result;
 }
 
-/* A name of this machine's file does not wait behind names that servers know. */
+/* A name in /etc/hosts does not wait for names that a server has to answer. */
 static void look_up(struct detached *job)
 {
 	struct lookup *lookup = container_of(job, struct lookup, job);

@@ -74,8 +74,8 @@ int coil__listen_all(const char *address,
 int coil__listen_unix(const struct sockaddr_un *un, socklen_t len, int backlog, mode_t mode);
 
 /*
- * What getaddrinfo(3) says of numbers, without asking it: it may wait for a lock
- * that the child of a fork never gets.  -EAGAIN: it is to be asked after all.
+ * Does what getaddrinfo(3) does with numbers, without a call of it: that may wait for a
+ * lock that the child of a fork never gets.  -EAGAIN: getaddrinfo(3) has to be called.
  */
 int coil__numeric_addresses(const char *node, const char *service,
 			    const struct addrinfo *hints, struct addrinfo **ret);
@@ -83,7 +83,7 @@ int coil__numeric_addresses(const char *node, const char *service,
 /* An address in any form of inet_aton(3), or an IPv6 address. */
 bool coil__is_numeric(const char *node);
 
-/* Whether /etc/hosts has the name.  Reads the file: not in a loop's thread. */
+/* Whether /etc/hosts has the name.  Reads the file, so it is not for a loop's thread. */
 bool coil__hosts_have(const char *name);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * posix_spawn(3) knows neither limits nor users, so the child is made by hand, in
- * the same way: it shares our memory, on a stack of its own, until it has its
- * program, and this thread waits.  Other threads of ours run meanwhile.  So the child
- * calls nothing that takes a lock or changes what they see, and where the C library
- * would tell all threads, as setuid(3) does, it asks the kernel itself.
+ * posix_spawn(3) sets neither limits nor users, so we make the child ourselves, in the
+ * same way: until it executes its program it runs in our memory, on a stack of its own,
+ * and this thread waits.  Our other threads run meanwhile.  So the child takes no lock
+ * and changes nothing that they see.  It makes system calls where the C library would
+ * change all threads, as setuid(3) does.
  */
 #include "io/child.h"
 #include <errno.h>
@@ -24,7 +24,7 @@ extern char **environ;
 
 enum { STACK = 65536 };
 
-/* What a sanitizer notes of this stack would outlive it. */
+/* A sanitizer's record of this stack would outlive it. */
 #define IN_CHILD __attribute__((no_sanitize_address, no_sanitize_thread)) static
 
 IN_CHILD int failed(int result)
@@ -32,7 +32,7 @@ IN_CHILD int failed(int result)
 	return result < 0 ? errno : 0;
 }
 
-/* As the kernel has it: all zero is SIG_DFL.  The C library keeps some for itself. */
+/* By the system call, as sigaction(3) refuses two signals.  All zero is SIG_DFL. */
 IN_CHILD void reset_signals(void)
 {
 	static const unsigned long zero[8];
@@ -43,7 +43,7 @@ IN_CHILD void reset_signals(void)
 
 IN_CHILD int put_fd(int fd, int number)
 {
-	/* Onto itself: that takes close-on-exec off. */
+	/* dup2() would do nothing: this clears close-on-exec. */
 	if (fd == number)
 		return failed(fcntl(fd, F_SETFD, 0));
 	return failed(dup2(fd, number));
@@ -66,7 +66,7 @@ IN_CHILD int put_standard(const struct child *child, int i)
 	return err;
 }
 
-/* First all go out of the way of all numbers. */
+/* First moves all fds above all numbers, so that none is overwritten. */
 IN_CHILD int put_fds(const struct child *child)
 {
 	const struct coil_process_options *options = child->options;
@@ -106,7 +106,7 @@ IN_CHILD int limit(const struct coil_process_options *options)
 	return 0;
 }
 
-/* Groups first, while it may yet change them. */
+/* Groups first, while the child may still change them. */
 IN_CHILD int change_user(const struct coil_process_options *options)
 {
 	if ((options->uid || options->gid) &&
@@ -117,13 +117,13 @@ IN_CHILD int change_user(const struct coil_process_options *options)
 		return errno;
 	if (options->uid && syscall(SYS_setresuid, *options->uid, *options->uid, *options->uid))
 		return errno;
-	/* A change of the user clears it. */
+	/* A change of the user clears this, so it comes last. */
 	if (options->pdeathsig && prctl(PR_SET_PDEATHSIG, options->pdeathsig))
 		return errno;
 	return 0;
 }
 
-/* An error that says no more than that it is not there. */
+/* An error after which the next folder of PATH is tried. */
 IN_CHILD bool is_elsewhere(int err)
 {
 	return err == ENOENT || err == ENOTDIR || err == EACCES || err == ESTALE ||
@@ -140,7 +140,7 @@ IN_CHILD int run_in(const struct child *child, const char *folder, size_t len)
 	if (len + 1 + size > sizeof(path))
 		return ENAMETOOLONG;
 	memcpy(path, folder, len);
-	/* An empty folder is where we are. */
+	/* An empty folder is the current one. */
 	if (len)
 		path[len++] = '/';
 	memcpy(path + len, name, size);
@@ -199,7 +199,7 @@ IN_CHILD int live(void *arg)
 	_exit(127);
 }
 
-/* Its signals wait until it has its own dispositions, and not ours. */
+/* The child's signals wait until it has default dispositions instead of ours. */
 static pid_t give_birth(struct child *child, char *stack)
 {
 	sigset_t all, mask;

@@ -2,7 +2,7 @@
 #ifndef COIL_IO_CHILD_H
 #define COIL_IO_CHILD_H
 
-/* A child from its birth to its program. */
+/* How a child is made, until it executes its program. */
 
 #include "core/affinity.h"
 #include <coil/process.h>
@@ -19,7 +19,7 @@ struct child {
 	int error;				/* an errno, or 0: it has its program */
 };
 
-/* The child's pid once it has begun its program, or a negative errno and no child. */
+/* Returns the child's pid once it has begun its program, or a negative errno: no child. */
 pid_t coil__child_start(struct child *child);
 
 #endif

@@ -9,12 +9,12 @@
  * forgotten, and a thread of the pool closes the duplicate.
  *
  * close(2) of a file may wait as well: for the server of a FUSE or network file
- * system, which is sent what was written, for the disk, which frees the blocks of a
- * file without a name, or for a terminal's output.  The data is sent at each close,
- * of a duplicate too, so the thread has to close the number itself, and it closes a
- * duplicate first, as that reports the error.  Then it does not free the number, but
- * gives it to another file of the loop, and only the loop's thread frees it: no call
- * can meet the next owner of the number.
+ * system, which gets the written data; for the disk, which frees the blocks of a file
+ * without a name; or for a terminal's output.  The data is sent at each close, of a
+ * duplicate too, so a thread has to close the number itself.  It closes a duplicate
+ * first, to learn the error.  Then it does not free the number, but gives it to another
+ * file of the loop, and only the loop's thread frees it: so no call can reach the next
+ * file with the number.
  */
 #include <coil/socket.h>
 #include "core/loop.h"
@@ -134,7 +134,7 @@ static int close_slowly(int fd)
 
 	if (closing.copy >= 0)
 		err = coil__run_in_pool(close_file, &closing, "close");
-	/* No fd or no thread is to be had: the loop waits. */
+	/* There is no fd or no thread for it: the loop waits. */
 	if (err == -EAGAIN || err == -ENOMEM) {
 		err = closing.copy >= 0 ? close_now(closing.copy) : 0;
 		last = close_now(fd);

@@ -9,8 +9,8 @@
 void coil__close_accepted(int fd);
 
 /*
- * Closes an fd that no operation names and whose result nobody wants, as one that a
- * peer passed.  Never waits: where close(2) may, a thread calls it, for which nobody
+ * Closes an fd that no operation names and whose result is not needed, such as one that
+ * a peer passed.  Never waits: where close(2) may, a thread calls it, for which nobody
  * waits, the end of the loop included.  Of a socket coil__close_copy() does not change
  * SO_LINGER, as another fd keeps it open.
  */

@@ -304,7 +304,7 @@ static int check_ends(int out, int in)
 	return !coil__is_file(out) && flags & O_NONBLOCK;
 }
 
-/* Whether all of it can be had without a disk: a byte of each page is read. */
+/* Whether all of it is in memory: reads a byte of each page. */
 static bool cached(int in, off_t at, size_t len)
 {
 	char byte;
@@ -386,7 +386,7 @@ static ssize_t send_some(const struct ends *ends, off_t at, size_t len,
 	return send_copy(ends, at, len);
 }
 
-/* lseek(2) in a thread, as it waits for whoever uses the file's position now. */
+/* lseek(2) in a thread, as it waits for the call that uses the file's position now. */
 static int seek(int fd, off_t *position, int whence, ssize_t (*run)(struct op *op))
 {
 	struct op op = { .what = "lseek" };
@@ -456,7 +456,7 @@ ssize_t coil_sendfile(int out, int in, off_t *offset, size_t count)
 	return n;
 }
 
-/* What splice(2) says of its arguments before it looks at what is in the pipes. */
+/* The errors that splice(2) returns for its arguments, whatever the pipes hold. */
 static int check_splice(int in, const off_t *in_offset, int out, const off_t *out_offset)
 {
 	int in_flags = fcntl(in, F_GETFL), out_flags = fcntl(out, F_GETFL);

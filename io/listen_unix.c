@@ -2,29 +2,29 @@
 /*
  * Listening on a path.
  *
- * bind(2) makes the file, and of two that bind one path only the first succeeds.
- * What makes it hard is a stale file, which a process that was killed left behind:
- * it has to be removed, and nobody may remove the file of a socket that lives.
+ * bind(2) makes the file, and if two processes bind one path only the first succeeds.
+ * The difficulty is a stale file, left by a process that was killed: it has to be
+ * removed, but the file of a socket that is in use never may be.
  *
- * Which file is stale.  A connect(2) of the same type is refused also by a socket
- * that is bound and does not listen yet.  A connect of another type tells them
- * apart: EPROTOTYPE if any socket is bound there, ECONNREFUSED if none is.  There is
- * a moment in bind(2) in which the file is there and not yet the socket's.  In that
- * moment bind holds the folder's lock, so a second bind that failed after the file
- * was seen proves that the moment is over.
+ * Which file is stale.  A socket that is bound and does not listen yet refuses a
+ * connect(2) of the same type, as a stale file does.  A connect of another type tells
+ * them apart: EPROTOTYPE if a socket is bound there, ECONNREFUSED if none is.  For a
+ * moment in bind(2) the file exists and is not yet the socket's.  Then bind holds the
+ * folder's lock, so a second bind that fails after the file was seen proves that the
+ * moment is over.
  *
- * Who removes it.  Two that found the same file stale must not both remove what is
- * at the path, since the second would remove the first one's new file.  So the look,
- * the removal and the bind are done by one at a time, who has the lock of a file
- * beside the socket, PATH.lock, which is there only meanwhile.
+ * Which process removes it.  Two that found the same file stale must not both remove
+ * the path, since the second would remove the first one's new file.  So one process at a
+ * time looks, removes and binds: the one with the lock of PATH.lock, a file beside the
+ * socket that exists only meanwhile.
  *
  * A bind under a temporary name and a rename would do without the lock, but then the
  * socket would have that name for ever: getsockname(2), getpeername(2) and ss(8)
  * have the text that was bound.
  *
- * The mode.  chmod(2) follows a symlink that somebody who may write to the folder
- * put in the file's place.  So the file is opened with O_PATH and O_NOFOLLOW, and
- * changed only if it is a socket of ours with one name.
+ * The mode.  chmod(2) follows a symlink, which another user of the folder may have put
+ * in the file's place.  So the file is opened with O_PATH and O_NOFOLLOW, and changed
+ * only if it is a socket of ours with one name.
  */
 #include "io/address.h"
 #include <coil/socket.h>
@@ -52,7 +52,7 @@ static int bind_to(int fd, const struct place *place)
 	return bind(fd, (const struct sockaddr *)place->un, place->len) ? -errno : 0;
 }
 
-/* Whether no socket is bound to what is at the path. */
+/* Whether no socket is bound to the file at the path. */
 static bool is_refused(const struct place *place)
 {
 	int fd = coil_socket(AF_UNIX, SOCK_DGRAM, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Addresses that no server has to be asked for. */
+/* Addresses that need no server: numbers, and names in /etc/hosts. */
 #include "io/address.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* freeaddrinfo(3) frees an addrinfo, and takes the address to lie behind it. */
+/* freeaddrinfo(3) frees only the addrinfo, so the address lies behind it. */
 struct numeric {
 	struct addrinfo ai;
 	union {
@@ -121,7 +121,7 @@ static int copy_all(const struct numeric *made, const struct addrinfo *hints,
 	return 0;
 }
 
-/* What is seldom asked is left to getaddrinfo(3), which knows all the rules. */
+/* Rare cases are left to getaddrinfo(3), which knows all the rules. */
 int coil__numeric_addresses(const char *node, const char *service,
 			    const struct addrinfo *hints, struct addrinfo **ret)
 {

@@ -35,7 +35,7 @@ struct listener {
 	bool filtered;		/* no more handshakes begin */
 };
 
-/* A connection that was accepted, and whose it is. */
+/* A connection that was accepted, and its peer. */
 struct arrival {
 	int fd;
 	union {
@@ -136,7 +136,7 @@ size_t coil__server_drain(struct coil_server *server, size_t max);
 int64_t coil__server_settle_time(const struct coil_server *server);
 void coil__server_unlisten(struct coil_server *server);
 
-/* The program has closed it, or is at it: the number is no longer the server's. */
+/* The program has closed the socket, or is closing it: the number is not the server's. */
 bool coil__listener_is_taken(const struct listener *listener);
 void coil__listener_disarm(struct listener *listener);
 void coil__listener_close(struct listener *listener, bool is_ours);
@@ -172,7 +172,7 @@ void coil__server_forget(struct coil_server *server, const struct arrival *arriv
 void coil__server_release(struct coil_server *server);
 bool coil__server_regain(struct coil_server *server);
 
-/* Sets the options of the server's on a TCP socket. */
+/* Sets the server's options on a TCP socket. */
 void coil__server_set_options(const struct coil_server *server, int fd);
 
 /* Closes the connections of those who wait. */

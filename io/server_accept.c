@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A server's accepts, the connections that wait, and what went wrong: see server.c. */
+/* A server's accepts, the connections that wait for a handler, and errors: see server.c. */
 #include "io/server.h"
 #include "core/loop.h"
 #include "core/task.h"
@@ -57,7 +57,7 @@ void coil__server_push(struct coil_server *server, int fd)
 	socklen_t len = sizeof(arrival.peer);
 
 	coil__fd_made(server->loop, fd);
-	/* Now, as it is no longer known when the peer has reset the connection. */
+	/* Now: once the peer has reset the connection its address is not known any more. */
 	if (getpeername(fd, &arrival.peer.any, &len))
 		arrival.peer.any.sa_family = AF_UNSPEC;
 	if (!push(server, &arrival))
@@ -114,8 +114,8 @@ void coil__server_pause(struct coil_server *server, int err)
 }
 
 /*
- * From now on who comes is accepted by the number that was in reserve, and sent
- * away.  If the program has that, too, it is waited for.
+ * From now on each new connection is accepted by the fd that was in reserve, and
+ * closed.  If the program has taken that fd too, the server pauses.
  */
 static void without_fds(struct coil_server *server, int err)
 {

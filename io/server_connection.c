@@ -38,7 +38,7 @@ static void put_away(struct coil_server *server, struct coil_stream *stream,
 
 	if (flush && coil_timeout_begin(&timeout, limit))
 		flush = false;
-	/* Peers go away: what that loses is no failure of the handler's. */
+	/* The error is ignored: a peer that is gone is no failure of the handler. */
 	(void)coil__stream_release(stream, flush);
 	if (timeout.scope.task)
 		coil_timeout_end(&timeout);
@@ -56,7 +56,7 @@ static bool has_taken(struct connection *connection, int fd)
 	return connection->acked != before;
 }
 
-/* Until when it is not idle, as far as is known. */
+/* The earliest time at which the connection may count as idle. */
 static int64_t idle_until(struct elastic *elastic)
 {
 	struct connection *connection = container_of(elastic, struct connection, idle);
@@ -69,7 +69,7 @@ static int64_t idle_until(struct elastic *elastic)
 	return until;
 }
 
-/* The error handler, or the line that there is without one, is told by this name. */
+/* The name by which the error handler, or the line on stderr, reports the task. */
 static void name_task(const struct coil_server *server, const struct arrival *arrival, int fd)
 {
 	struct coil_task *self = coil_current_task();
@@ -89,8 +89,8 @@ static void name_task(const struct coil_server *server, const struct arrival *ar
 }
 
 /*
- * A server that stops starts a task for each connection that it still accepted,
- * also where those are more than may be open.  They have their turns here.
+ * A server that stops starts a task for each connection that it still accepted, even
+ * above max_connections.  The tasks wait for their turn here.
  */
 static int enter(struct coil_server *server)
 {

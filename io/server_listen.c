@@ -8,9 +8,9 @@
  *
  * 1. A filter on the socket drops each SYN.  The kernel begins no more handshakes.
  *    A client that comes now sends its SYN again after a second, and then reaches
- *    another socket of the port or is refused.  A SO_REUSEPORT group, which has no
- *    other way to leave it but the close, hears of such a SYN too late, but loses
- *    nothing.
+ *    another socket of the port or is refused.  A SO_REUSEPORT group still chooses
+ *    this socket until its close, so that such a client loses a second, but nothing
+ *    else.
  * 2. What is in the queue is accepted.
  * 3. Handshakes that began before the filter end within a round trip.  So the
  *    server waits as long as its connections' round trips take, at most SETTLE_MAX,
@@ -23,8 +23,8 @@
  * A Unix listener is simpler: shutdown(SHUT_RD) makes connect(2) fail and leaves
  * the queue to be accepted.
  *
- * A socket that was handed over is not the server's to end.  It stays open, and
- * its queue is for the others who have it.
+ * A listener that was inherited is not ended by the server.  It stays open, and its
+ * queue is left to the other processes that have it.
  */
 #include "io/server.h"
 #include "core/loop.h"
@@ -185,7 +185,7 @@ static bool drop_syns(int fd)
 	const struct sock_fprog filter = { sizeof(code) / sizeof(*code), code };
 	socklen_t len = 0;
 
-	/* It has one already, which would be lost. */
+	/* The program's own filter would be lost. */
 	if (getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &len) || len)
 		return false;
 	return !setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
@@ -276,7 +276,7 @@ static bool accept_one(struct listener *listener)
 /*
  * Of the loops that wait on one socket the kernel wakes one for each connection.
  * If that one has ended its accept meanwhile nobody is woken in its place, and the
- * connection would wait for the next to come.  So who leaves takes one along.
+ * connection would wait for the next to come.  So a loop that leaves accepts one.
  */
 static void take_one_along(struct listener *listener)
 {
@@ -300,7 +300,7 @@ size_t coil__server_drain(struct coil_server *server, size_t max)
 	return n;
 }
 
-/* Where no connection is open and none came there is nothing to go by, nor to lose. */
+/* Without any connection there is no round trip to measure, and no client to lose. */
 int64_t coil__server_settle_time(const struct coil_server *server)
 {
 	int64_t longest = coil__server_round_trip(server);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whom a server has to do with: how many connections each address has, the socket
- * options that watch over peers, and the fd in reserve.
+ * A server's peers: how many connections each address has, the socket options that
+ * watch over peers, and the fd in reserve.
  *
  * The counts are in a table with open addressing: an entry lies at its hash or behind,
- * with no gap between.  The hash has a seed, so that nobody can choose addresses that
- * all lie at one place.
+ * with no gap between.  The hash has a seed, so that no client can choose addresses
+ * that all have the same hash.
  */
 #include "io/server.h"
 #include <coil/time.h>
@@ -112,7 +112,7 @@ bool coil__server_admit(struct coil_server *server, const struct arrival *arriva
 	return true;
 }
 
-/* What lies behind a gap moves into it, unless it lies between its hash and the gap. */
+/* An entry behind the gap moves into it, unless its hash is behind the gap too. */
 static void close_gap(struct peers *peers, size_t gap)
 {
 	size_t mask = peers->capacity - 1;
@@ -144,8 +144,8 @@ void coil__server_forget(struct coil_server *server, const struct arrival *arriv
 }
 
 /*
- * Half of the time the peer may be silent, and is asked four times in the other half.
- * TCP_USER_TIMEOUT is for bytes that it does not acknowledge.
+ * The peer may be silent for half of the time; four probes are sent in the other half.
+ * TCP_USER_TIMEOUT limits how long bytes may stay unacknowledged.
  */
 static void keep_alive(int fd, int64_t ns)
 {

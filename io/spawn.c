@@ -63,7 +63,7 @@ static bool is_inherited(int fd)
 	return fcntl(fd, F_GETFD) == 0;
 }
 
-/* Of each number one, and none of those that in, out and err are for. */
+/* Each number occurs once, and none is 0, 1 or 2: these are in, out and err. */
 static int check_fds(const struct coil_process_options *options)
 {
 	if (options->fd_count > CHILD_FDS_MAX || (options->fd_count && !options->fds))
@@ -182,7 +182,7 @@ static void forget(struct plan *plan, bool failed)
 	drop(&plan->spare);
 }
 
-/* A child inherits where its parent's thread may run, and of a worker that is little. */
+/* Without allowed the child of a pinned worker would inherit its one processor. */
 static int start(const struct plan *plan, pid_t *pid, const char *const argv[])
 {
 	struct child child = {

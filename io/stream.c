@@ -244,7 +244,7 @@ static int end(struct coil_stream *stream, bool flush)
 		return -EPERM;
 	stream->closed = true;
 	stream->room = 0;
-	/* Also for a caller that is cancelled: it was written before. */
+	/* Even if the caller is cancelled: the bytes were written before. */
 	coil__stream_push(stream);
 	coil_waitq_unpark_all(&stream->writer);
 	if (flush && !err)

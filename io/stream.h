@@ -111,22 +111,23 @@ void coil__stream_drop(struct coil_stream *stream, int why);
 /* Parks until nothing is queued.  The caller holds a reference. */
 int coil__stream_drain(struct coil_stream *stream);
 
-/* So many bytes more of it are done. */
+/* Takes n more bytes off its beginning. */
 void coil__rest_skip(struct rest *rest, size_t n);
 
-/* Takes all of a small write, to be sent a little later; false: it goes another way. */
+/* Takes all of a small write, to be sent later; false: the write takes another path. */
 bool coil__stream_gather(struct coil_stream *stream, const struct rest *rest);
 
 /* Begins to send what was gathered, if anything was.  Does not park. */
 void coil__stream_push(struct coil_stream *stream);
 
 /*
- * Sends what was gathered and, behind it, the rest, without parking: how many bytes of
- * the rest went (it is the less by them), or a negative errno.  Nothing is under way.
+ * Sends what was gathered and, behind it, the rest, without parking.  Returns how many
+ * bytes of the rest were sent, which it takes off the rest, or a negative errno.  No
+ * send may be under way.
  */
 ssize_t coil__stream_send(struct coil_stream *stream, struct rest *rest);
 
-/* Copies all of the rest to the queue: 0; or -ENOMEM, and nothing of it. */
+/* Copies all of the rest to the queue: 0; or -ENOMEM, and copies nothing. */
 int coil__stream_enqueue(struct coil_stream *stream, struct rest *rest);
 
 /* Bytes were received or sent. */
@@ -144,7 +145,7 @@ static inline void coil__stream_charge(void)
 		coil__turn(self);
 }
 
-/* Whether an error of a write may be over when there is room again. */
+/* Whether a later write may succeed after this error: a disk may have room again. */
 static inline bool coil__stream_is_passing(int err)
 {
 	return err == -ENOSPC || err == -EDQUOT;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a stream has taken and not sent yet: a queue of chunks, in one of two states.
+ * The bytes that a stream has taken and not sent yet: a queue of chunks, in one of two
+ * states.
  *
  * Gathering: nothing is under way, and small writes are added.  All of it is sent, in
  * one system call, by what comes first: the stream's own reader before it asks the
@@ -22,7 +23,7 @@ enum {
 	PARTS = 16,		/* buffers that one system call sends */
 };
 
-/* Most streams have no more than one chunk, and not for long: it is passed on. */
+/* Most streams have one chunk, and for a short time: it is kept for the next stream. */
 static struct chunk *new_chunk(size_t size)
 {
 	struct coil_loop *loop = coil__loop;
@@ -146,7 +147,7 @@ static void sent(struct op *op, int res, unsigned flags)
 	stream->sending = false;
 	if (res > 0) {
 		consume(stream, (size_t)res);
-		/* In a poll that slept the pass's time is from before. */
+		/* In a poll that slept the pass's start is too old. */
 		stream->moved_at = coil__clock(coil__loop);
 	}
 	if (stream->fd < 0)

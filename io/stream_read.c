@@ -39,8 +39,8 @@ static int begin(const struct coil_stream *stream, const void *out, size_t len)
 }
 
 /*
- * Gives way now and then before it takes anything: what a call returns a pointer to
- * must not be closed by another task before the caller has seen it.
+ * Gives way now and then, but before it takes anything: after a call that returns a
+ * pointer, no other task may close the stream before the caller has used it.
  */
 static int enter(struct coil_stream *stream)
 {
@@ -170,7 +170,7 @@ static ssize_t receive(struct coil_stream *stream, size_t more)
 	return n;
 }
 
-/* What is ready, or a file, and may take its time all the same. */
+/* The fd is ready or a file, and the read may still have to wait. */
 static ssize_t receive_file(struct coil_stream *stream, size_t more)
 {
 	ssize_t n = make_room(stream, more);
@@ -386,7 +386,7 @@ static ssize_t until(struct coil_stream *stream, const struct separator *sep, co
 	if (!sep->kind || sep->kind != stream->searched_for)
 		stream->searched = 0;
 	stream->searched_for = sep->kind;
-	/* As a rule it is there already, and the task need not give way. */
+	/* Usually it is there already, and the task does not give way. */
 	at = find(stream, sep);
 	if (likely(at != SIZE_MAX && at <= stream->limit && coil__spend_some(SPEND_ITEM))) {
 		*data = stream->buf + stream->start;
@@ -428,8 +428,8 @@ ssize_t coil_stream_read_line(struct coil_stream *stream, const char **line)
 }
 
 /*
- * The line's end, or where it has none the byte behind it, becomes the NUL.  There is
- * such a byte: the receive that met the stream's end had room.
+ * The line's end, or without one the byte behind the line, becomes the NUL.  That byte
+ * exists: the receive that met the stream's end had room.
  */
 int coil_stream_next_line(struct coil_stream *stream, char **line, size_t *len)
 {

@@ -7,9 +7,9 @@
  * kernel has no room for goes to the queue; a write of more than the queue may hold
  * sends from the caller's memory, parked, until the rest fits.
  *
- * A write that has to park holds the turn, and others that come meanwhile stand in
- * line for it.  So writes are whole and in the order of their calls.  The turn is
- * handed on: stream->writing stays true.
+ * A write that has to park holds the turn, and later writes queue for it.  So writes
+ * are whole and in the order of their calls.  The turn goes straight to the next waiter:
+ * stream->writing stays true meanwhile.
  */
 #include "io/stream.h"
 #include "io/wait.h"
@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* From the caller's memory, as the queue is empty and may not hold so much. */
+/* Sends from the caller's memory: the queue is empty and may not hold so much. */
 static ssize_t send_directly(struct coil_stream *stream, struct rest *rest)
 {
 	const char *bytes = (const char *)rest->iov->iov_base + rest->skip;
@@ -100,8 +100,8 @@ static ssize_t write_rest(struct coil_stream *stream, struct rest *rest, size_t 
 }
 
 /*
- * Returns why what was written before is lost, and forgets it if a disk was full and a
- * call has returned that: there may be room by now.
+ * Returns the error by which earlier bytes were lost.  Forgets it if a disk was full
+ * and a call has returned that: there may be room by now.
  */
 static int old_error(struct coil_stream *stream)
 {
@@ -186,8 +186,8 @@ static ssize_t write_more(struct coil_stream *stream, const void *buf, size_t le
 }
 
 /*
- * The next of several small writes costs little more than its copy.  It takes nothing of
- * the budget, as the first of its chunk and the send that ends the chunk do.
+ * A small write behind another costs little more than its copy, so it does not count
+ * against the budget; the first of its chunk and the send of the chunk do.
  */
 ssize_t coil_stream_write(struct coil_stream *stream, const void *buf, size_t len)
 {

@@ -293,10 +293,10 @@ int coil_event_open(struct coil_event *event)
 }
 
 /*
- * A write would tell: but also one of zero wakes whoever waits for the eventfd, in this
- * process or in another.  Where there is no /proc a write from nowhere tells as well.
- * Of what is no file of any type only an eventfd, which can be written to, looks for
- * the eight bytes, and fails to find them before it wakes anybody.
+ * A write would show it, but even a write of zero wakes the waiters of the eventfd, in
+ * this process or another.  Without /proc a write from a bad address shows it too: among
+ * files without a type only an eventfd reads the eight bytes, and it fails before it
+ * wakes a waiter.
  */
 static int check_eventfd(int fd)
 {

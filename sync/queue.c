@@ -311,9 +311,9 @@ static int no_more(const struct coil_queue *queue)
 }
 
 /*
- * The items of a run cost nothing but the first, which pays for all of them: the fast
- * path has no instruction to spare.  An item that goes to a getter, or comes from a
- * putter, costs nothing: those are not without end until they have run.
+ * Only the first item of a run is counted, for all of them: the fast path has no
+ * instruction to spare.  An item that goes to a waiting getter, or comes from a waiting
+ * putter, is not counted: these have to run before they wait again.
  */
 static inline int pay(const struct coil_queue *queue, size_t run, bool parks)
 {
