@@ -5,42 +5,60 @@
  *	$ ./httpd --root /usr/share/doc --address :8080
  *	$ curl -r 0-99 http://localhost:8080/bash/copyright
  *
- * --hello answers every request with a constant; --quiet writes no log.  --timeout
- * SECONDS (10) is what a request, and each 128 kB of an answer, may take.  SIGTERM
- * ends it once all requests are answered, a second one at once.
+ * --help says what else there is.  A connection that waits for a request costs its
+ * task's stack and no buffer: those are taken when a request comes, and given back when
+ * it is answered.
  */
+#include "httpd_files.h"
+#include "httpd_log.h"
 #include "httpd_request.h"
+#include "options.h"
 #include <coil.h>
-#include <dirent.h>
-#include <fcntl.h>
-#include <getopt.h>
-#include <linux/openat2.h>
-#include <stdio.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#ifndef RESOLVE_CACHED	/* Linux 5.12 */
-#define RESOLVE_CACHED 0x20
-#endif
 
 /* Of OUT_SIZE a quarter is gathered; the longest head, one with a target, fits behind it. */
-enum { IN_SIZE = 8192, OUT_SIZE = 20480, PART = 1 << 17 };
+enum { IN_SIZE = 8192, OUT_SIZE = 20480, FIRST = 1024, SPARE_DESKS = 64 };
+/* Sent at a time; the kernel says that there is room when less than PART is unsent. */
+enum { PART = 1 << 17, LIST_PART = 1 << 14 };
+/* In nanoseconds: for a log that is only slow, and for a client to see the end. */
+#define LOG_PATIENCE (10 * COIL_MILLISECOND)
+#define LAST_PATIENCE (2 * COIL_SECOND)
 
-/* What a small request touches comes first and together: more pages are more misses. */
+/* What answering takes.  What a small request touches comes first. */
+struct desk {
+	struct desk *next;	/* of the spare ones */
+	size_t len, used;	/* of in: what came; then answers, to be sent at once */
+	char in[IN_SIZE + OUT_SIZE];
+	struct file file;
+};
+
 struct connection {
 	struct request request;
 	struct coil_stream *stream;
-	size_t len, used;	/* of in: what came; then answers, to be sent at once */
-	unsigned cached;	/* RESOLVE_CACHED: -EAGAIN if a disk is to be waited for */
-	struct stat stat;	/* of what is at path */
-	char *list;		/* of a folder */
-	size_t size;
-	char peer[COIL_ADDRESS_SIZE], in[IN_SIZE + OUT_SIZE], path[IN_SIZE + 16];
+	struct desk *desk;	/* NULL as long as nothing of a request has come */
+	bool served;		/* one request at least */
+	bool keep;		/* the connection, after the last answer */
+	bool more;		/* another head lies behind the one that is answered */
+	char peer[COIL_ADDRESS_SIZE];
 };
 
-static int hello, quiet, root;
-static int64_t patience;
-static struct coil_stream *log_stream;
+static const char usage[] =
+	"usage: httpd [OPTION ...]\n"
+	"  --address ADDRESS  listen there (127.0.0.1:8080)\n"
+	"  --root FOLDER      serve the files below it (.)\n"
+	"  --timeout SECONDS  how long a head may take to come, and how long a client may\n"
+	"                     take no byte of its answer (10); a slow client is served\n"
+	"  --grace SECONDS    how long answers may take after SIGTERM (10)\n"
+	"  --hello            answer every request with a constant\n"
+	"  --quiet            write no log\n"
+	"  --help             this text\n"
+	"SIGTERM ends it when what was asked is answered, a second one ends it at once.\n";
+
+static int hello, quiet;
+static int64_t patience = 10 * COIL_SECOND, grace = 10 * COIL_SECOND;
+static bool stopping;
+static struct log errors;
+static struct desk *spare;
+static unsigned spares;
 
 static const char *const types[][2] = {
 	{ ".html", "text/html; charset=utf-8" }, { ".txt", "text/plain; charset=utf-8" },
@@ -49,146 +67,141 @@ static const char *const types[][2] = {
 	{ "", "application/octet-stream" },
 };
 
-/* All that was gathered, and n more bytes. */
+static bool take_desk(struct connection *c)
+{
+	c->desk = spare ? spare : malloc(sizeof(*c->desk));
+	if (!c->desk)
+		return false;
+	if (spare) {
+		spare = spare->next;
+		spares--;
+	}
+	c->desk->len = c->desk->used = 0;
+	return true;
+}
+
+static void leave_desk(struct connection *c)
+{
+	if (c->desk && spares < SPARE_DESKS) {
+		c->desk->next = spare;
+		spare = c->desk;
+		spares++;
+	} else {
+		free(c->desk);
+	}
+	c->desk = NULL;
+}
+
+/* All that was gathered, and n more bytes; each part has a time of its own. */
 static int send_out(struct connection *c, const char *bytes, size_t n)
 {
+	struct desk *desk = c->desk;
 	ssize_t sent = 0;
+	size_t part;
 
-	COIL_TIMEOUT(patience) {
-		sent = coil_stream_write(c->stream, c->in + c->len, c->used);
-		sent = sent < 0 ? sent : coil_stream_write(c->stream, bytes, n);
-		sent = sent < 0 ? sent : coil_stream_flush(c->stream);
-	}
-	c->used = 0;
+	do {
+		part = n < LIST_PART ? n : LIST_PART;
+		COIL_TIMEOUT(patience) {
+			sent = coil_stream_write(c->stream, desk->in + desk->len, desk->used);
+			sent = sent < 0 ? sent : coil_stream_write(c->stream, bytes, part);
+			sent = sent < 0 ? sent : coil_stream_flush(c->stream);
+		}
+		desk->used = 0;
+		bytes += part;
+		n -= part;
+	} while (sent >= 0 && n);
 	return (int)sent;
 }
 
-/* Heads are made without printf(), which would take longer than all else here. */
-static char *put_number(char *to, unsigned long long n, unsigned base)
+/* As RFC 9110 has them. */
+static const char *reason_of(int status)
 {
-	to = n < base ? to : put_number(to, n / base, base);
-	*to = "0123456789abcdef"[n % base];
-	return to + 1;
+	switch (status) {
+	case 200: return "OK";
+	case 206: return "Partial Content";
+	case 301: return "Moved Permanently";
+	case 304: return "Not Modified";
+	case 400: return "Bad Request";
+	case 403: return "Forbidden";
+	case 404: return "Not Found";
+	case 405: return "Method Not Allowed";
+	case 408: return "Request Timeout";
+	case 416: return "Range Not Satisfiable";
+	case 431: return "Request Header Fields Too Large";
+	case 503: return "Service Unavailable";
+	default: return "";
+	}
 }
 
-/* Lines for the log that come while it waits for its reader are lost. */
 static int reply(struct connection *c, int status, long long length, const char *rest)
 {
 	static char now[30];
 	static time_t then;
-	const struct request *r = &c->request;
-	char *out = c->in + c->len, *to = out + c->used;
+	struct desk *desk = c->desk;
+	char *out = desk->in + desk->len, *to = out + desk->used;
 
 	if (then != time(NULL))
 		strftime(now, sizeof(now), DATE, gmtime(&(time_t){ then = time(NULL) }));
 	to = put_number(stpcpy(to, "HTTP/1.1 "), (unsigned)status, 10);
-	to = stpcpy(stpcpy(to, " "), llhttp_status_name(status));
+	to = stpcpy(stpcpy(to, " "), reason_of(status));
 	to = stpcpy(stpcpy(to, "\r\nDate: "), now);
-	to = stpcpy(to, r->keep ? "\r\nConnection: keep-alive" : "\r\nConnection: close");
+	to = stpcpy(to, c->request.keep ? "\r\nConnection: keep-alive" :
+		    "\r\nConnection: close");
 	to = put_number(stpcpy(to, "\r\nContent-Length: "), (unsigned long long)length, 10);
-	c->used = (size_t)(stpcpy(stpcpy(to, "\r\n"), rest) - out);
-	if (log_stream)
-		(void)!coil_stream_printf(log_stream, "%s - - [%s] \"%s %s\" %d %lld\n", c->peer,
-					  now, llhttp_method_name(r->parser.method),
-					  r->texts[TARGET], status, length);
+	desk->used = (size_t)(stpcpy(stpcpy(to, "\r\n"), rest) - out);
+	if (!quiet)
+		log_request(c->peer, now, &c->request, status, length);
 	return 0;
 }
 
-/* The kernel sees to it that no path leads out of the root. */
-static int open_beneath(const char *path, unsigned resolve)
+/* A slow client is served: only one that takes nothing for so long is given up. */
+static int send_file(struct connection *c, int fd, off_t at, off_t last)
 {
-	struct open_how how = { .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC };
+	int err = send_out(c, "", 0);
 
-	how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | resolve;
-	return (int)syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof(how));
-}
+	while (!err && at <= last) {
+		size_t part = last - at < PART ? (size_t)(last - at + 1) : PART;
+		off_t before = at;
+		ssize_t n = 0;
 
-/* A name as a target, or as text. */
-static void put_name(FILE *out, const char *name, bool target)
-{
-	for (; *name; name++) {
-		unsigned char byte = (unsigned char)*name;
-		bool same = target ? isalnum(byte) || strchr("-._~", byte) :
-				!strchr("&<>\"'", byte);
-
-		fprintf(out, same ? "%c" : target ? "%%%02X" : "&#%d;", byte);
+		COIL_TIMEOUT(patience)
+			n = coil_sendfile(coil_stream_fd(c->stream), fd, &at, part);
+		if (n < 0 && (n != -ETIMEDOUT || at == before))
+			err = (int)n;
+		/* It became shorter meanwhile, and is not what was promised. */
+		if (!n)
+			err = -EIO;
 	}
-}
-
-static void list_folder(struct connection *c, int fd)
-{
-	struct dirent **names = NULL;
-	int n = scandirat(fd, ".", &names, NULL, alphasort);
-	FILE *out = n < 0 ? NULL : open_memstream(&c->list, &c->size);
-
-	for (int i = 0; i < n; free(names[i++])) {
-		const char *name = names[i]->d_name, *end = names[i]->d_type == DT_DIR ? "/" : "";
-
-		if (!out || !strcmp(name, "."))
-			continue;
-		fputs("<li><a href=\"", out);
-		put_name(out, name, true);
-		fprintf(out, "%s\">", end);
-		put_name(out, name, false);
-		fprintf(out, "%s</a>\n", end);
-	}
-	free(names);
-	if (out)
-		fclose(out);
-}
-
-static int find(void *arg)
-{
-	struct connection *c = arg;
-	size_t len = strlen(c->path);
-	bool folder = !len || c->path[len - 1] == '/';
-	int fd;
-
-	if (folder && c->cached)
-		return -EAGAIN;
-	if (folder)
-		memcpy(c->path + len, "index.html", sizeof("index.html"));
-	fd = open_beneath(c->path, c->cached);
-	if (folder && fd < 0 && errno == ENOENT) {
-		c->path[len] = '\0';
-		fd = open_beneath(c->path, 0);
-	}
-	if (fd < 0)
-		return c->cached ? -EAGAIN : -errno;
-	if (fstat(fd, &c->stat)) {
-		close(fd);
-		return -EIO;
-	}
-	if (folder && S_ISDIR(c->stat.st_mode))
-		list_folder(c, fd);
-	return fd;
+	return err;
 }
 
 static int answer_file(struct connection *c, int fd)
 {
 	static char date[30];
 	static time_t then;
-	const char *dot = strrchr(c->path, '.');
+	struct desk *desk = c->desk;
+	const struct stat *stat = &desk->file.stat;
+	const char *dot = strrchr(desk->file.path, '.');
 	char rest[384], *etag, *end;
-	long long size = c->stat.st_size, first = 0, last = size - 1;
+	long long size = stat->st_size, first = 0, last = size - 1;
 	int type = 0, status;
-	ssize_t n = 0;
+	ssize_t n;
 
 	while (*types[type][0] && (!dot || strcasecmp(dot, types[type][0]) != 0))
 		type++;
 	etag = stpcpy(stpcpy(stpcpy(rest, "Content-Type: "), types[type][1]), "\r\nETag: ");
 	end = put_number(stpcpy(etag, "\""), (unsigned long long)size, 16);
-	end = put_number(stpcpy(end, "-"), (unsigned long long)c->stat.st_mtime, 16);
-	end = put_number(stpcpy(end, "-"), (unsigned long)c->stat.st_mtim.tv_nsec, 16);
+	end = put_number(stpcpy(end, "-"), (unsigned long long)stat->st_mtime, 16);
+	end = put_number(stpcpy(end, "-"), (unsigned long)stat->st_mtim.tv_nsec, 16);
 	end = stpcpy(end, "\"");
-	if (!*date || then != c->stat.st_mtime) {
-		const struct tm *tm = gmtime(&(time_t){ then = c->stat.st_mtime });
+	if (!*date || then != stat->st_mtime) {
+		const struct tm *tm = gmtime(&(time_t){ then = stat->st_mtime });
 
 		/* One of a year that nobody can write has no date: 1970 is older than any. */
 		if (!tm || !strftime(date, sizeof(date), DATE, tm))
 			stpcpy(date, "Thu, 01 Jan 1970 00:00:00 GMT");
 	}
-	status = request_wants(&c->request, &c->stat, etag, &first, &last);
+	status = request_wants(&c->request, stat, etag, &first, &last);
 	if (status == 416) {
 		snprintf(rest, sizeof(rest), "Content-Range: bytes */%lld\r\n\r\n", size);
 		return reply(c, 416, 0, rest);
@@ -203,166 +216,270 @@ static int answer_file(struct connection *c, int fd)
 	if (status == 304 || c->request.parser.method == HTTP_HEAD || first > last)
 		return 0;
 	/* What is small goes out together with its head, and other answers. */
-	if (last - first < (long long)(OUT_SIZE - c->used)) {
-		n = coil_pread(fd, c->in + c->len + c->used, (size_t)(last - first + 1), first);
-		c->used += n > 0 ? (size_t)n : 0;
-		return n == last - first + 1 ? 0 : n < 0 ? (int)n : -EIO;
-	}
-	n = send_out(c, "", 0);
-	for (off_t at = first; n >= 0 && at <= last;) {
-		size_t part = last - at < PART ? (size_t)(last - at + 1) : PART;
+	if (last - first >= (long long)(OUT_SIZE - desk->used))
+		return send_file(c, fd, first, last);
+	n = coil_pread(fd, desk->in + desk->len + desk->used, (size_t)(last - first + 1), first);
+	desk->used += n > 0 ? (size_t)n : 0;
+	return n == last - first + 1 ? 0 : n < 0 ? (int)n : -EIO;
+}
 
-		COIL_TIMEOUT(patience)
-			n = coil_sendfile(coil_stream_fd(c->stream), fd, &at, part);
-		/* It became shorter meanwhile, and is not what was promised. */
-		n = n ? n : -EIO;
+static int status_of(int err)
+{
+	switch (err) {
+	case -EINVAL: return 400;
+	case -EACCES:
+	case -EPERM: return 403;
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM: return 503;
+	default: return 404;
 	}
-	return n < 0 ? (int)n : 0;
+}
+
+/* A folder has its list, or is told that its name ends in a slash. */
+static int answer_folder(struct connection *c, const char *raw, bool get)
+{
+	struct file *file = &c->desk->file;
+
+	if (file->list) {
+		reply(c, 200, (long long)file->size,
+		      "Content-Type: text/html; charset=utf-8\r\n\r\n");
+		return get ? send_out(c, file->list, file->size) : 0;
+	}
+	snprintf(file->path, sizeof(file->path), "Location: /%.*s/%s\r\n\r\n",
+		 (int)strcspn(raw, "?"), raw, raw + strcspn(raw, "?"));
+	return reply(c, 301, 0, file->path);
 }
 
 static int answer(struct connection *c)
 {
 	bool get = c->request.parser.method == HTTP_GET;
+	struct file *file = &c->desk->file;
 	const char *raw;
-	int fd, err = 0;
+	int fd, err;
 
-	c->request.keep &= !coil_group_ending();
+	/* Before it ends the server answers all that came. */
+	c->request.keep &= !stopping || c->more;
+	c->served = true;
 	if (hello)
 		return reply(c, 200, 6, get ? "\r\nhello\n" : "\r\n");
 	if (!get && c->request.parser.method != HTTP_HEAD)
 		return reply(c, 405, 0, "Allow: GET, HEAD\r\n\r\n");
-	c->list = NULL;
-	c->cached = RESOLVE_CACHED;
-	fd = request_path(&c->request, c->path, &raw) ? -EINVAL : find(c);
-	c->cached = 0;
+	file->list = NULL;
+	file->cached = RESOLVE_CACHED;
+	fd = request_path(&c->request, file->path, &raw) ? -EINVAL : find_file(file);
+	file->cached = 0;
 	if (fd == -EAGAIN)
-		fd = coil_to_thread(find, c);
+		fd = coil_to_thread(find_file, file);
 	if (fd < 0)
-		return reply(c, fd == -EINVAL ? 400 : fd == -EACCES ? 403 :
-			     fd == -EMFILE || fd == -ENFILE ? 503 : 404, 0, "\r\n");
-	if (S_ISREG(c->stat.st_mode)) {
-		err = answer_file(c, fd);
-	} else if (c->list) {
-		reply(c, 200, (long long)c->size,
-		      "Content-Type: text/html; charset=utf-8\r\n\r\n");
-		err = get ? send_out(c, c->list, c->size) : 0;
-	} else if (S_ISDIR(c->stat.st_mode)) {
-		snprintf(c->path, sizeof(c->path), "Location: /%.*s/%s\r\n\r\n",
-			 (int)strcspn(raw, "?"), raw, raw + strcspn(raw, "?"));
-		reply(c, 301, 0, c->path);
-	} else {
-		reply(c, 403, 0, "\r\n");
-	}
-	free(c->list);
+		return reply(c, status_of(fd), 0, "\r\n");
+	err = S_ISREG(file->stat.st_mode) ? answer_file(c, fd) : answer_folder(c, raw, get);
+	free(file->list);
 	coil_close(fd);
 	return err;
 }
 
-/* 0 at the end, a negative errno, or a status to refuse with. */
+/* Answers the n bytes of a head and those behind it: 0, -400 for a bad one, or an errno. */
+static int answer_all(struct connection *c, ptrdiff_t n)
+{
+	struct desk *desk = c->desk;
+	size_t at = 0;
+	int err = 0;
+
+	while (n > 0 && !err) {
+		at += (size_t)n;
+		c->more = memmem(desk->in + at, desk->len - at, "\r\n\r\n", 4);
+		if (!quiet && log_room(&requests) < 2 * LOG_LINE)
+			log_wait(&requests, LOG_LINE, LOG_PATIENCE);
+		err = answer(c);
+		err = err || desk->used <= OUT_SIZE / 4 ? err : send_out(c, "", 0);
+		c->keep = c->request.keep;
+		n = c->keep ? request_parse(&c->request, desk->in + at, desk->len - at) : 0;
+	}
+	err = err ? err : send_out(c, "", 0);
+	desk->len -= at;
+	memmove(desk->in, desk->in + at, desk->len);
+	if (!desk->len)
+		leave_desk(c);
+	return err ? err : (int)n;
+}
+
+/* Bytes of a request.  The first ones are waited for without a desk. */
+static ssize_t receive(struct connection *c)
+{
+	struct desk *desk = c->desk;
+	char first[FIRST];
+	ssize_t n;
+
+	if (desk) {
+		n = coil_stream_read(c->stream, desk->in + desk->len, IN_SIZE - desk->len);
+		desk->len += n > 0 ? (size_t)n : 0;
+		return n;
+	}
+	n = coil_stream_read(c->stream, first, sizeof(first));
+	if (n <= 0)
+		return n;
+	if (!take_desk(c))
+		return -ENOMEM;
+	memcpy(c->desk->in, first, (size_t)n);
+	c->desk->len = (size_t)n;
+	return n;
+}
+
+/*
+ * Waits for a whole head; however slowly it comes, it has so long in all.  Its length, 0
+ * at the end, a negative errno, or a status to refuse with, negative.
+ */
+static ptrdiff_t next_head(struct connection *c, int64_t ns)
+{
+	ptrdiff_t n;
+
+	COIL_TIMEOUT(ns) {
+		while (!c->desk || !(n = request_parse(&c->request, c->desk->in, c->desk->len))) {
+			if (c->desk && c->desk->len == IN_SIZE)
+				return -431;
+			n = receive(c);
+			if (n <= 0)
+				return c->desk && n == -ETIMEDOUT ? -408 : n;
+		}
+	}
+	return n;
+}
+
+/*
+ * The server ends: what was asked until now is answered.  A client that asked nothing
+ * yet, or is in the middle of it, has a moment; one that was answered has none.
+ */
+static ptrdiff_t last_head(struct connection *c)
+{
+	ptrdiff_t n = 0;
+
+	COIL_SHIELD(LAST_PATIENCE)
+		n = next_head(c, c->desk || !c->served ? COIL_SECOND : COIL_MILLISECOND);
+	return n;
+}
+
+/* 0 at the end, a negative errno, or a status to refuse with, negative. */
 static int converse(struct connection *c)
 {
-	struct request *r = &c->request;
-	bool keep = true;
 	ptrdiff_t n;
-	size_t at;
 	int err = 0;
 
 	do {
-		/* However slowly a head comes, it has so long in all. */
-		COIL_TIMEOUT(patience) {
-			while (!(n = request_parse(r, c->in, c->len))) {
-				if (c->len == IN_SIZE)
-					return 431;
-				n = coil_stream_read(c->stream, c->in + c->len, IN_SIZE - c->len);
-				if (n <= 0)
-					return c->len && n == -ETIMEDOUT ? 408 : (int)n;
-				c->len += (size_t)n;
-			}
-		}
-		/* What has come is answered, and sent at once, whoever wants us to end. */
-		COIL_SHIELD(COIL_FOREVER) {
-			at = 0;
-			while (n > 0 && !err) {
-				err = answer(c);
-				err = err || c->used <= OUT_SIZE / 4 ? err : send_out(c, "", 0);
-				at += (size_t)n;
-				keep = r->keep;
-				n = keep ? request_parse(r, c->in + at, c->len - at) : 0;
-			}
-			err = err ? err : send_out(c, "", 0);
-			c->len -= at;
-			memmove(c->in, c->in + at, c->len);
-		}
-	} while (!err && !n && keep);
-	return err ? err : n ? 400 : 0;
+		n = next_head(c, patience);
+		if (n == -ECANCELED)
+			n = last_head(c);
+		if (n <= 0)
+			return (int)n;
+		COIL_SHIELD(grace)
+			err = answer_all(c, n);
+	} while (!err && c->keep);
+	return err;
+}
+
+/* Closed with bytes unread it would be reset, and the answer lost on the way. */
+static void say_goodbye(struct connection *c, int status)
+{
+	char rest[FIRST];
+
+	if (status) {
+		c->request.keep = false;
+		reply(c, status, 0, "\r\n");
+		if (send_out(c, "", 0))
+			return;
+	}
+	leave_desk(c);
+	if (!coil_stream_shutdown(c->stream))
+		while (coil_stream_read(c->stream, rest, sizeof(rest)) > 0)
+			;
 }
 
 static int serve(struct coil_stream *stream, void *arg)
 {
-	struct connection c;
+	struct connection c = { .stream = stream };
 	int status;
 
-	request_init(&c.request);
-	c.stream = stream;
-	c.len = c.used = 0;
-	c.peer[0] = '\0';
 	(void)!coil_peer_address(coil_stream_fd(stream), c.peer, sizeof(c.peer));
 	status = converse(&c);
-	if (status < 0)
-		return -ECANCELED;
-	/* Closed with bytes unread it would be reset, and the answer lost on the way. */
-	COIL_TIMEOUT(2 * COIL_SECOND) {
-		if ((!status || !reply(&c, status, 0, "\r\n")) && !send_out(&c, "", 0) &&
-		    !coil_stream_shutdown(stream))
-			while (coil_stream_read(stream, c.in, IN_SIZE) > 0)
-				;
+	if (status == 0 || status <= -400) {
+		COIL_SHIELD(LAST_PATIENCE)
+			COIL_TIMEOUT(LAST_PATIENCE)
+				say_goodbye(&c, -status);
 	}
-	return 0;
+	leave_desk(&c);
+	return status == 0 || status <= -400 ? 0 : -ECANCELED;
 }
 
 static int run(void *arg)
 {
-	struct coil_server *server = coil_start_server(arg, serve, NULL, NULL);
+	const struct coil_server_options options = { .notsent_lowat = PART };
+	struct coil_server *server = coil_start_server(arg, serve, NULL, &options);
 	char text[COIL_ADDRESS_SIZE] = "";
 	int err;
 
 	if (!server)
 		return -errno;
-	log_stream = quiet ? NULL : coil_stream_open(fcntl(1, F_DUPFD_CLOEXEC, 0));
+	log_open(&errors, STDERR_FILENO);
+	if (!quiet)
+		log_open(&requests, STDOUT_FILENO);
 	(void)!coil_local_address(coil_server_fd(server, 0), text, sizeof(text));
-	fprintf(stderr, "listening on %s\n", text);
+	log_line(&errors, "listening on %s", text);
 	err = coil_serve_forever(server);
+	stopping = true;
 	coil_server_close(server, 0);
-	COIL_SHIELD(COIL_SECOND)
-		coil_stream_close(log_stream);
+	log_close(&requests);
+	log_close(&errors);
+	while (spare) {
+		struct desk *next = spare->next;
+
+		free(spare);
+		spare = next;
+	}
 	return err;
 }
 
-int main(int argc, char *argv[])
+static void read_options(int argc, char *argv[], char *values[])
 {
 	static const struct option names[] = {
 		{ "address", required_argument, NULL, 'a' },
 		{ "root", required_argument, NULL, 'r' },
 		{ "timeout", required_argument, NULL, 't' },
+		{ "grace", required_argument, NULL, 'g' },
 		{ "hello", no_argument, &hello, 1 }, { "quiet", no_argument, &quiet, 1 },
-		{ NULL, 0, NULL, 0 },
+		OPTION_HELP, {0},
 	};
-	char *values[] = { ['a'] = "127.0.0.1:8080", ['r'] = ".", ['t'] = "10" };
-	sigset_t signals;
-	const struct coil_options options = { .stop_signals = &signals };
-	int option, err;
+	int option;
 
 	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
-		if (option == '?')
-			return 2;
-		values[option] = optarg;
+		if (option == 'h' || option == '?')
+			options_end(option == 'h', usage);
+		if ((option == 't' && !options_seconds(optarg, &patience)) ||
+		    (option == 'g' && !options_seconds(optarg, &grace)))
+			options_end(false, usage);
+		if (option == 'a' || option == 'r')
+			values[option] = optarg;
 	}
-	patience = strtol(values['t'], NULL, 10) * COIL_SECOND;
+	if (optind < argc)
+		options_end(false, usage);
+}
+
+int main(int argc, char *argv[])
+{
+	char *values[] = { ['a'] = "127.0.0.1:8080", ['r'] = "." };
+	sigset_t signals;
+	const struct coil_options options = { .stop_signals = &signals };
+	struct stat stat;
+	int err;
+
+	read_options(argc, argv, values);
 	root = open(values['r'], O_PATH | O_DIRECTORY | O_CLOEXEC);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
-	err = root < 0 || open_beneath("", 0) < 0 ? -errno :
-		coil_run_with(&options, run, values['a']);
+	err = root < 0 ? -errno : open_beneath("", 0, &stat);
+	if (err >= 0) {
+		close(err);
+		err = coil_run_with(&options, run, values['a']);
+	}
 	if (err && err != -EINTR)
 		fprintf(stderr, "httpd: %s at %s: %s\n", values['r'], values['a'], strerror(-err));
 	return err && err != -EINTR;

@@ -58,28 +58,64 @@ static int on_header_value(llhttp_t *parser, const char *at, size_t n)
 	return 0;
 }
 
-/* A body is not read: it ends the connection.  Upgrades are passed over. */
+/*
+ * Pauses the parser: one call parses one head, and what follows it is the next call's.
+ * A body is not read and ends the connection.  Upgrades are passed over.
+ */
 static int on_headers_complete(llhttp_t *parser)
 {
 	struct request *r = (struct request *)parser;
 
 	r->keep = llhttp_should_keep_alive(parser) && parser->method != HTTP_CONNECT &&
-		!(parser->flags & F_CHUNKED) && !parser->content_length;
-	parser->upgrade = 0;
-	return 0;
+		!parser->content_length;
+	return HPE_PAUSED;
 }
 
-static void request_init(struct request *r)
+static const llhttp_settings_t request_settings = {
+	.on_url = on_url, .on_header_field = on_header_field,
+	.on_header_value = on_header_value, .on_headers_complete = on_headers_complete,
+};
+
+/*
+ * llhttp forgives what another reader of the same bytes may take for something else: a
+ * line that ends in LF alone or goes on in the next one, blanks before a colon, control
+ * characters.  Returns false for these, in a head or the beginning of one.
+ */
+static bool request_is_plain(const char *bytes, size_t n)
 {
-	static const llhttp_settings_t settings = {
-		.on_url = on_url, .on_header_field = on_header_field,
-		.on_header_value = on_header_value, .on_headers_complete = on_headers_complete,
-	};
+	enum { FIRST_LINE, NAME, VALUE } part = FIRST_LINE;
+	/* An empty line may come before the first one. */
+	size_t i = n >= 2 && !memcmp(bytes, "\r\n", 2) ? 2 : 0;
 
-	llhttp_init(&r->parser, HTTP_REQUEST, &settings);
+	for (; i < n; i++) {
+		unsigned char byte = (unsigned char)bytes[i];
+
+		if (byte == '\r' ? i + 1 < n && bytes[i + 1] != '\n' :
+		    byte == '\n' ? !i || bytes[i - 1] != '\r' :
+		    byte == ' ' ? part == NAME :
+		    byte == '\t' ? part != VALUE : byte < ' ' || byte == 0x7f)
+			return false;
+		if (byte == '\n')
+			part = NAME;
+		else if (byte == ':' && part == NAME)
+			part = VALUE;
+	}
+	return true;
 }
 
-/* Of the head that begins there: its length, 0 if more is to come, -1 if it is bad. */
+/* Whether the head, all n bytes of it and no more, is a request that has one meaning. */
+static bool request_is_good(struct request *r, const char *bytes, size_t n)
+{
+	llhttp_init(&r->parser, HTTP_REQUEST, &request_settings);
+	return request_is_plain(bytes, n) &&
+		llhttp_execute(&r->parser, bytes, n) == HPE_PAUSED &&
+		llhttp_get_error_pos(&r->parser) == bytes + n &&
+		!(r->parser.flags & (F_CHUNKED | F_TRANSFER_ENCODING)) &&
+		r->len[TARGET] && r->parser.http_major == 1 &&
+		r->hosts <= 1 && r->hosts >= r->parser.http_minor;
+}
+
+/* Returns the length of the head that begins there, 0 if more is to come, -400 if bad. */
 static ptrdiff_t request_parse(struct request *r, char *bytes, size_t n)
 {
 	const char *end = memmem(bytes, n, "\r\n\r\n", 4);
@@ -89,13 +125,12 @@ static ptrdiff_t request_parse(struct request *r, char *bytes, size_t n)
 	for (int i = 0; i < TEXTS; i++)
 		keep_text(&r->parser, i, "", 0);
 	if (!end)
-		return 0;
+		return request_is_plain(bytes, n) ? 0 : -400;
 	n = (size_t)(end - bytes) + 4;
-	if (llhttp_execute(&r->parser, bytes, n) != HPE_OK || !r->len[TARGET] ||
-	    r->parser.http_major != 1 || r->hosts > 1 || r->hosts < r->parser.http_minor) {
+	if (!request_is_good(r, bytes, n)) {
 		r->keep = false;
 		keep_text(&r->parser, TARGET, "", 0);
-		return -1;
+		return -400;
 	}
 	/* Behind each comes a space, or the end of a line. */
 	for (int i = 0; i < TEXTS; i++) {

@@ -35,6 +35,8 @@ if HAVE_LLHTTP
 noinst_PROGRAMS += %D%/httpd
 examples_httpd_SOURCES = \
 	%D%/httpd.c \
+	%D%/httpd_files.h \
+	%D%/httpd_log.h \
 	%D%/httpd_request.h
 examples_httpd_CPPFLAGS = $(AM_CPPFLAGS) $(LLHTTP_CFLAGS)
 examples_httpd_LDADD = $(llhttp_objects) libcoil.la $(LLHTTP_LIBS)

@@ -82,6 +82,15 @@ test_servers()
 	done
 	say $? "proxy refuses three clients with its output at a full $1"
 	stop "$proxy" "proxy with a full $1"
+	if test -x "$examples/httpd" && have curl curl; then
+		stalled "$examples/httpd" --root . --address "unix:$work/http"
+		httpd=$pid
+		# Lines of 64 kB and more, which is what the log has room for.
+		curl -s --fail --max-time 60 --retry 10 --retry-all-errors --retry-delay 1 -o body \
+			--unix-socket http "http://x/done?[1-200]$(printf '%0600d' 0)"
+		say $? "httpd answers 200 requests with its output at a full $1"
+		stop "$httpd" "httpd with a full $1"
+	fi
 	stalled "$examples/chat" "unix:$work/chat"
 	chat=$pid
 	sleep 0.5
@@ -118,7 +127,8 @@ test_programs()
 
 test_stalled()
 {
-	rm -f echo front chat items
+	rm -f echo front http chat items
+	: >done
 	full_pipe
 	test_servers pipe
 	test_programs pipe

@@ -2,7 +2,8 @@
 /*
  * Requests as the example httpd reads them.  The first byte says how many bytes
  * come at a time; the rest is what a client sends.  However it is cut the requests
- * are the same, and all that is kept of one lies in its bytes.
+ * are the same, all that is kept of one lies in its bytes, and a head ends once: no
+ * other reader of the same bytes can find two in it.
  */
 #include "examples/httpd_request.h"
 #include <stdint.h>
@@ -22,6 +23,17 @@ static void mix(uint64_t number)
 	seen = (seen ^ number) * UINT64_C(1099511628211);
 }
 
+/* As it came: the texts of a head are ended in place. */
+static void must_be_one(const uint8_t *from, size_t n)
+{
+	must(n >= 4 && memmem(from, n, "\r\n\r\n", 4) == from + n - 4);
+	for (size_t i = 0; i < n; i++) {
+		must(from[i] != '\n' || (i && from[i - 1] == '\r'));
+		must(from[i] && (from[i] != '\r' || from[i + 1] == '\n'));
+		must(i == n - 1 || from[i] != '\n' || (from[i + 1] != ' ' && from[i + 1] != '\t'));
+	}
+}
+
 static void answer(const struct request *r, const char *from, size_t n)
 {
 	const struct stat file = { .st_size = 1000, .st_mtim.tv_sec = 1580702706 };
@@ -30,6 +42,7 @@ static void answer(const struct request *r, const char *from, size_t n)
 	const char *raw;
 	int status;
 
+	must(!(r->parser.flags & F_TRANSFER_ENCODING));
 	for (int i = 0; i < TEXTS; i++) {
 		const char *text = r->texts[i];
 
@@ -61,10 +74,10 @@ static uint64_t parse(const uint8_t *data, size_t size, size_t piece)
 	must(bytes);
 	memcpy(bytes, data, size);
 	seen = UINT64_C(14695981039346656037);
-	request_init(&r);
 	while (n >= 0 && came < size) {
 		came = came + piece < size ? came + piece : size;
 		while ((n = request_parse(&r, bytes + at, came - at)) > 0) {
+			must_be_one(data + at, (size_t)n);
 			answer(&r, bytes + at, (size_t)n);
 			at += (size_t)n;
 			if (!r.keep)
