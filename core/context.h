@@ -60,34 +60,49 @@ static inline struct transfer context_jump(void *to, void *data)
 #endif
 
 /*
- * The jump saves MXCSR and loads the other's, which takes 3 ns if they are equal
- * and 30 if not; and its exception flags, which any inexact division raises, stay
- * raised.  So a task that divided and one that did not would make each other's
+ * What the floating-point unit is set to (rounding mode, traps, denormals) is each
+ * task's own.  struct coil_task keeps a word of it, as of when the task was last left:
+ *
+ * - context_modes() gives what the unit is set to now.
+ * - context_left() gives the word of the stack that the jump left.
+ * - context_enter() sets the unit to the word of the stack that the jump entered.
+ * - context_inherit() gives a new task the modes of the task that makes it.
+ */
+#ifdef __x86_64__
+/*
+ * The jump itself saves MXCSR and loads the other's, which takes 3 ns if they are
+ * equal and 30 if not; and its exception flags, which any inexact division raises,
+ * stay raised.  So a task that divided and one that did not would make each other's
  * switches slow for ever.  Whoever arrives and finds the flags of the stack left
  * to be others than its own (as of when it was left itself) raises all of them in
  * both: after a few switches all tasks have the same.  Rounding modes are left
  * alone.
  */
-#ifdef __x86_64__
 #define CONTEXT_FLAGS 0x3fu
 
 /* What the unit is set to: MXCSR, and the control word of the x87. */
 struct context_modes {
-	uint32_t mxcsr;
+	uint32_t word;
 	uint16_t x87;
 };
 
 static inline struct context_modes context_modes(void)
 {
-	struct context_modes modes = { .mxcsr = __builtin_ia32_stmxcsr() };
+	struct context_modes modes = { .word = __builtin_ia32_stmxcsr() };
 
 	__asm__ volatile("fnstcw %0" : "=m"(modes.x87));
 	return modes;
 }
 
-static inline uint32_t context_mxcsr(const void *context)
+static inline uint32_t context_left(const void *context)
 {
 	return *(const uint32_t *)context;
+}
+
+/* The jump has done so. */
+static inline void context_enter(uint32_t left, uint32_t entered)
+{
+	(void)left, (void)entered;
 }
 
 static inline void context_raise(void *context, uint32_t flags)
@@ -111,27 +126,79 @@ static inline uint32_t context_inherit(void *context, uint32_t maker,
 	uint16_t x87;
 
 	__asm__ volatile("fnstcw %0" : "=m"(x87));
-	if (__builtin_expect(x87 != usual.x87 || (maker ^ usual.mxcsr) & ~CONTEXT_FLAGS, 0))
+	if (__builtin_expect(x87 != usual.x87 || (maker ^ usual.word) & ~CONTEXT_FLAGS, 0))
 		maker = __builtin_ia32_stmxcsr();
 	*(uint32_t *)context = maker;
 	((uint16_t *)context)[2] = x87;
 	return maker;
 }
 #else
+/*
+ * The jump leaves the unit as it is: boost's assembly saves no FPCR and no frm.  The
+ * word is read at each switch and set only where the two tasks differ, as a write
+ * waits for the arithmetic before it.  The exception flags are outside both registers.
+ */
 #define CONTEXT_FLAGS 0u
 
+#if defined(__aarch64__)
+static inline uint32_t context_word(void)
+{
+	uint64_t fpcr;
+
+	__asm__ volatile("mrs %0, fpcr" : "=r"(fpcr) : : "memory");
+	return (uint32_t)fpcr;
+}
+
+static inline void context_set_word(uint32_t word)
+{
+	__asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)word) : "memory");
+}
+#elif defined(__riscv_flen)
+static inline uint32_t context_word(void)
+{
+	unsigned long frm;
+
+	__asm__ volatile("frrm %0" : "=r"(frm) : : "memory");
+	return (uint32_t)frm;
+}
+
+static inline void context_set_word(uint32_t word)
+{
+	__asm__ volatile("fsrm %0" : : "r"((unsigned long)word) : "memory");
+}
+#else
+/* A processor without a floating-point unit, or one whose modes are not kept. */
+static inline uint32_t context_word(void)
+{
+	return 0;
+}
+
+static inline void context_set_word(uint32_t word)
+{
+	(void)word;
+}
+#endif
+
 struct context_modes {
-	uint32_t mxcsr;
+	uint32_t word;
 };
 
 static inline struct context_modes context_modes(void)
 {
-	return (struct context_modes){0};
+	return (struct context_modes){ .word = context_word() };
 }
 
-static inline uint32_t context_mxcsr(const void *context)
+/* The unit still has the modes of the stack that was left. */
+static inline uint32_t context_left(const void *context)
 {
-	return 0 * (uintptr_t)context;
+	(void)context;
+	return context_word();
+}
+
+static inline void context_enter(uint32_t left, uint32_t entered)
+{
+	if (__builtin_expect(left != entered, 0))
+		context_set_word(entered);
 }
 
 static inline void context_raise(void *context, uint32_t flags)
@@ -142,8 +209,8 @@ static inline void context_raise(void *context, uint32_t flags)
 static inline uint32_t context_inherit(void *context, uint32_t maker,
 				       struct context_modes usual)
 {
-	(void)context, (void)usual;
-	return maker;
+	(void)context, (void)maker, (void)usual;
+	return context_word();
 }
 #endif
 

@@ -110,7 +110,7 @@ int coil__loop_open(struct coil_loop **result, const struct coil_options *option
 	loop->root.loop = loop;
 	loop->root.pending = -EPERM;
 	loop->modes = context_modes();
-	loop->root.mxcsr = loop->modes.mxcsr;
+	loop->root.modes = loop->modes.word;
 	loop->thread = pthread_self();
 	sanitize_stack_main(&loop->root.stack.sanitized, &loop->root.stack.bottom,
 			    &loop->root.stack.top);

@@ -50,11 +50,12 @@ static inline void arrive(struct coil_task *self, struct transfer from)
 
 	sanitize_finish(self->fake, NULL, NULL);
 	left->context = from.context;
-	left->mxcsr = context_mxcsr(from.context);
-	flags = (left->mxcsr ^ self->mxcsr) & CONTEXT_FLAGS;
+	left->modes = context_left(from.context);
+	context_enter(left->modes, self->modes);
+	flags = (left->modes ^ self->modes) & CONTEXT_FLAGS;
 	if (unlikely(flags)) {
-		left->mxcsr |= flags;
-		self->mxcsr |= flags;
+		left->modes |= flags;
+		self->modes |= flags;
 		context_raise(from.context, flags);
 	}
 }
@@ -409,7 +410,7 @@ struct coil_task *coil__task_new(struct coil_loop *loop, const struct coil_task_
 		sanitize_stack_new(&stack->sanitized, limit, (char *)task);
 		task->context = coil__make_fcontext(task, (size_t)((char *)task - limit), entry);
 	}
-	task->mxcsr = context_inherit(task->context, coil__self()->mxcsr, loop->modes);
+	task->modes = context_inherit(task->context, coil__self()->modes, loop->modes);
 	if (options && name_task(task, options->name)) {
 		task->refs = 0;
 		coil__task_free(task);

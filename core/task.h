@@ -43,7 +43,7 @@ struct coil_task {
 	struct coil_loop *loop;
 	int pending;			/* what a parking call returns now; 0: it parks */
 	int wake;			/* what the one who readied it had to say */
-	uint32_t mxcsr;			/* when it was last left: see core/context.h */
+	uint32_t modes;			/* when it was last left: see core/context.h */
 	uint32_t stack_number;		/* in the pool */
 	const struct wait *wait;	/* NULL: running, ready or ended */
 	void *object;			/* what the wait is about */
