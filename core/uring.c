@@ -30,6 +30,7 @@
 #include "core/backend.h"
 #include "core/list.h"
 #include "core/loop.h"
+#include "core/move.h"
 #include "core/perform.h"
 #include "core/pool.h"
 #include "core/uring.h"
@@ -168,17 +169,23 @@ static bool has_poll(struct uring *uring, int fd)
 	return !epoll_ctl(uring->probe_fd, EPOLL_CTL_DEL, fd, &none) || errno != EPERM;
 }
 
-/* 0: the ring does op; -EAGAIN: it is performed otherwise; or an error. */
+/*
+ * 0: the ring does op; -EAGAIN: it is performed otherwise; or an error.
+ *
+ * A terminal or FIFO that blocks by its own flags is moved by the ring in the loop's
+ * thread as soon as it is ready, and waits there: for room for the rest of a write,
+ * or for what another process took first.  The ring cannot tell it not to.
+ */
 static int check(struct uring *uring, const struct op *op)
 {
-	int err;
+	int fd = op->sqe.fd, err;
 
 	if (unlikely(uring->refused[op->sqe.opcode]))
 		return -EAGAIN;
 	if (!coil__move_is(op))
 		return 0;
 	err = coil__move_check(op);
-	if (!err && has_poll(uring, op->sqe.fd) && coil__is_file(op->sqe.fd))
+	if (!err && has_poll(uring, fd) && (!coil__is_nonblocking(fd) || coil__is_file(fd)))
 		err = -EAGAIN;
 	return err;
 }

@@ -137,6 +137,36 @@ COIL_TEST(a_blocking_fifo_that_another_fills_stops_only_the_task)
 	close_all(ends, 2);
 }
 
+static ssize_t write_much(int fd)
+{
+	static const char much[1 << 20];
+
+	return coil_write_all(fd, much, sizeof(much));
+}
+
+/* poll(2) says that there is room, and there is, but not for all. */
+static void large_write_stops_only_its_task(int ends[2], int fd)
+{
+	struct call call = { .fn = write_much, .fd = fd };
+	struct coil_task *task = start_call(&call);
+
+	others_go_on(task);
+	ck_assert(coil_cancel(task));
+	coil_await(task);
+	ck_assert_int_eq(call.result, -ECANCELED);
+	close_all(ends, 2);
+}
+
+COIL_TEST(a_large_write_to_a_blocking_fifo_or_terminal_stops_only_the_task)
+{
+	int ends[2];
+
+	open_fifo(ends);
+	large_write_stops_only_its_task(ends, ends[1]);
+	open_terminal(ends);
+	large_write_stops_only_its_task(ends, ends[0]);
+}
+
 struct lines {
 	struct coil_stream *stream;
 	ssize_t result;
@@ -207,6 +237,7 @@ Suite *suite(void)
 
 	tcase_add_test(tests, a_blocking_fifo_or_terminal_that_another_reads_stops_only_the_task);
 	tcase_add_test(tests, a_blocking_fifo_that_another_fills_stops_only_the_task);
+	tcase_add_test(tests, a_large_write_to_a_blocking_fifo_or_terminal_stops_only_the_task);
 	tcase_add_test(tests, a_stream_over_one_that_blocks_reads_and_stops_only_its_task);
 	tcase_add_test(tests, a_stream_over_one_that_blocks_writes_and_stops_only_its_task);
 	suite_add_tcase(odd, tests);
