@@ -332,10 +332,11 @@ static void put_poll(struct uring *uring, struct io_uring_sqe *sqe, struct op *o
 {
 	static struct __kernel_timespec moment = { .tv_nsec = 2 * COIL_MILLISECOND };
 	short events = coil__perform_events(op);
+	bool blind = !events && op->sqe.opcode != IORING_OP_POLL_ADD;
 	bool edges = op->state == IN_RING_POLL;
 
 	op->state = IN_RING_POLL;
-	if (!events || (edges && uring->no_edges)) {
+	if (blind || (edges && uring->no_edges)) {
 		io_uring_prep_timeout(sqe, &moment, 0, IORING_TIMEOUT_ETIME_SUCCESS);
 	} else {
 		io_uring_prep_poll_add(sqe, coil__perform_fd(op), (unsigned)events);

@@ -458,6 +458,28 @@ COIL_TEST(a_pipe_that_is_full_is_waited_for_asleep)
 	}
 }
 
+/* A look every few milliseconds would take more than twice as many passes. */
+COIL_TEST(while_a_peer_is_half_closed_a_wait_for_no_events_looks_at_no_clock)
+{
+	struct call call = { .fn = poll_nothing };
+	struct coil_task *task;
+	int fds[2];
+
+	make_stream(fds);
+	call.fd = fds[0];
+	peer_half_closes(fds);
+	task = start_call(&call);
+	ck_assert_int_eq(coil_yield(), 0);
+	start_counting();
+	ck_assert_int_eq(coil_sleep(50 * MS), 0);
+	ck_assert_uint_le(passes, 10);
+	ck_assert(!coil_done(task));
+	close(fds[1]);
+	coil_await(task);
+	ck_assert_int_eq(call.result, 1);
+	close(fds[0]);
+}
+
 /*
  * A kernel older than 5.13, which knows no multishot poll.
  */
@@ -567,6 +589,7 @@ Suite *suite(void)
 	tcase_add_test(tests, while_the_error_queue_is_not_read_a_send_sleeps);
 	tcase_add_test(tests, a_peer_that_vanishes_ends_every_wait);
 	tcase_add_test(tests, a_pipe_that_is_full_is_waited_for_asleep);
+	tcase_add_test(tests, while_a_peer_is_half_closed_a_wait_for_no_events_looks_at_no_clock);
 	tcase_add_test(tests,
 		       without_multishot_polls_a_wait_looks_every_few_milliseconds);
 	tcase_add_test(tests, a_stop_signal_ends_a_poll_of_a_socket_whose_peer_half_closed);
