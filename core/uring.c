@@ -288,8 +288,13 @@ static void sort_late(struct uring *uring)
 	while ((link = list_pop(&uring->late))) {
 		struct op *op = container_of(link, struct op, next);
 
+		uint32_t place = age(uring, op->sequence) >> shift;
+
+		/* After 2^32 ops the oldest becomes the youngest, perhaps since it was found. */
+		if (place >= BUCKETS)
+			place = BUCKETS - 1;
 		op->queued = QUEUE_SORTED;
-		list_push(&buckets[age(uring, op->sequence) >> shift], link);
+		list_push(&buckets[place], link);
 	}
 	for (int i = 0; i < BUCKETS; i++)
 		append(&uring->sorted, &buckets[i]);

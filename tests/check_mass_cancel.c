@@ -166,6 +166,35 @@ COIL_TEST(a_group_of_many_receives_is_cancelled)
 	close_all(fds, 2);
 }
 
+/*
+ * The oldest operation is in the ring, nearly 2^32 others come, many of them and the
+ * oldest are cancelled, and a few come before the pass ends.
+ */
+COIL_TEST(many_cancels_end_where_the_count_of_operations_goes_round)
+{
+	struct uring *uring = coil__loop->engine;
+
+	if (strcmp(support_engine(), "uring"))
+		return;
+	unix_pair(fds, SOCK_STREAM);
+	tasks[0] = coil_create_task(receive, NULL);
+	ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	uring->sequence -= TASKS - 50;
+	for (size_t i = 1; i < TASKS - 100; i++)
+		tasks[i] = coil_create_task(receive, NULL);
+	while (begun < TASKS - 100)
+		ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	for (size_t i = 1; i < TASKS; i++)
+		coil_cancel(tasks[i % (TASKS - 100)]);
+	for (size_t i = TASKS - 100; i < TASKS; i++)
+		tasks[i] = coil_create_task(receive, NULL);
+	ck_assert_int_eq(coil_yield(), 0);
+	for (size_t i = TASKS - 100; i < TASKS; i++)
+		coil_cancel(tasks[i]);
+	await_all(-ECANCELED);
+	ck_assert_uint_eq(ended, TASKS);
+}
+
 Suite *suite(void)
 {
 	Suite *mass_cancel = suite_create("mass_cancel");
@@ -177,6 +206,7 @@ Suite *suite(void)
 		tests,
 		a_byte_that_comes_with_many_cancels_is_received_or_still_there);
 	tcase_add_test(tests, a_group_of_many_receives_is_cancelled);
+	tcase_add_test(tests, many_cancels_end_where_the_count_of_operations_goes_round);
 	suite_add_tcase(mass_cancel, tests);
 	return mass_cancel;
 }
