@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How the price of one grows with the number of all: scale WORK N.  What is quadratic
- * shows at once.  Of each work the nanoseconds of CPU for each of the N, those for
- * making them included, and the longest stretch that was seen from the beginning of a
- * pass of the loop, in milliseconds by the clock: what else the machine does is in it.
+ * How the price of one grows with the number of all: scale WORK N.  A quadratic cost
+ * shows at once.  Prints for each work the nanoseconds of CPU for each of the N, their
+ * creation included, and the longest time from the begin of a pass of the loop, in
+ * milliseconds by the clock, in which other load of the machine is included.
  */
 #include "bench/bench.h"
 #include <coil.h>

@@ -93,7 +93,7 @@ static int open_backend(struct coil_loop *loop, const struct coil_options *optio
 	}
 	/* What a program asks for it knows; the environment is somebody else's. */
 	if (!known && !options->backend)
-		coil__warn("COIL_BACKEND=%s: there is no such engine", wanted);
+		coil__warn("COIL_BACKEND=%s: there is no such backend", wanted);
 	return err;
 }
 
@@ -320,9 +320,8 @@ static void report_stuck(struct coil_loop *loop)
 		if (task->done || ++listed > STUCK_LISTED)
 			continue;
 		what = coil__task_waits_for(task);
-		coil__warn("  task %s waits for %s since %.3f s: it needs %s",
-			   coil_task_name(task), what,
-			   (double)(loop->pass_start - task->since) / 1e9, what_ends(what));
+		coil__warn("  task %s has waited %.3f s for %s: it needs %s", coil_task_name(task),
+			   (double)(loop->pass_start - task->since) / 1e9, what, what_ends(what));
 	}
 	if (listed > STUCK_LISTED)
 		coil__warn("  and %zu more", listed - STUCK_LISTED);

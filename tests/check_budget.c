@@ -22,7 +22,7 @@
 #include <sys/socket.h>
 #include <sys/mman.h>
 
-/* Some forty times what a loop does between two looks. */
+/* About forty times the calls that a loop makes between two looks at the kernel. */
 enum { TIMES = 10000 };
 
 struct listener {

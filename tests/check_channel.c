@@ -584,10 +584,10 @@ COIL_TEST(a_hand_over_that_is_on_its_way_beats_a_request)
 }
 
 /*
- * Whoever finishes the channel cannot know of that task: it stands in no line, and the
- * thread that served it is done.  The task's cancel still takes the channel's locks.
+ * The task that finishes the channel cannot know of the woken one: that is in no queue,
+ * and the thread that served it is done.  Its cancel still takes the channel's locks.
  */
-COIL_TEST(a_finished_one_stays_until_those_on_their_way_have_run)
+COIL_TEST(a_finished_channel_stays_until_woken_tasks_have_run)
 {
 	struct coil_channel channel;
 	struct visit visit = VISIT(&channel, "a", 0);
@@ -708,7 +708,7 @@ static void add_requests(Suite *whole)
 	tcase_add_test(tests, what_was_handed_over_stands_though_a_cancel_followed);
 	tcase_add_test(tests, cancelled_at_any_moment_it_loses_and_doubles_nothing);
 	tcase_add_test(tests, a_hand_over_that_is_on_its_way_beats_a_request);
-	tcase_add_test(tests, a_finished_one_stays_until_those_on_their_way_have_run);
+	tcase_add_test(tests, a_finished_channel_stays_until_woken_tasks_have_run);
 	tcase_add_test(tests, a_hand_over_that_is_on_its_way_beats_a_deadline);
 	tcase_add_test(tests, a_loop_that_ends_waits_for_what_is_on_its_way);
 	tcase_add_test(tests, a_loop_that_ends_takes_those_in_line_with_it);

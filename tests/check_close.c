@@ -429,8 +429,8 @@ COIL_TEST(without_another_fd_the_loop_does_not_linger)
 }
 
 /*
- * Files.  The linker has the library call this: in a thread of the pool a close waits
- * for the test, as one of a file whose server is slow.
+ * Files.  The linker makes the library call this: in a thread of the pool a close waits
+ * for the test, like one of a file whose server is slow.
  */
 static pthread_t loop_thread;
 static bool slow;
@@ -529,7 +529,7 @@ COIL_TEST(a_file_is_closed_without_a_thread_or_another_fd)
 	ck_assert_int_eq(fcntl(other, F_GETFD), -1);
 }
 
-/* Where nobody can be waited for there is no thread, which costs ten times as much. */
+/* No thread for fds whose close never waits: it would cost ten times as much. */
 COIL_TEST(sockets_pipes_and_eventfds_are_closed_by_the_loops_thread)
 {
 	int fds[2], ends[2], event = eventfd(0, EFD_CLOEXEC);

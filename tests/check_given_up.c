@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The kernel's own -ECANCELED and -EINTR: it gave an operation up, because it could
- * make no thread for it or a signal came.  Only a cancel of the program is one.
+ * make no thread for it or a signal came.  That is no cancellation by the program.
  */
 #include "tests/sockets.h"
 #include "tests/ops.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls that wait to write, or for an event, while the kernel has something else to
- * report of the fd and goes on to: a peer that half-closed, an own shutdown of the
- * reading side, an error queue that is not read.  They sleep, and hear everything.
+ * Calls that wait to write, or for an event, while the kernel keeps reporting another
+ * event of the fd: a peer that half-closed, an own shutdown of the reading side, an
+ * error queue that is not read.  They sleep, and notice every end of their wait.
  */
 #include "tests/sockets.h"
 #include "tests/support.h"
@@ -178,7 +178,7 @@ static const struct {
  * Pairs in whose first end nothing fits, and of which something stands to report.
  */
 
-/* With buffers that do not grow: what is full stays so. */
+/* With buffers that do not grow: a full one stays full. */
 static void make_tcp(int fds[2])
 {
 	int size = 4096;

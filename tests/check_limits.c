@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rings within a limit: of locked memory, which a user has little of and the kernel
- * gives back late; and restricted to what coil uses.
+ * Rings within limits: of locked memory, of which a user has little and which the kernel
+ * frees late; and of operations, for rings restricted to those that coil uses.
  */
 #include "tests/everything.h"
 #include "core/loop.h"
@@ -97,7 +97,7 @@ START_TEST(where_there_is_no_memory_for_a_ring_epoll_serves_and_names_the_limit)
 }
 END_TEST
 
-/* A user with room for some ten rings, whom nobody else is. */
+/* A user that no other process has, with room for about ten rings. */
 static void be_limited(void)
 {
 	const struct rlimit limit = { 1 << 20, 1 << 20 };

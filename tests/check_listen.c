@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Listening on a path of which others want something too, and on an fd that was handed over. */
+/* Listening on a path that other processes use too, and on an inherited fd. */
 #include "tests/sockets.h"
 #include "tests/support.h"
 #include <coil/address.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Thousands of operations that are cancelled in one pass.  How long the kernel looks
- * for each depends on the order, so the order is what is looked at here.
+ * Thousands of operations that are cancelled in one pass.  How long the kernel searches
+ * for each depends on their order, so the tests check the order.
  */
 #include "tests/sockets.h"
 #include "tests/support.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * NULL where a pointer has to be: -EINVAL or -EFAULT, and nothing else happens.  Each
- * function that the library exports stands here; exports.sh looks that it does.
+ * NULL for a required pointer returns -EINVAL or -EFAULT and does nothing else.  Each
+ * function that the library exports is named here; exports.sh checks that.
  *
- * Only coil_queue_get and coil_queue_put do not look: they have no instruction to spare.
- * There is nothing to be NULL, or NULL means something, for coil_run_with,
+ * Only coil_queue_get and coil_queue_put do not check: they have no instruction to spare.
+ * These take no pointer, or NULL has a meaning for them: coil_run_with,
  * coil_backend_name, coil_backend_reason, coil_loop_now, coil_current_loop,
  * coil_loop_ref, coil_loop_unref, coil_worker_index, coil_stop_signal, coil_now,
  * coil_sleep, coil_sleep_until, coil_yield, coil_check, coil_cancel_requested,
@@ -35,7 +35,7 @@ static void refuses(const char *call, long result)
 		refuses(#call, -errno);					\
 	} while (0)
 
-/* So that the compiler does not see what is done. */
+/* Volatile, so that the compiler does not warn of the NULL. */
 static void *volatile null;
 
 COIL_TEST(of_locks_and_the_like)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Terminals and FIFOs that block by their own flags and that others use, too: poll(2)
- * says that one is ready, and then another process is faster.  The linker has the
- * library call __wrap_poll(), which says so of what is not ready.
+ * Blocking terminals and FIFOs that other processes use, too: poll(2) reports one as
+ * ready, and then another process is faster.  The linker makes the library call
+ * __wrap_poll(), which reports fds as ready that are not.
  */
 #include "tests/sockets.h"
 #include "tests/support.h"

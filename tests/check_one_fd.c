@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Many tasks that receive from one fd.  A message is for one of them, and costs what
- * it costs one of them.
+ * Many tasks that receive from one fd.  A message is for one of them, and costs as much
+ * as with one task.
  */
 #include "tests/sockets.h"
 #include "tests/support.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Two tasks that are at the same thing at the same time. */
+/* Two tasks that use the same iteration, or the same task, at the same time. */
 #include "tests/tasks.h"
 #include <coil/event.h>
 #include <coil/select.h>

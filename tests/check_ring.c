@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A ring that cannot be entered for a moment.  A filter hands each call of
- * io_uring_enter(2) to a thread here, which lets some of them fail: whatever the
- * library wanted from the kernel is wanted still, and comes with a later call.
+ * io_uring_enter(2) to a thread here, which makes some of them fail: the library has to
+ * submit the same operations with a later call.
  */
 #include "tests/tasks.h"
 #include "tests/sockets.h"

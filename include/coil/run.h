@@ -38,7 +38,7 @@ struct coil_options {
 /*
  * Runs fn(arg) as a task on a new loop and returns its result, or a negative
  * errno if no loop could be made: -EINVAL (fn is NULL, or an option makes no
- * sense), -EBUSY inside a task, -ENOMEM, -EMFILE, or what the engines said.
+ * sense), -EBUSY inside a task, -ENOMEM, -EMFILE, or what the backends returned.
  * -EINTR if a stop signal came and main then returned -ECANCELED.  -EDEADLK if
  * all tasks came to wait for what nothing could ever bring: they are listed on
  * stderr and cancelled.  While it runs SIGPIPE and SIGXFSZ are blocked in this
@@ -57,9 +57,9 @@ int coil_run_with(const struct coil_options *options, int (*fn)(void *arg), void
 int coil_stop_signal(void);
 
 /*
- * The engine that serves the calling thread's loop, "uring" or "epoll", and
- * why it is this one, in words for a person.  NULL off a loop; the text lives
- * as long as the loop.
+ * Return the backend that serves the calling thread's loop, "uring" or "epoll", and
+ * why it is this one, in words for a person.  NULL off a loop.  The text is the loop's
+ * and lives as long as it.
  */
 const char *coil_backend_name(void);
 const char *coil_backend_reason(void);
