@@ -86,6 +86,7 @@ struct coil_server {
 
 	struct peers peers;
 	int reserve;			/* an fd for when there is none; -1: it is in use */
+	bool sent_away;			/* by it, since fds ran out the last time */
 
 	bool news;			/* for the keeper */
 	bool full;			/* it waits for a connection to end */

@@ -38,8 +38,10 @@ static bool grow(struct coil_server *server)
 
 static bool push(struct coil_server *server, const struct arrival *arrival)
 {
-	if (server->reserve < 0 && !coil__server_regain(server))
+	if (server->reserve < 0 && !coil__server_regain(server)) {
+		server->sent_away = true;
 		return false;
+	}
 	if (!coil__server_admit(server, arrival))
 		return false;
 	if (server->count == server->capacity && !grow(server)) {
@@ -115,10 +117,15 @@ void coil__server_pause(struct coil_server *server, int err)
 
 /*
  * From now on each new connection is accepted by the fd that was in reserve, and
- * closed.  If the program has taken that fd too, the server pauses.
+ * closed.  A multishot accept asks for the next one before that and fails, but then
+ * the fd is free again.  If the program has taken it, the server pauses.
  */
 static void without_fds(struct coil_server *server, int err)
 {
+	if (server->sent_away) {
+		server->sent_away = false;
+		return;
+	}
 	if (server->reserve < 0) {
 		coil__server_pause(server, err);
 		return;

@@ -98,6 +98,37 @@ COIL_TEST(server_006_without_fds_peers_hear_an_end_at_once_and_it_recovers)
 	coil_close(next);
 }
 
+/*
+ * A multishot accept takes the number in reserve, and then fails as it is in use.  With a
+ * bound on the connections each accept is one op, which the script makes fail so.
+ */
+COIL_TEST(without_fds_all_peers_that_wait_hear_an_end_without_a_pause)
+{
+	enum { MANY = 6 };
+	static const struct coil_server_options bounded = { .max_connections = 2 * MANY };
+	struct held held = {0};
+	struct coil_server *server;
+	int fds[MANY];
+	int64_t since;
+
+	if (!support_simulated())
+		return;
+	coil_set_error_handler(note_error, NULL);
+	server = server_on(LOCAL, be_held, &held, &bounded);
+	many_clients(server, fds, MANY);
+	want_fds(0);
+	for (unsigned n = 3; n <= 2 * MANY + 1; n += 2)
+		sim_script(IORING_OP_ACCEPT, n, -EMFILE);
+	since = coil_now();
+	for (int i = 0; i < MANY; i++)
+		ck_assert(hears_end(fds[i]));
+	ck_assert_int_lt(coil_now() - since, PAUSE);
+	ck_assert_int_eq(told.calls, 1);
+	have_fds();
+	close_server(server);
+	close_all(fds, MANY);
+}
+
 COIL_TEST(without_fds_it_serves_again_when_connections_end)
 {
 	enum { ROOM = 3 };
@@ -402,6 +433,7 @@ Suite *suite(void)
 	TCase *tcase = tcase_create("server_trouble");
 
 	tcase_add_test(tcase, server_006_without_fds_peers_hear_an_end_at_once_and_it_recovers);
+	tcase_add_test(tcase, without_fds_all_peers_that_wait_hear_an_end_without_a_pause);
 	tcase_add_test(tcase, without_fds_it_serves_again_when_connections_end);
 	tcase_add_test(tcase, server_006_what_concerns_one_connection_is_tried_again_in_silence);
 	tcase_add_test(tcase, server_006_want_of_anything_is_told_once_and_waited_for);
