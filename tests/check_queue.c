@@ -96,8 +96,10 @@ COIL_TEST(queue_003_a_producer_waits_while_full_and_goes_on_after_a_get)
 	coil_queue_fini(&queue);
 }
 
+/* For a millisecond, after which such a task lets its loop look around. */
 COIL_TEST(queue_004_with_an_item_or_a_slot_there_nobody_switches)
 {
+	int64_t pass = coil_loop_now();
 	bool ran = false;
 	struct coil_task *other = start(note_run, &ran);
 
@@ -116,7 +118,7 @@ COIL_TEST(queue_004_with_an_item_or_a_slot_there_nobody_switches)
 			for (int j = 0; j < 3; j++)
 				ck_assert_int_eq(get(&queue), 7);
 		}
-		ck_assert(!ran);
+		ck_assert(!ran || coil_now() - pass >= COIL_MILLISECOND);
 		coil_queue_fini(&queue);
 	}
 	ck_assert_int_eq(coil_await(other), 0);
