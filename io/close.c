@@ -29,8 +29,13 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
 
 static bool is_socket(int fd, struct linger *linger)
 {
@@ -63,11 +68,22 @@ static bool was_read_only(int fd)
 	       stat.stx_nlink;
 }
 
+/*
+ * A newer kernel says that a pidfd is a regular file.  Signal 0 sends
+ * nothing, and the call refuses any other file without asking that file's server.
+ */
+static bool is_pidfd(int fd)
+{
+	return !syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0) || errno == ESRCH;
+}
+
 static bool may_wait(int fd)
 {
 	if (coil__is_pipe(fd))
 		return false;
-	return coil__is_file(fd) ? !was_read_only(fd) : coil__file_type(fd) == S_IFCHR;
+	if (!coil__is_file(fd))
+		return coil__file_type(fd) == S_IFCHR;
+	return !was_read_only(fd) && !is_pidfd(fd);
 }
 
 /* The kernel sends what is left all the same, but close(2) does not wait. */

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 
 static ssize_t take_read(int fd)
@@ -530,9 +531,10 @@ COIL_TEST(a_file_is_closed_without_a_thread_or_another_fd)
 }
 
 /* No thread for fds whose close never waits: it would cost ten times as much. */
-COIL_TEST(sockets_pipes_and_eventfds_are_closed_by_the_loops_thread)
+COIL_TEST(sockets_pipes_eventfds_and_pidfds_are_closed_by_the_loops_thread)
 {
 	int fds[2], ends[2], event = eventfd(0, EFD_CLOEXEC);
+	int process = (int)syscall(SYS_pidfd_open, getpid(), 0);
 
 	be_slow(0);
 	tcp_pair(fds);
@@ -540,6 +542,7 @@ COIL_TEST(sockets_pipes_and_eventfds_are_closed_by_the_loops_thread)
 	ck_assert_int_eq(coil_close(fds[0]) | coil_close(fds[1]), 0);
 	ck_assert_int_eq(coil_close(ends[0]) | coil_close(ends[1]), 0);
 	ck_assert_int_eq(coil_close(event), 0);
+	ck_assert_int_eq(coil_close(process), 0);
 	ck_assert_int_eq(begun, 0);
 	slow = false;
 }
@@ -636,7 +639,7 @@ Suite *suite(void)
 	tcase_add_test(tests, a_slow_close_of_a_file_stops_no_other_task_and_keeps_the_number);
 	tcase_add_test(tests, what_a_close_says_of_lost_data_is_returned);
 	tcase_add_test(tests, a_file_is_closed_without_a_thread_or_another_fd);
-	tcase_add_test(tests, sockets_pipes_and_eventfds_are_closed_by_the_loops_thread);
+	tcase_add_test(tests, sockets_pipes_eventfds_and_pidfds_are_closed_by_the_loops_thread);
 	tcase_add_test(tests, so_is_a_file_that_was_only_read_unless_its_name_is_gone);
 	tcase_add_test(tests, files_that_a_peer_passed_and_nobody_wants_are_not_waited_for);
 	tcase_add_test(tests, pipes_and_files_are_closed_too);
