@@ -86,6 +86,7 @@ static inline int second_fd(const struct io_uring_sqe *sqe)
 	switch (sqe->opcode) {
 	case IORING_OP_SPLICE:
 	case IORING_OP_TEE:
+	case OP_SENDFILE:
 		return sqe->splice_fd_in;
 	case IORING_OP_RENAMEAT:
 	case IORING_OP_LINKAT:

@@ -19,10 +19,17 @@ struct coil_loop;
 struct coil_task;
 
 /*
- * lseek(2), which io_uring lacks: it waits for the lock of the file's position.  The
- * offset is at addr, and replaced by the new position; len says from where.
+ * What io_uring lacks.
+ *
+ * lseek(2) waits for the lock of the file's position.  The offset is at addr, and
+ * replaced by the new position; len says from where.
+ *
+ * recvmmsg(2) of len messages at addr, with msg_flags.
+ *
+ * sendfile(2) of len bytes from splice_fd_in, at off, to fd, which has O_NONBLOCK.  It
+ * is -EOPNOTSUPP where a disk would be waited for.
  */
-enum { OP_SEEK = 254 };
+enum { OP_SEEK = 254, OP_RECVMMSG = 253, OP_SENDFILE = 252 };
 
 /* An op on the list of an fd that it names. */
 struct naming {

@@ -8,11 +8,12 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { RETRY_MS = 5 };
+enum { RETRY_MS = 5, PAGE = 4096 };
 
 int coil__perform_cancelled(const struct op *op)
 {
@@ -122,6 +123,14 @@ static int try_transfer(struct op *op)
 			return moved(op, n);
 		op->sqe.user_data += (uint64_t)n;
 	}
+}
+
+static int try_recvmmsg(const struct op *op)
+{
+	const struct io_uring_sqe *sqe = &op->sqe;
+
+	return result(RETRY(recvmmsg(sqe->fd, ptr(sqe->addr), sqe->len,
+				     (int)sqe->msg_flags | MSG_DONTWAIT, NULL)));
 }
 
 /*
@@ -271,6 +280,30 @@ static int try_splice(struct op *op)
 	return result(n);
 }
 
+/* Whether all of it can be had without a disk: a byte of each page is read. */
+static bool is_cached(int fd, off_t at, size_t len)
+{
+	char byte;
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	off_t end = at + (off_t)len;
+	ssize_t n = 1;
+
+	for (; n > 0 && at < end; at = (at | (PAGE - 1)) + 1)
+		n = preadv2(fd, &iov, 1, at, RWF_NOWAIT);
+	return n >= 0;
+}
+
+/* Each time anew: while it waited for room the pages may have gone. */
+static int try_sendfile(const struct op *op)
+{
+	const struct io_uring_sqe *sqe = &op->sqe;
+	off_t at = (off_t)sqe->off;
+
+	if (!is_cached(sqe->splice_fd_in, at, sqe->len))
+		return -EOPNOTSUPP;
+	return result(RETRY(sendfile(sqe->fd, sqe->splice_fd_in, &at, sqe->len)));
+}
+
 /*
  * Calls that do not wait for anybody, though a disk may be slow.
  */
@@ -353,6 +386,7 @@ enum perform_class coil__perform_class(const struct op *op)
 	case IORING_OP_RECVMSG:
 	case IORING_OP_ACCEPT:
 	case IORING_OP_POLL_ADD:
+	case OP_RECVMMSG:
 		return PERFORM_READY_IN;
 	case IORING_OP_WRITE:
 	case IORING_OP_WRITEV:
@@ -361,6 +395,7 @@ enum perform_class coil__perform_class(const struct op *op)
 	case IORING_OP_CONNECT:
 	case IORING_OP_SPLICE:
 	case IORING_OP_TEE:
+	case OP_SENDFILE:
 		return PERFORM_READY_OUT;
 	case IORING_OP_NOP:
 	case IORING_OP_SHUTDOWN:
@@ -394,7 +429,8 @@ short coil__perform_events(const struct op *op)
 {
 	const struct io_uring_sqe *sqe = &op->sqe;
 	bool receives = sqe->opcode == IORING_OP_RECV ||
-			sqe->opcode == IORING_OP_RECVMSG;
+			sqe->opcode == IORING_OP_RECVMSG ||
+			sqe->opcode == OP_RECVMMSG;
 
 	if (remembers(op, BLIND))
 		return 0;
@@ -424,6 +460,7 @@ bool coil__perform_nowait(const struct op *op)
 	case IORING_OP_SEND:
 	case IORING_OP_RECVMSG:
 	case IORING_OP_SENDMSG:
+	case OP_RECVMMSG:
 		return op->sqe.msg_flags & MSG_DONTWAIT;
 	case IORING_OP_SPLICE:
 	case IORING_OP_TEE:
@@ -456,6 +493,10 @@ int coil__perform_try(struct op *op)
 	case IORING_OP_SPLICE:
 	case IORING_OP_TEE:
 		return try_splice(op);
+	case OP_RECVMMSG:
+		return try_recvmmsg(op);
+	case OP_SENDFILE:
+		return try_sendfile(op);
 	default:
 		return call(&op->sqe);
 	}

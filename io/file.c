@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -281,7 +280,7 @@ int coil_ftruncate(int fd, off_t length)
  * wait for anyhow; and as the kernel reads ahead, that is the smaller part of a
  * cold file.
  */
-enum { CHUNK = 256 * 1024, COPY = 8 * 1024, PAGE = 4096 };
+enum { CHUNK = 256 * 1024, COPY = 8 * 1024 };
 
 #define SPLICE_FLAGS \
 	((unsigned)(SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT))
@@ -302,19 +301,6 @@ static int check_ends(int out, int in)
 	if (!getsockopt(out, SOL_SOCKET, SO_TYPE, &type, &len))
 		return type == SOCK_STREAM ? (flags & O_NONBLOCK) != 0 : -EINVAL;
 	return !coil__is_file(out) && flags & O_NONBLOCK;
-}
-
-/* Whether all of it is in memory: reads a byte of each page. */
-static bool cached(int in, off_t at, size_t len)
-{
-	char byte;
-	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	off_t end = at + (off_t)len;
-	ssize_t n = 1;
-
-	for (; n > 0 && at < end; at = (at | (PAGE - 1)) + 1)
-		n = preadv2(in, &iov, 1, at, RWF_NOWAIT);
-	return n >= 0;
 }
 
 /* Two fds that a call works on step by step. */
@@ -353,37 +339,34 @@ static ssize_t send_copy(const struct ends *ends, off_t at, size_t len)
 	return coil_write(ends->out.fd, buf, (size_t)n);
 }
 
+/* -EOPNOTSUPP: it is not in memory. */
 static ssize_t send_cached(const struct ends *ends, off_t at, size_t len)
 {
-	ssize_t n = 0;
+	struct op op = { .what = "sendfile" };
+	ssize_t n;
 
-	while (!n) {
-		n = sendfile(ends->out.fd, ends->in.fd, &at, len);
-		if (n >= 0) {
-			coil__let_others_run();
-			break;
-		}
-		n = -errno;
-		if (n == -EAGAIN)
-			n = coil__poll_fd(ends->out.fd, POLLOUT);
-		if (n > 0 || n == -EINTR)
-			n = next_step(ends);
-	}
+	op.sqe.opcode = OP_SENDFILE;
+	op.sqe.fd = ends->out.fd;
+	op.sqe.splice_fd_in = ends->in.fd;
+	op.sqe.off = (uint64_t)at;
+	op.sqe.len = (unsigned)len;
+	n = coil__op_run(&op);
+	if (n >= 0)
+		coil__let_others_run();
 	return n;
 }
 
 static ssize_t send_some(const struct ends *ends, off_t at, size_t len,
 			 bool direct)
 {
-	ssize_t err = next_step(ends);
+	ssize_t n = next_step(ends);
 
-	if (err)
-		return err;
+	if (n)
+		return n;
 	if (len > CHUNK)
 		len = CHUNK;
-	if (direct && cached(ends->in.fd, at, len))
-		return send_cached(ends, at, len);
-	return send_copy(ends, at, len);
+	n = direct ? send_cached(ends, at, len) : -EOPNOTSUPP;
+	return n == -EOPNOTSUPP ? send_copy(ends, at, len) : n;
 }
 
 /* lseek(2) in a thread, as it waits for the call that uses the file's position now. */

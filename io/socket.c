@@ -164,28 +164,19 @@ ssize_t coil_sendto(int fd, const void *buf, size_t len, int flags,
  */
 int coil_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 {
-	struct steps steps;
+	struct op op = { .what = "recvmmsg" };
 	int got = check_buffer(fd, msgs, n);
 
-	if (!got)
-		got = coil__enter();
 	if (got)
 		return got;
-	coil__steps_begin(&steps, fd);
-	do {
-		got = recvmmsg(fd, msgs, n,
-			       flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
-		if (got >= 0) {
-			coil__let_others_run();
-			break;
-		}
-		got = -errno;
-		if (got == -EAGAIN && !(flags & MSG_DONTWAIT))
-			got = coil__poll_fd(fd, POLLIN);
-		if (got >= 0 && steps.closed)
-			got = -ECANCELED;
-	} while (got >= 0 || got == -EINTR);
-	coil__steps_end(&steps);
+	op.sqe.opcode = OP_RECVMMSG;
+	op.sqe.fd = fd;
+	op.sqe.addr = (uintptr_t)msgs;
+	op.sqe.len = n;
+	op.sqe.msg_flags = (unsigned)flags | MSG_CMSG_CLOEXEC;
+	got = (int)coil__op_run(&op);
+	if (got >= 0)
+		coil__let_others_run();
 	return got;
 }
 

@@ -170,7 +170,7 @@ static ssize_t receive(struct coil_stream *stream, size_t more)
 	return n;
 }
 
-/* The fd is ready or a file, and the read may still have to wait. */
+/* The fd is ready or a file, or an error stands, and the read may still have to wait. */
 static ssize_t receive_file(struct coil_stream *stream, size_t more)
 {
 	ssize_t n = make_room(stream, more);
@@ -215,6 +215,9 @@ static ssize_t fill(struct coil_stream *stream, size_t more)
 		n = coil__poll_hint(stream->fd, POLLIN);
 		if (n < 0)
 			return n;
+		/* What is reported may stand for hours: then only an operation sleeps. */
+		if (!(n & POLLIN))
+			return receive_file(stream, more);
 		stream->drained = false;
 	}
 }

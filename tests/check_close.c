@@ -180,16 +180,6 @@ static ssize_t splice_much(int fd)
 	return coil_splice(splice_end, NULL, fd, NULL, 1 << 20, 0);
 }
 
-static ssize_t take_batches(int fd)
-{
-	ssize_t n;
-
-	do
-		n = take_recvmmsg(fd);
-	while (n > 0);
-	return n;
-}
-
 /* Closes a number when it is told to, and has it used again at once. */
 struct replacer {
 	int order;		/* what tells it to */
@@ -250,7 +240,6 @@ COIL_TEST(a_call_between_two_steps_does_not_go_on_with_another_file)
 	int ends[2];
 
 	between_steps(take_ten, false);
-	between_steps(take_batches, false);
 	between_steps(give_much, true);
 	between_steps(write_much, true);
 	between_steps(send_file, true);

@@ -75,10 +75,11 @@ static ssize_t give_writev(int fd)
 
 static ssize_t give_sendfile(int fd)
 {
-	int file = memfd_create("file", MFD_CLOEXEC);
+	int file = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	off_t offset = 0;
 	ssize_t n;
 
+	ck_assert_int_ge(file, 0);
 	ck_assert_int_eq(write(file, "x", 1), 1);
 	n = coil_sendfile(fd, file, &offset, 1);
 	close(file);
@@ -376,26 +377,90 @@ COIL_TEST(two_that_wait_to_send_to_a_peer_that_half_closed_both_go_on)
 /*
  * An error that stands: what the kernel tells of bytes that were sent, unread.
  */
+static void ask_for_stamps(int fd)
+{
+	int stamps = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
+
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, &stamps, sizeof(stamps)), 0);
+}
+
+static void error_stands(int fd, short besides)
+{
+	struct pollfd polled = { .fd = fd, .events = POLLIN | POLLOUT };
+
+	ck_assert_int_eq(poll(&polled, 1, 0), 1);
+	ck_assert_int_eq(polled.revents, POLLERR | besides);
+}
+
 COIL_TEST(while_the_error_queue_is_not_read_a_send_sleeps)
 {
 	static ssize_t (*const senders[])(int) = {
-		give_send, give_sendmsg, give_write, give_stream, give_large,
+		give_send, give_sendmsg, give_sendmmsg, give_write, give_stream, give_large,
+		give_sendfile,
 	};
-	int stamps = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
 
 	for (size_t i = 0; i < COUNT(senders); i++) {
 		struct call call = { .fn = senders[i] };
-		struct pollfd polled = {0};
 		int fds[2];
 
 		tcp_pair(fds);
-		call.fd = polled.fd = fds[0];
-		ck_assert_int_eq(setsockopt(fds[0], SOL_SOCKET, SO_TIMESTAMPING, &stamps,
-					    sizeof(stamps)), 0);
+		call.fd = fds[0];
+		ask_for_stamps(fds[0]);
 		fill_up(fds[0]);
-		ck_assert_int_eq(poll(&polled, 1, 0), 1);
-		ck_assert_int_eq(polled.revents, POLLERR);
+		error_stands(fds[0], 0);
 		wait_and_end(&call, fds, &(struct end){ cancel, -ECANCELED });
+		close_all(fds, 2);
+	}
+}
+
+static ssize_t take_stream(int fd)
+{
+	struct coil_stream *stream = coil_stream_open(dup(fd));
+	ssize_t n;
+
+	ck_assert_ptr_nonnull(stream);
+	n = coil_stream_read(stream, taken, 1);
+	ck_assert_int_le(coil_stream_close(stream), 0);
+	return n;
+}
+
+static ssize_t take_line(int fd)
+{
+	struct coil_stream *stream = coil_stream_open(dup(fd));
+	const char *line;
+	ssize_t n;
+
+	ck_assert_ptr_nonnull(stream);
+	n = coil_stream_read_until(stream, "x", 1, &line);
+	ck_assert_int_le(coil_stream_close(stream), 0);
+	return n;
+}
+
+static void send_byte(struct coil_task *task, const int fds[2])
+{
+	(void)task;
+	ck_assert_int_eq(send(fds[1], "x", 1, 0), 1);
+}
+
+COIL_TEST(while_the_error_queue_is_not_read_a_receive_sleeps_and_goes_on)
+{
+	static ssize_t (*const receivers[])(int) = {
+		take_recv, take_recvfrom, take_recvmsg, take_recvmmsg, take_recv_all,
+		take_stream, take_line,
+	};
+	static const struct end ends[] = { { cancel, -ECANCELED }, { send_byte, 1 } };
+
+	for (size_t i = 0; i < 2 * COUNT(receivers); i++) {
+		struct call call = { .fn = receivers[i / 2] };
+		int fds[2];
+
+		tcp_pair(fds);
+		call.fd = fds[0];
+		ask_for_stamps(fds[0]);
+		ck_assert_int_eq(send(fds[0], "y", 1, 0), 1);
+		error_stands(fds[0], POLLOUT);
+		start_counting();
+		wait_and_end(&call, fds, &ends[i % 2]);
 		close_all(fds, 2);
 	}
 }
@@ -587,6 +652,7 @@ Suite *suite(void)
 		       while_a_peer_that_half_closed_reads_nothing_a_deadline_ends_the_wait);
 	tcase_add_test(tests, two_that_wait_to_send_to_a_peer_that_half_closed_both_go_on);
 	tcase_add_test(tests, while_the_error_queue_is_not_read_a_send_sleeps);
+	tcase_add_test(tests, while_the_error_queue_is_not_read_a_receive_sleeps_and_goes_on);
 	tcase_add_test(tests, a_peer_that_vanishes_ends_every_wait);
 	tcase_add_test(tests, a_pipe_that_is_full_is_waited_for_asleep);
 	tcase_add_test(tests, while_a_peer_is_half_closed_a_wait_for_no_events_looks_at_no_clock);
