@@ -60,11 +60,11 @@ static inline struct transfer context_jump(void *to, void *data)
 #endif
 
 /*
- * What the floating-point unit is set to (rounding mode, traps, denormals) is each
- * task's own.  struct coil_task keeps a word of it, as of when the task was last left:
+ * Each task has modes of the floating-point unit of its own (rounding, traps,
+ * denormals).  struct coil_task keeps them in a word, from the last switch away from it:
  *
- * - context_modes() gives what the unit is set to now.
- * - context_left() gives the word of the stack that the jump left.
+ * - context_modes() returns the modes of the unit now.
+ * - context_left() returns the word of the stack that the jump left.
  * - context_enter() sets the unit to the word of the stack that the jump entered.
  * - context_inherit() gives a new task the modes of the task that makes it.
  */

@@ -172,9 +172,9 @@ static bool has_poll(struct uring *uring, int fd)
 /*
  * 0: the ring does op; -EAGAIN: it is performed otherwise; or an error.
  *
- * A terminal or FIFO that blocks by its own flags is moved by the ring in the loop's
- * thread as soon as it is ready, and waits there: for room for the rest of a write,
- * or for what another process took first.  The ring cannot tell it not to.
+ * The ring reads and writes a blocking terminal or FIFO in the loop's thread as soon as
+ * it is ready, and waits there: for room for the rest of a write, or for bytes that
+ * another process took first.  The ring has no way to prevent that wait.
  */
 static int check(struct uring *uring, const struct op *op)
 {

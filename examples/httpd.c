@@ -5,9 +5,9 @@
  *	$ ./httpd --root /usr/share/doc --address :8080
  *	$ curl -r 0-99 http://localhost:8080/bash/copyright
  *
- * --help says what else there is.  A connection that waits for a request costs its
- * task's stack and no buffer: those are taken when a request comes, and given back when
- * it is answered.
+ * --help lists the options.  A connection that waits for a request costs its task's
+ * stack and no buffer: buffers are taken when a request comes, and given back when it is
+ * answered.
  */
 #include "httpd_files.h"
 #include "httpd_log.h"
@@ -51,7 +51,7 @@ static const char usage[] =
 	"  --hello            answer every request with a constant\n"
 	"  --quiet            write no log\n"
 	"  --help             this text\n"
-	"SIGTERM ends it when what was asked is answered, a second one ends it at once.\n";
+	"SIGTERM ends it once it has answered all requests, a second one ends it at once.\n";
 
 static int hello, quiet;
 static int64_t patience = 10 * COIL_SECOND, grace = 10 * COIL_SECOND;
@@ -92,7 +92,7 @@ static void leave_desk(struct connection *c)
 	c->desk = NULL;
 }
 
-/* All that was gathered, and n more bytes; each part has a time of its own. */
+/* Sends all that was gathered, and n more bytes; each part has a deadline of its own. */
 static int send_out(struct connection *c, const char *bytes, size_t n)
 {
 	struct desk *desk = c->desk;
@@ -154,7 +154,7 @@ static int reply(struct connection *c, int status, long long length, const char 
 	return 0;
 }
 
-/* A slow client is served: only one that takes nothing for so long is given up. */
+/* A slow client is served: only one that takes nothing for that time is given up. */
 static int send_file(struct connection *c, int fd, off_t at, off_t last)
 {
 	int err = send_out(c, "", 0);
@@ -236,7 +236,7 @@ static int status_of(int err)
 	}
 }
 
-/* A folder has its list, or is told that its name ends in a slash. */
+/* A folder is answered by its list, or by a redirect to its name with a slash. */
 static int answer_folder(struct connection *c, const char *raw, bool get)
 {
 	struct file *file = &c->desk->file;
@@ -258,7 +258,7 @@ static int answer(struct connection *c)
 	const char *raw;
 	int fd, err;
 
-	/* Before it ends the server answers all that came. */
+	/* Before the server ends it answers all requests that came. */
 	c->request.keep &= !stopping || c->more;
 	c->served = true;
 	if (hello)
@@ -327,8 +327,8 @@ static ssize_t receive(struct connection *c)
 }
 
 /*
- * Waits for a whole head; however slowly it comes, it has so long in all.  Its length, 0
- * at the end, a negative errno, or a status to refuse with, negative.
+ * Waits for a whole head, for a limited time in all.  Returns its length, 0 at the end,
+ * a negative errno, or the negative of a status to refuse it with.
  */
 static ptrdiff_t next_head(struct connection *c, int64_t ns)
 {
@@ -359,7 +359,7 @@ static ptrdiff_t last_head(struct connection *c)
 	return n;
 }
 
-/* 0 at the end, a negative errno, or a status to refuse with, negative. */
+/* Returns 0 at the end, a negative errno, or the negative of a status to refuse with. */
 static int converse(struct connection *c)
 {
 	ptrdiff_t n;
