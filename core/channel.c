@@ -21,6 +21,7 @@
  * task that was in line has not run: a cancel takes the locks to see where it is.
  */
 #include <coil/channel.h>
+#include "core/channel.h"
 #include "core/list.h"
 #include "core/loop.h"
 #include "core/task.h"
@@ -39,6 +40,7 @@ struct end {
 	size_t other;			/* what the other end's was at the last look */
 	size_t at;			/* where in items the next one lies or goes */
 	struct list line;
+	struct list watchers;		/* of coil__channel_watch */
 };
 
 /* What both ends read is written with both locks held. */
@@ -46,7 +48,7 @@ struct coil_channel_state {
 	size_t item_size;
 	size_t bytes;			/* of all slots */
 	size_t capacity;
-	size_t waiting;			/* tasks in either line */
+	size_t waiting;			/* tasks in the lines, and watchers */
 	atomic_size_t refs;		/* the channel's, and of tasks that were in line */
 	bool closed;
 	struct end in;
@@ -59,7 +61,7 @@ struct waiter {
 	struct link link;
 	struct remote remote;
 	struct coil_channel_state *state;
-	struct end *end;		/* NULL: it is out of line, and status is set */
+	struct list *line;		/* NULL: it is out of line, and status is set */
 	struct coil_task *task;
 	void *item;
 	int status;
@@ -77,17 +79,22 @@ static void unlock_both(struct coil_channel_state *state)
 	pthread_mutex_unlock(&state->in.lock);
 }
 
+static struct waiter *first_in(const struct list *line)
+{
+	return line->head ? container_of(line->head, struct waiter, link) : NULL;
+}
+
 static struct waiter *first_of(const struct end *end)
 {
-	return end->line.head ? container_of(end->line.head, struct waiter, link) : NULL;
+	return first_in(&end->line);
 }
 
 /* With both locks held, as all that lies between two looks at the lines. */
 static void settle(struct waiter *waiter, int status)
 {
-	list_remove(&waiter->end->line, &waiter->link);
+	list_remove(waiter->line, &waiter->link);
 	waiter->state->waiting--;
-	waiter->end = NULL;
+	waiter->line = NULL;
 	waiter->status = status;
 }
 
@@ -118,7 +125,7 @@ static void interrupt(struct coil_task *task)
 	bool left;
 
 	lock_both(state);
-	left = waiter->end != NULL;
+	left = waiter->line != NULL;
 	if (left)
 		settle(waiter, -ECANCELED);
 	unlock_both(state);
@@ -128,6 +135,7 @@ static void interrupt(struct coil_task *task)
 
 static const struct wait sending = { "channel send", interrupt };
 static const struct wait receiving = { "channel recv", interrupt };
+static const struct wait watching = { "channel", interrupt };
 
 /* The last to let go frees it. */
 static void let_go(struct coil_channel_state *state)
@@ -139,20 +147,39 @@ static void let_go(struct coil_channel_state *state)
 	free(state);
 }
 
-/* With both locks held; in line the caller lets go of them and parks. */
-static int stand_in_line(struct coil_channel_state *state, struct end *end,
-			 const struct wait *wait, void *item)
+static void turn_away(struct list *line, int status, struct list *woken)
+{
+	struct waiter *waiter;
+
+	while ((waiter = first_in(line))) {
+		settle(waiter, status);
+		list_push(woken, &waiter->link);
+	}
+}
+
+static void wake_list(struct list *woken)
+{
+	struct link *link;
+
+	while ((link = list_pop(woken)))
+		wake(container_of(link, struct waiter, link));
+}
+
+/* With both locks held, which the caller lets go of; then it wakes others, and parks. */
+static int stand_in_line(struct coil_channel_state *state, struct list *line,
+			 const struct wait *wait, void *item, struct list *others)
 {
 	struct coil_task *self = coil__self();
 	struct waiter waiter = {
-		.remote.run = arrived, .state = state, .end = end, .task = self, .item = item,
+		.remote.run = arrived, .state = state, .line = line, .task = self, .item = item,
 	};
 	int woken;
 
-	list_push(&end->line, &waiter.link);
+	list_push(line, &waiter.link);
 	state->waiting++;
 	atomic_fetch_add_explicit(&state->refs, 1, memory_order_relaxed);
 	unlock_both(state);
+	wake_list(others);
 	/* A loop that another thread may wake is not stuck. */
 	self->loop->watched++;
 	woken = coil__park(self, wait, &waiter);
@@ -237,11 +264,10 @@ static bool receive_alone(struct coil_channel_state *state, void *item)
 }
 
 /*
- * With both locks held: 0, -ESHUTDOWN or -EAGAIN; *woken is who is to be woken, if
- * anybody.
+ * With both locks held: 0, -ESHUTDOWN or -EAGAIN.  Adds to woken the tasks to be woken.
  */
 
-static int send_now(struct coil_channel_state *state, const void *item, struct waiter **woken)
+static int send_now(struct coil_channel_state *state, const void *item, struct list *woken)
 {
 	struct waiter *receiver = first_of(&state->out);
 
@@ -250,16 +276,17 @@ static int send_now(struct coil_channel_state *state, const void *item, struct w
 	if (receiver) {
 		memcpy(receiver->item, item, state->item_size);
 		settle(receiver, 0);
-		*woken = receiver;
+		list_push(woken, &receiver->link);
 		return 0;
 	}
 	if (!has_room(state))
 		return -EAGAIN;
 	append(state, item);
+	turn_away(&state->out.watchers, 0, woken);
 	return 0;
 }
 
-static int receive_now(struct coil_channel_state *state, void *item, struct waiter **woken)
+static int receive_now(struct coil_channel_state *state, void *item, struct list *woken)
 {
 	struct waiter *sender = first_of(&state->in);
 	bool some = has_item(state);
@@ -270,12 +297,14 @@ static int receive_now(struct coil_channel_state *state, void *item, struct wait
 		take(state, item);
 	else
 		memcpy(item, sender->item, state->item_size);
-	if (!sender)
+	if (!sender) {
+		turn_away(&state->in.watchers, 0, woken);
 		return 0;
+	}
 	if (some)
 		append(state, sender->item);
 	settle(sender, 0);
-	*woken = sender;
+	list_push(woken, &sender->link);
 	return 0;
 }
 
@@ -288,19 +317,29 @@ static struct coil_channel_state *state_of(const struct coil_channel *channel, c
 /* What a call does. */
 enum { SEND = 1, RECEIVE = 2, PARK = 4 };
 
+/* A task in line at one end makes the other end ready. */
+static int wait_for_both(struct coil_channel_state *state, void *item, unsigned what,
+			 struct list *woken)
+{
+	if (what & SEND) {
+		turn_away(&state->out.watchers, 0, woken);
+		return stand_in_line(state, &state->in.line, &sending, item, woken);
+	}
+	turn_away(&state->in.watchers, 0, woken);
+	return stand_in_line(state, &state->out.line, &receiving, item, woken);
+}
+
 static int pass_by_both(struct coil_channel_state *state, void *item, unsigned what)
 {
-	struct waiter *woken = NULL;
+	struct list woken = {0};
 	int err;
 
 	lock_both(state);
 	err = what & SEND ? send_now(state, item, &woken) : receive_now(state, item, &woken);
 	if (err == -EAGAIN && what & PARK)
-		return what & SEND ? stand_in_line(state, &state->in, &sending, item) :
-				     stand_in_line(state, &state->out, &receiving, item);
+		return wait_for_both(state, item, what, &woken);
 	unlock_both(state);
-	if (woken)
-		wake(woken);
+	wake_list(&woken);
 	if (what & PARK && !err)
 		coil__spend(coil__self(), SPEND_CALL);
 	return err;
@@ -344,31 +383,61 @@ int coil_channel_recv(struct coil_channel *channel, void *item)
 	return pass(channel, item, RECEIVE | PARK);
 }
 
-static void turn_away(struct end *end, struct list *woken)
-{
-	struct waiter *waiter;
+/*
+ * Looking, for coil_select().
+ */
 
-	while ((waiter = first_of(end))) {
-		settle(waiter, -ESHUTDOWN);
-		list_push(woken, &waiter->link);
-	}
+static bool is_ready(struct coil_channel_state *state, bool send)
+{
+	if (state->closed)
+		return true;
+	if (send)
+		return first_of(&state->out) || (!first_of(&state->in) && has_room(state));
+	return has_item(state) || first_of(&state->in);
+}
+
+bool coil__channel_ready(struct coil_channel *channel, bool send)
+{
+	struct coil_channel_state *state = channel->state;
+	bool ready;
+
+	lock_both(state);
+	ready = is_ready(state, send);
+	unlock_both(state);
+	return ready;
+}
+
+int coil__channel_watch(struct coil_channel *channel, bool send)
+{
+	struct coil_channel_state *state = channel->state;
+	struct coil_task *self = coil__self();
+	struct list nobody = {0};
+
+	if (self->pending)
+		return coil__refuse(self);
+	lock_both(state);
+	if (!is_ready(state, send))
+		return stand_in_line(state, send ? &state->in.watchers : &state->out.watchers,
+				     &watching, NULL, &nobody);
+	unlock_both(state);
+	return 0;
 }
 
 int coil_channel_close(struct coil_channel *channel)
 {
 	struct coil_channel_state *state = channel ? channel->state : NULL;
 	struct list woken = {0};
-	struct link *link;
 
 	if (!state)
 		return -EINVAL;
 	lock_both(state);
 	state->closed = true;
-	turn_away(&state->in, &woken);
-	turn_away(&state->out, &woken);
+	turn_away(&state->in.line, -ESHUTDOWN, &woken);
+	turn_away(&state->out.line, -ESHUTDOWN, &woken);
+	turn_away(&state->in.watchers, 0, &woken);
+	turn_away(&state->out.watchers, 0, &woken);
 	unlock_both(state);
-	while ((link = list_pop(&woken)))
-		wake(container_of(link, struct waiter, link));
+	wake_list(&woken);
 	return 0;
 }
 

@@ -38,6 +38,7 @@ libcoil_all_la_SOURCES += \
 	%D%/workers.c \
 	%D%/affinity.h \
 	%D%/backend.h \
+	%D%/channel.h \
 	%D%/context.h \
 	%D%/cxx.h \
 	%D%/fd.h \
@@ -53,6 +54,7 @@ libcoil_all_la_SOURCES += \
 	%D%/sanitize.h \
 	%D%/scope.h \
 	%D%/self.h \
+	%D%/signal.h \
 	%D%/stack.h \
 	%D%/stop.h \
 	%D%/task.h \

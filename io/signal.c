@@ -9,6 +9,7 @@
 #include <coil/signal.h>
 #include "core/loop.h"
 #include "core/op.h"
+#include "core/signal.h"
 #include "core/task.h"
 #include "io/wait.h"
 #include <errno.h>
@@ -172,4 +173,38 @@ int coil_signal_wait(const sigset_t *set, siginfo_t *info)
 		err = wait_in_line(&waiter);
 	list_remove(&line.waiters, &waiter.link);
 	return waiter.number ? waiter.number : err;
+}
+
+/* Tasks that wait in coil_signal_wait() are handed theirs first. */
+int coil__signal_take(const sigset_t *set, siginfo_t *info)
+{
+	struct waiter waiter = { .set = set, .info = info };
+	int err;
+
+	if (coil__loop == &coil__nowhere || coil__self() == &coil__loop->root)
+		return -EPERM;
+	err = check(set);
+	if (err)
+		return err;
+	waiter.task = coil__self();
+	stand_in_line(&waiter);
+	hand_out();
+	list_remove(&line.waiters, &waiter.link);
+	return waiter.number ? waiter.number : -EAGAIN;
+}
+
+int coil__signal_pending(const sigset_t *set)
+{
+	sigset_t pending;
+	int err = check(set);
+
+	if (err)
+		return err;
+	if (sigpending(&pending))
+		return -errno;
+	for (int i = 1; i <= SIGRTMAX; i++) {
+		if (sigismember(set, i) == 1 && sigismember(&pending, i) == 1)
+			return i;
+	}
+	return 0;
 }

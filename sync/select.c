@@ -4,28 +4,37 @@
  * waits for one of them: whoever unparks it there has done the case for it, and
  * by that took it out of all the others.  So nothing is ever to be given back.
  *
- * Only a shared event has to be waited for in a way of its own (see event.c).  A
- * task does that in the caller's place and unparks it from a queue made for this.
- * Such tasks are children of a group, which is left before the call returns.
+ * What others than this loop's tasks bring has to be waited for in ways of their own:
+ * shared events (see event.c), fds, signals and channels.  A task does that in the
+ * caller's place, takes nothing, and unparks it from a queue made for this.  Such
+ * tasks are children of a group, which is left before the call returns.  The caller
+ * then takes the signal or the item itself, and if another was faster waits again.
  */
 #include <coil/select.h>
+#include <coil/socket.h>
 #include <coil/group.h>
 #include <coil/time.h>
 #include <coil/timeout.h>
 #include <coil/waitq.h>
+#include "core/channel.h"
 #include "core/self.h"
+#include "core/signal.h"
 #include "sync/queue.h"
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
 
 /* A case while the caller is parked for it. */
 struct place {
 	struct visitor visitor;		/* of a queue */
-	struct coil_event *event;	/* a shared one */
+	const struct coil_case *one;	/* that a task waits for in our place */
 	struct coil_waitq fired;	/* where to park for that */
-	bool set;			/* ... and it was */
+	bool set;			/* ... and it came */
+	short revents;			/* of an fd, then */
 };
 
 /* What coil_waitq_park_any wants; all three have one for each case. */
@@ -37,9 +46,18 @@ struct places {
 
 enum { FEW = 8 };
 
-static bool is_shared(const struct coil_case *one)
+static bool needs_stand_in(const struct coil_case *one)
 {
-	return one->kind == COIL_SELECT_KIND_EVENT && one->event->shared;
+	if (one->kind == COIL_SELECT_KIND_EVENT)
+		return one->event->shared;
+	return one->kind >= COIL_SELECT_KIND_CHANNEL_GET;
+}
+
+/* What another may take between a look at it and the taking. */
+static bool is_contended(const struct coil_case *one)
+{
+	return one->kind == COIL_SELECT_KIND_CHANNEL_GET ||
+	       one->kind == COIL_SELECT_KIND_CHANNEL_PUT || one->kind == COIL_SELECT_KIND_SIGNAL;
 }
 
 static int check_task(struct coil_task *task)
@@ -47,6 +65,18 @@ static int check_task(struct coil_task *task)
 	if (!coil_task_waiters(task))
 		return -errno;
 	return task == coil_current_task() ? -EDEADLK : 0;
+}
+
+static int check_channel(const struct coil_channel *channel, const void *item)
+{
+	return channel && channel->state && item ? 0 : -EINVAL;
+}
+
+static int check_signals(const sigset_t *signals)
+{
+	int err = coil__signal_pending(signals);
+
+	return err < 0 ? err : 0;
 }
 
 static int check(const struct coil_case *one)
@@ -62,6 +92,14 @@ static int check(const struct coil_case *one)
 		return one->event ? 0 : -EINVAL;
 	case COIL_SELECT_KIND_TASK:
 		return check_task(one->task);
+	case COIL_SELECT_KIND_CHANNEL_GET:
+		return check_channel(one->channel, one->get);
+	case COIL_SELECT_KIND_CHANNEL_PUT:
+		return check_channel(one->channel, one->put);
+	case COIL_SELECT_KIND_FD:
+		return one->fd < 0 ? -EBADF : 0;
+	case COIL_SELECT_KIND_SIGNAL:
+		return check_signals(one->signals);
 	}
 	return -EINVAL;
 }
@@ -77,6 +115,16 @@ static int check_all(const struct coil_case cases[], size_t n)
 	return err;
 }
 
+/* Which of its events an fd is ready for; the stand-in may have seen it. */
+static short revents_of(const struct coil_case *one, const struct place *place)
+{
+	struct pollfd now = { .fd = one->fd, .events = one->events };
+
+	if (place && place->set)
+		return place->revents;
+	return poll(&now, 1, 0) == 1 ? now.revents : 0;
+}
+
 static bool is_ready(const struct coil_case *one, const struct place *place)
 {
 	switch (one->kind) {
@@ -88,23 +136,53 @@ static bool is_ready(const struct coil_case *one, const struct place *place)
 		return coil_event_is_set(one->event) || (place && place->set);
 	case COIL_SELECT_KIND_TASK:
 		return coil_done(one->task);
+	case COIL_SELECT_KIND_CHANNEL_GET:
+		return coil__channel_ready(one->channel, false);
+	case COIL_SELECT_KIND_CHANNEL_PUT:
+		return coil__channel_ready(one->channel, true);
+	case COIL_SELECT_KIND_FD:
+		return revents_of(one, place) != 0;
+	case COIL_SELECT_KIND_SIGNAL:
+		return coil__signal_pending(one->signals) > 0;
 	default:
 		return false;
 	}
 }
 
-/* One that is ready. */
-static int perform(struct coil_case *one)
+/* What becomes its result, if it is 0 or more or -ESHUTDOWN. */
+static int do_case(struct coil_case *one, const struct place *place)
 {
-	int err = 0;
+	switch (one->kind) {
+	case COIL_SELECT_KIND_GET:
+		return coil_queue_get_nowait(one->queue, one->get);
+	case COIL_SELECT_KIND_PUT:
+		return coil_queue_put_nowait(one->queue, one->put);
+	case COIL_SELECT_KIND_CHANNEL_GET:
+		return coil_channel_try_recv(one->channel, one->get);
+	case COIL_SELECT_KIND_CHANNEL_PUT:
+		return coil_channel_try_send(one->channel, one->put);
+	case COIL_SELECT_KIND_FD:
+		return revents_of(one, place);
+	case COIL_SELECT_KIND_SIGNAL:
+		return coil__signal_take(one->signals, one->get);
+	default:
+		return 0;
+	}
+}
 
-	if (one->kind == COIL_SELECT_KIND_GET)
-		err = coil_queue_get_nowait(one->queue, one->get);
-	else if (one->kind == COIL_SELECT_KIND_PUT)
-		err = coil_queue_put_nowait(one->queue, one->put);
-	if (err && err != -ESHUTDOWN)
-		return err;
-	one->result = one->kind == COIL_SELECT_KIND_TASK ? coil_result(one->task) : err;
+/* One that is ready; -EAGAIN: another was faster. */
+static int perform(struct coil_case *one, const struct place *place)
+{
+	int result;
+
+	if (one->kind == COIL_SELECT_KIND_TASK) {
+		one->result = coil_result(one->task);
+		return 0;
+	}
+	result = do_case(one, place);
+	if (result < 0 && result != -ESHUTDOWN)
+		return result;
+	one->result = result;
 	return 0;
 }
 
@@ -123,7 +201,7 @@ static size_t draw(size_t n)
  * A turn that only went round would not be fair: where two of many are ready it
  * comes to the first after a long gap more often than to the second.
  */
-static int look(struct coil_case cases[], const struct place places[], size_t n)
+static int look_once(struct coil_case cases[], const struct place places[], size_t n)
 {
 	size_t ready = 0, nth;
 	int err;
@@ -133,23 +211,79 @@ static int look(struct coil_case cases[], const struct place places[], size_t n)
 	if (!ready)
 		return -EAGAIN;
 	nth = ready > 1 ? draw(ready) : 0;
-	for (size_t i = 0; ; i++) {
-		if (!is_ready(&cases[i], places ? &places[i] : NULL) || nth--)
+	for (size_t i = 0; i < n; i++) {
+		const struct place *place = places ? &places[i] : NULL;
+
+		if (!is_ready(&cases[i], place) || nth--)
 			continue;
-		err = perform(&cases[i]);
-		return err ? err : (int)i;
+		err = perform(&cases[i], place);
+		return err == -EAGAIN ? -EBUSY : err ? err : (int)i;
 	}
+	return -EBUSY;
+}
+
+/* Another thread, or a task that waits for signals, may be faster: then once more. */
+static int look(struct coil_case cases[], const struct place places[], size_t n)
+{
+	int which;
+
+	do
+		which = look_once(cases, places, n);
+	while (which == -EBUSY);
+	return which;
 }
 
 /*
  * Waiting.
  */
 
-/* In the caller's place, for a shared event. */
+/* As long as it takes: an fd may be said to be ready for something else. */
+static int poll_fd(int fd, short events, short *revents)
+{
+	struct pollfd one = { .fd = fd, .events = events };
+	int n;
+
+	do
+		n = coil_poll(&one, 1);
+	while (n == 0);
+	*revents = one.revents;
+	return n < 0 ? n : 0;
+}
+
+/* Polled, not read: the signal stays pending. */
+static int watch_signals(const sigset_t *signals)
+{
+	int fd = signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK), err;
+	short revents;
+
+	if (fd < 0)
+		return -errno;
+	err = poll_fd(fd, POLLIN, &revents);
+	coil_close(fd);
+	return err;
+}
+
+static int watch(const struct coil_case *one, struct place *place)
+{
+	switch (one->kind) {
+	case COIL_SELECT_KIND_CHANNEL_GET:
+		return coil__channel_watch(one->channel, false);
+	case COIL_SELECT_KIND_CHANNEL_PUT:
+		return coil__channel_watch(one->channel, true);
+	case COIL_SELECT_KIND_FD:
+		return poll_fd(one->fd, one->events, &place->revents);
+	case COIL_SELECT_KIND_SIGNAL:
+		return watch_signals(one->signals);
+	default:
+		return coil_event_wait(one->event);
+	}
+}
+
+/* In the caller's place. */
 static int stand_in(void *arg)
 {
 	struct place *place = arg;
-	int err = coil_event_wait(place->event);
+	int err = watch(place->one, place);
 
 	if (!err) {
 		place->set = true;
@@ -168,9 +302,9 @@ static void send_stand_ins(struct coil_group *group, const struct coil_case case
 	static const struct coil_task_options options = { .name = "select", .eager = true };
 
 	for (size_t i = 0; i < n; i++) {
-		if (!is_shared(&cases[i]))
+		if (!needs_stand_in(&cases[i]))
 			continue;
-		places[i].event = cases[i].event;
+		places[i].one = &cases[i];
 		if (coil_group_create_task_with(group, &options, stand_in, &places[i], NULL))
 			return;
 	}
@@ -197,7 +331,7 @@ static struct coil_waitq *place_of(struct coil_case *one, struct place *place, v
 		place->visitor.item = (void *)one->put;
 		return coil__queue_putters(one->queue);
 	case COIL_SELECT_KIND_EVENT:
-		return is_shared(one) ? &place->fired : &one->event->waiters;
+		return one->event->shared ? &place->fired : &one->event->waiters;
 	case COIL_SELECT_KIND_TASK:
 		return coil_task_waiters(one->task);
 	default:
@@ -217,9 +351,23 @@ static int park(struct coil_case cases[], struct places *places, size_t n)
 		return which;
 	if (cases[which].kind == COIL_SELECT_KIND_TASK)
 		cases[which].result = coil_result(cases[which].task);
+	else if (cases[which].kind == COIL_SELECT_KIND_FD)
+		cases[which].result = places->each[which].revents;
+	else if (is_contended(&cases[which]))
+		return -EAGAIN;
 	else
 		cases[which].result = places->each[which].visitor.status;
 	return which;
+}
+
+/* A stand-in has ended, and what it saw another has: it must not be parked for. */
+static bool is_outdated(const struct coil_case cases[], const struct place places[], size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (places[i].set && is_contended(&cases[i]))
+			return true;
+	}
+	return false;
 }
 
 static int wait_in(struct coil_case cases[], struct places *places, size_t n)
@@ -231,17 +379,27 @@ static int wait_in(struct coil_case cases[], struct places *places, size_t n)
 	/* Meanwhile the loop may have run; with a request pending park() refuses. */
 	if (!coil_check())
 		which = look(cases, places->each, n);
-	if (which == -EAGAIN)
+	if (which == -EAGAIN && !is_outdated(cases, places->each, n))
 		which = park(cases, places, n);
+	if (which == -EAGAIN && !coil_check())
+		which = look(cases, places->each, n);
 	err = dismiss_stand_ins(&group);
 	/* A set that we had no time to hear of came first all the same. */
 	for (size_t i = 0; i < n && which < 0; i++) {
-		if (places->each[i].set) {
-			cases[i].result = 0;
+		if (places->each[i].set && !is_contended(&cases[i])) {
+			cases[i].result = places->each[i].revents;
 			return (int)i;
 		}
 	}
 	return which < 0 && err ? err : which;
+}
+
+/* What a pending request has us return; it counts as a refused call. */
+static int refuse(void)
+{
+	struct coil_waitq none = {0};
+
+	return coil_waitq_park(&none);
 }
 
 static int wait_any(struct coil_case cases[], size_t n)
@@ -261,9 +419,11 @@ static int wait_any(struct coil_case cases[], size_t n)
 		places.waitqs = (struct coil_waitq **)(places.each + n);
 		places.data = (void **)(places.waitqs + n);
 	}
-	which = wait_in(cases, &places, n);
+	/* What came another has taken. */
+	while ((which = wait_in(cases, &places, n)) == -EAGAIN && !coil_check())
+		memset(places.each, 0, n * sizeof(*places.each));
 	free(memory);
-	return which;
+	return which == -EAGAIN ? refuse() : which;
 }
 
 /* While the caller is parked another task may consume the handle of one of these. */
@@ -281,14 +441,6 @@ static void release_tasks(struct coil_case cases[], size_t n)
 		if (cases[i].kind == COIL_SELECT_KIND_TASK)
 			coil__task_unref(cases[i].task);
 	}
-}
-
-/* What a pending request has us return; it counts as a refused call. */
-static int refuse(void)
-{
-	struct coil_waitq none = {0};
-
-	return coil_waitq_park(&none);
 }
 
 /* None was ready at once. */

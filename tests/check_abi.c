@@ -13,7 +13,7 @@
 
 #define PINNED(PIN)				\
 	PIN(coil_barrier, 48, 8)		\
-	PIN(coil_case, 48, 8)			\
+	PIN(coil_case, 72, 8)			\
 	PIN(coil_channel, 8, 8)			\
 	PIN(coil_condition, 32, 8)		\
 	PIN(coil_event, 48, 8)			\

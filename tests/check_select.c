@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/selects.h"
 #include "core/loop.h"
+#include <coil/signal.h>
+#include <pthread.h>
+
+static int wait_signal(void *set)
+{
+	return coil_signal_wait(set, NULL);
+}
 
 /*
  * What is ready is done at once.
@@ -126,8 +133,8 @@ COIL_TEST(what_comes_later_is_not_taken)
 			let(&all, first);
 			let(&all, second);
 			which = coil_await(task);
-			/* These two take a task's turn, or a look at an fd, to be told. */
-			if (first == TASK || first == SHARED)
+			/* These take a task's turn, or a look at an fd, to be told. */
+			if (first >= SHARED)
 				ck_assert(which == first || which == second);
 			else
 				ck_assert_int_eq(which, first);
@@ -138,6 +145,7 @@ COIL_TEST(what_comes_later_is_not_taken)
 				ck_assert_int_eq(get_nowait(&all.full), 41);
 			ck_assert_uint_eq(coil_queue_size(&all.full),
 					  first != PUT && second != PUT);
+			ck_kept(&all, which);
 			put_away(&all);
 		}
 	}
@@ -239,6 +247,115 @@ COIL_TEST(one_queue_may_stand_there_twice)
 }
 
 /*
+ * What others may take as well.
+ */
+
+COIL_TEST(tasks_that_wait_for_a_signal_get_it_before_a_select)
+{
+	struct all all;
+	struct selection selection = SELECTION(all.cases);
+	struct coil_task *task, *waiter;
+
+	make_all(&all);
+	task = begin_select(&selection);
+	waiter = start(wait_signal, &all.signals);
+	settle();
+	raise(SIGUSR2);
+	ck_assert_int_eq(coil_await(waiter), SIGUSR2);
+	settle();
+	ck_assert_int_eq(selection.which, 1000);
+	raise(SIGUSR2);
+	ck_assert_int_eq(coil_await(task), SIGNAL);
+	put_away(&all);
+}
+
+COIL_TEST(two_selects_share_a_channel_and_each_item_goes_to_one)
+{
+	struct coil_channel channel;
+	int items[2] = { 0, 0 }, sum = 0;
+	struct coil_case cases[2][1] = {
+		{ COIL_SELECT_CHANNEL_GET(&channel, &items[0]) },
+		{ COIL_SELECT_CHANNEL_GET(&channel, &items[1]) },
+	};
+	struct selection selections[2] = { SELECTION(cases[0]), SELECTION(cases[1]) };
+	struct coil_task *tasks[2];
+
+	ck_assert_int_eq(coil_channel_init(&channel, sizeof(int), 2), 0);
+	for (int i = 0; i < 2; i++)
+		tasks[i] = begin_select(&selections[i]);
+	for (int i = 1; i <= 2; i++) {
+		ck_assert_int_eq(coil_channel_try_send(&channel, &i), 0);
+		settle();
+		sum = items[0] + items[1];
+		ck_assert_int_eq(sum, i == 1 ? 1 : 3);
+	}
+	ck_assert_int_eq(coil_gather(tasks, 2, (int[2]){0}), 0);
+	ck_assert_int_eq(coil_channel_close(&channel), 0);
+	ck_assert_int_eq(coil_select(cases[0], 1, COIL_FOREVER), 0);
+	ck_assert_int_eq(cases[0]->result, -ESHUTDOWN);
+	coil_channel_fini(&channel);
+}
+
+static int send_one(void *channel)
+{
+	const int item = 7;
+
+	return coil_channel_send(channel, &item);
+}
+
+COIL_TEST(a_channel_of_no_capacity_is_ready_when_a_task_is_in_line)
+{
+	struct coil_channel channel;
+	int item = 0;
+	struct coil_case cases[] = { COIL_SELECT_CHANNEL_GET(&channel, &item) };
+	struct selection selection = SELECTION(cases);
+	struct coil_task *task, *sender;
+
+	ck_assert_int_eq(coil_channel_init(&channel, sizeof(int), 0), 0);
+	task = begin_select(&selection);
+	sender = start(send_one, &channel);
+	ck_assert_int_eq(coil_await(task), 0);
+	ck_assert_int_eq(item, 7);
+	ck_assert_int_eq(coil_await(sender), 0);
+	coil_channel_fini(&channel);
+}
+
+static void *send_from_outside(void *channel)
+{
+	const struct timespec moment = { .tv_nsec = MS };
+
+	for (int i = 1; i <= 100; i++) {
+		while (coil_channel_try_send(channel, &i) == -EAGAIN)
+			nanosleep(&moment, NULL);
+	}
+	coil_channel_close(channel);
+	return NULL;
+}
+
+COIL_TEST(a_channel_of_another_thread_is_selected_until_its_end)
+{
+	struct coil_channel channel;
+	struct coil_event never = {0};
+	int item = 0, last = 0, which;
+	struct coil_case cases[] = {
+		COIL_SELECT_EVENT(&never), COIL_SELECT_CHANNEL_GET(&channel, &item),
+	};
+	pthread_t thread;
+
+	if (support_skip_on("sim", "it needs another thread"))
+		return;
+	ck_assert_int_eq(coil_channel_init(&channel, sizeof(int), 3), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, send_from_outside, &channel), 0);
+	while ((which = coil_select(cases, 2, COIL_FOREVER)) == 1 && !cases[1].result)
+		ck_assert_int_eq(item, ++last);
+	ck_assert_int_eq(which, 1);
+	ck_assert_int_eq(cases[1].result, -ESHUTDOWN);
+	ck_assert_int_eq(last, 100);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	coil_channel_fini(&channel);
+}
+
+/*
  * Fairness.
  */
 
@@ -327,14 +444,25 @@ static int select_one(const struct coil_case *one)
 COIL_TEST(what_makes_no_sense_is_einval)
 {
 	struct coil_queue queue, zeroed = {0};
+	struct coil_channel none = {0};
+	sigset_t empty, open;
 	int item = 0;
 	struct coil_case cases[] = {
 		COIL_SELECT_GET(NULL, &item), COIL_SELECT_GET(&queue, NULL),
 		COIL_SELECT_PUT(NULL, &item), COIL_SELECT_PUT(&queue, NULL),
 		COIL_SELECT_GET(&zeroed, &item), COIL_SELECT_PUT(&zeroed, &item),
-		COIL_SELECT_EVENT(NULL), { .kind = COIL_SELECT_KIND_TASK + 1 },
+		COIL_SELECT_EVENT(NULL), { .kind = COIL_SELECT_KIND_SIGNAL + 1 },
 		{ .kind = (enum coil_case_kind)-1 },
+		COIL_SELECT_CHANNEL_GET(NULL, &item), COIL_SELECT_CHANNEL_PUT(&none, &item),
+		COIL_SELECT_CHANNEL_GET(&none, NULL), COIL_SELECT_SIGNAL(NULL, NULL),
+		COIL_SELECT_SIGNAL(&empty, NULL), COIL_SELECT_SIGNAL(&open, NULL),
 	};
+	const struct coil_case bad = COIL_SELECT_FD(-1, POLLIN);
+
+	sigemptyset(&empty);
+	sigemptyset(&open);
+	sigaddset(&open, SIGUSR2);
+	ck_assert_int_eq(select_one(&bad), -EBADF);
 
 	make(&queue, FIFO, 0);
 	for (size_t i = 0; i < COUNT(cases); i++)
@@ -464,6 +592,10 @@ static void add_waits(Suite *whole)
 	tcase_add_test(tests, it_waits_in_line_with_the_others);
 	tcase_add_test(tests, many_cases_need_memory_and_are_waited_for_as_few_are);
 	tcase_add_test(tests, one_queue_may_stand_there_twice);
+	tcase_add_test(tests, tasks_that_wait_for_a_signal_get_it_before_a_select);
+	tcase_add_test(tests, two_selects_share_a_channel_and_each_item_goes_to_one);
+	tcase_add_test(tests, a_channel_of_no_capacity_is_ready_when_a_task_is_in_line);
+	tcase_add_test(tests, a_channel_of_another_thread_is_selected_until_its_end);
 	tcase_add_test(tests, of_those_that_are_ready_each_is_taken_in_turn);
 	tcase_add_test(tests, a_gap_before_one_does_not_make_it_likelier);
 	tcase_add_test(tests, tasks_that_select_by_turns_are_each_served_fairly);

@@ -5,6 +5,7 @@
  */
 #include "tests/sweep.h"
 #include "tests/threads.h"
+#include "core/signal.h"
 #include <coil.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -652,8 +653,46 @@ START_TEST(any_allocation_may_fail)
 }
 END_TEST
 
+COIL_TEST(a_signal_is_taken_without_parking_unless_a_task_waits_for_it)
+{
+	struct waits first = { .set = block(SIGUSR1, 0) };
+	sigset_t set = block(SIGUSR1, SIGUSR2), open = set_of(SIGTERM, 0);
+	struct coil_task *task;
+	siginfo_t info;
+
+	ck_assert_int_eq(coil__signal_take(&set, NULL), -EAGAIN);
+	ck_assert_int_eq(coil__signal_pending(&set), 0);
+	raise(SIGUSR2);
+	ck_assert_int_eq(coil__signal_pending(&set), SIGUSR2);
+	ck_assert_int_eq(coil__signal_take(&set, &info), SIGUSR2);
+	ck_assert_int_eq(info.si_signo, SIGUSR2);
+	ck_assert(!is_pending(SIGUSR2));
+	task = coil_create_task(wait_for_one, &first);
+	ck_assert_int_eq(coil_yield(), 0);
+	raise(SIGUSR1);
+	ck_assert_int_eq(coil__signal_take(&set, NULL), -EAGAIN);
+	ck_assert_int_eq(coil_await(task), 0);
+	ck_assert_int_eq(first.number, SIGUSR1);
+	ck_assert_int_eq(coil__signal_take(&open, NULL), -EINVAL);
+	ck_assert_int_eq(coil__signal_pending(&open), -EINVAL);
+	ck_assert_int_eq(coil__signal_take(NULL, NULL), -EINVAL);
+	ck_assert_int_eq(coil__signal_pending(NULL), -EINVAL);
+}
+
+START_TEST(off_a_task_no_signal_is_taken)
+{
+	sigset_t set = block(SIGUSR1, 0);
+
+	raise(SIGUSR1);
+	ck_assert_int_eq(coil__signal_take(&set, NULL), -EPERM);
+	ck_assert_int_eq(coil__signal_pending(&set), SIGUSR1);
+}
+END_TEST
+
 static void add_basics(TCase *tests)
 {
+	tcase_add_test(tests, a_signal_is_taken_without_parking_unless_a_task_waits_for_it);
+	tcase_add_test(tests, off_a_task_no_signal_is_taken);
 	tcase_add_test(tests,
 		       a_signal_that_is_pending_is_taken_at_once_with_its_info);
 	tcase_add_test(tests, a_task_parks_until_a_signal_comes);
