@@ -318,6 +318,7 @@ START_TEST(of_runs_and_threads)
 {
 	REFUSES(coil_run(null, null));
 	REFUSES(coil_run_workers(1, null, null));
+	REFUSES(coil_run_workers_with(null, null, null));
 	REFUSES(coil_call_soon_threadsafe(null, null, null));
 	REFUSES(coil_run_coroutine_threadsafe(null, give, null, 0));
 }
