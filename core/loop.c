@@ -439,6 +439,7 @@ static void pass(struct coil_loop *loop)
 	fire_timers(loop);
 	mark(loop);
 	loop->budget = BUDGET;
+	loop->credit = SPEND_LOOK;
 	coil__run_ready(loop);
 }
 
