@@ -24,11 +24,12 @@ static int begin(struct coil_timeout *timeout, unsigned flags)
 
 int coil_timeout_begin(struct coil_timeout *timeout, int64_t ns)
 {
-	struct coil_scope *scope = &timeout->scope;
+	struct coil_scope *scope;
 	int err = begin(timeout, 0);
 
 	if (err)
 		return err;
+	scope = &timeout->scope;
 	if (ns > 0) {
 		int64_t now = ns == INT64_MAX ? 0 : coil__clock(scope->task->loop);
 
