@@ -134,8 +134,16 @@ static int try_recvmmsg(const struct op *op)
 }
 
 /*
- * accept and connect know no flag that would keep them from blocking, so the fd
- * is made O_NONBLOCK; but not one that others are sure to share.
+ * accept and connect have no flag that keeps them from blocking, so the fd is made
+ * O_NONBLOCK.  What cannot listen is left alone: fd 0 may be the user's terminal, and
+ * accept returns an error for it without waiting.
+ *
+ * A listener is made so on fd 0, too, where inetd and its like put it, although other
+ * processes share it.  Nothing else is sure.  After poll(2) another process may take
+ * the connection, and accept would wait for the next one: in the loop's thread that
+ * stops all tasks, and a thread of the pool could not be given up.  SO_RCVTIMEO would
+ * end its wait, but TCP copies that to the connections that come meanwhile.  To set
+ * O_NONBLOCK only for the call fails as soon as two processes do so.
  */
 static int make_nonblocking(int fd)
 {
@@ -143,26 +151,19 @@ static int make_nonblocking(int fd)
 
 	if (flags < 0)
 		return -errno;
-	if (flags & O_NONBLOCK)
-		return 0;
-	if (fd <= STDERR_FILENO)
-		return -EBUSY;
-	return fcntl(fd, F_SETFL, flags | O_NONBLOCK) ? -errno : 0;
+	return flags & O_NONBLOCK || !fcntl(fd, F_SETFL, flags | O_NONBLOCK) ? 0 : -errno;
 }
 
 static int try_accept(struct op *op)
 {
 	const struct io_uring_sqe *sqe = &op->sqe;
 
-	if (!remembers(op, STARTED)) {
+	if (!remembers(op, STARTED) && is_stream(sqe->fd)) {
 		int err = make_nonblocking(sqe->fd);
 
-		if (!err)
-			remember(op, STARTED);
-		else if (err != -EBUSY)
+		if (err)
 			return err;
-		else if (!coil__is_ready(sqe->fd, POLLIN))
-			return -EAGAIN;
+		remember(op, STARTED);
 	}
 	return result(RETRY(accept4(sqe->fd, ptr(sqe->addr), ptr(sqe->addr2),
 				    (int)sqe->accept_flags)));
@@ -200,9 +201,10 @@ static int try_connect(struct op *op)
 
 	if (remembers(op, STARTED))
 		return continue_connect(op);
-	err = make_nonblocking(op->sqe.fd);
-	if (err == -EBUSY)
+	/* Standard input, output and error are sure to be shared. */
+	if (op->sqe.fd <= STDERR_FILENO && !coil__is_nonblocking(op->sqe.fd))
 		return leave_to_pool(op);
+	err = make_nonblocking(op->sqe.fd);
 	if (err)
 		return err;
 	if (!call_connect(op))
