@@ -230,6 +230,13 @@ static int over(const struct coil_stream *stream, int at_end)
 	return stream->ended ? at_end : 0;
 }
 
+/* What a receive that did not wait says of the stream's end. */
+static bool is_last_word(ssize_t n)
+{
+	return n <= 0 && n != -EAGAIN && n != -EINTR && n != -EOPNOTSUPP && n != -ENOMEM &&
+	       n != -ENOBUFS;
+}
+
 /* Straight to the caller's memory. */
 static ssize_t receive_direct(struct coil_stream *stream, void *buf, size_t len)
 {
@@ -238,6 +245,17 @@ static ssize_t receive_direct(struct coil_stream *stream, void *buf, size_t len)
 
 	if (stream->buf)
 		give_back(stream);
+	/* A corked stream sends nothing where a read need not wait. */
+	if (stream->gathering && stream->corked) {
+		n = stream->transport->receive(stream, buf, len);
+		note(stream, n, is_last_word(n));
+		if (n > 0) {
+			coil__stream_moved(stream);
+			coil__stream_charge();
+		}
+		if (n > 0 || is_last_word(n))
+			return n;
+	}
 	if (stream->gathering)
 		coil__stream_push(stream);
 	stream->transport->prepare_receive(stream, &op, buf, len);
