@@ -115,10 +115,13 @@ static int old_error(struct coil_stream *stream)
 	return err;
 }
 
+/* Returns why what was written is lost, but that a disk was full only once. */
 static int tell_error(struct coil_stream *stream)
 {
+	bool again = stream->told && coil__stream_is_passing(stream->write_error);
+
 	stream->told = true;
-	return stream->write_error;
+	return again ? 0 : stream->write_error;
 }
 
 static int begin(const struct coil_stream *stream)

@@ -157,6 +157,25 @@ START_TEST(a_signal_that_was_pending_before_the_run_is_pending_after_it)
 }
 END_TEST
 
+COIL_TEST(a_stream_to_what_is_full_tells_it_once_to_a_flush)
+{
+	int fd = coil_open("/dev/full", O_WRONLY, 0);
+	struct coil_stream *stream;
+
+	if (fd < 0) {
+		printf("skip: /dev/full: %s\n", strerror(-fd));
+		return;
+	}
+	stream = coil_stream_open(fd);
+	ck_assert_ptr_nonnull(stream);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(coil_stream_write(stream, "x", 1), 1);
+		ck_assert_int_eq(coil_stream_flush(stream), -ENOSPC);
+		ck_assert_int_eq(coil_stream_flush(stream), 0);
+	}
+	ck_assert_int_eq(coil_stream_close(stream), -ENOSPC);
+}
+
 COIL_TEST(a_device_that_is_full_is_enospc)
 {
 	int fd = coil_open("/dev/full", O_RDWR, 0);
@@ -323,6 +342,7 @@ Suite *suite(void)
 	tcase_add_test(tests,
 		       a_signal_that_was_pending_before_the_run_is_pending_after_it);
 	tcase_add_test(tests, a_device_that_is_full_is_enospc);
+	tcase_add_test(tests, a_stream_to_what_is_full_tells_it_once_to_a_flush);
 	tcase_add_test(tests,
 		       a_disk_that_is_full_cuts_a_write_short_and_the_next_is_enospc);
 	tcase_add_test(tests, what_fsync_says_is_told);

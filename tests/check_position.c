@@ -357,7 +357,7 @@ COIL_TEST(a_stream_writes_again_when_a_full_disk_has_room)
 		full = true;
 		ck_assert_int_eq(coil_stream_write(stream, "lost\n", 5), 5);
 		ck_assert_int_eq(coil_stream_flush(stream), -ENOSPC);
-		ck_assert_int_eq(coil_stream_flush(stream), -ENOSPC);
+		ck_assert_int_eq(coil_stream_flush(stream), 0);
 		full = false;
 		ck_assert_int_eq(coil_stream_write(stream, "kept\n", 5), 5);
 		ck_assert_int_eq(coil_stream_flush(stream), 0);
