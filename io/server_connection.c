@@ -64,7 +64,10 @@ static int64_t idle_until(struct elastic *elastic)
 	int64_t until = coil__deadline(stream->moved_at, connection->idle_ns);
 	int64_t now = coil_now();
 
-	if (until <= now && stream->fd >= 0 && has_taken(connection, stream->fd))
+	/* The handler has closed it: there is no connection any more. */
+	if (stream->fd < 0)
+		return COIL_FOREVER;
+	if (until <= now && has_taken(connection, stream->fd))
 		return coil__deadline(now, connection->idle_ns);
 	return until;
 }

@@ -40,6 +40,28 @@ COIL_TEST(a_connection_on_which_nothing_moves_ends_after_idle_ns)
 	close_server(server);
 }
 
+static int close_and_work(struct coil_stream *stream, void *arg)
+{
+	int err = coil_stream_close(stream);
+
+	*(int *)arg = err ? err : coil_sleep(3 * idle());
+	return 0;
+}
+
+COIL_TEST(a_handler_that_has_closed_its_connection_is_not_idle)
+{
+	const struct coil_server_options options = { .idle_ns = idle() };
+	int result = 1;
+	struct coil_server *server = server_on(LOCAL, close_and_work, &result, &options);
+	int fd = client_of(server);
+
+	ck_assert(hears_end(fd));
+	until_connections(server, 0);
+	ck_assert_int_eq(result, 0);
+	coil_close(fd);
+	close_server(server);
+}
+
 COIL_TEST(a_peer_that_says_something_now_and_then_is_not_idle)
 {
 	const struct coil_server_options options = { .idle_ns = idle() };
@@ -404,6 +426,7 @@ Suite *suite(void)
 
 	tcase_set_timeout(tcase, 30 * support_patience());
 	tcase_add_test(tcase, a_connection_on_which_nothing_moves_ends_after_idle_ns);
+	tcase_add_test(tcase, a_handler_that_has_closed_its_connection_is_not_idle);
 	tcase_add_test(tcase, a_peer_that_says_something_now_and_then_is_not_idle);
 	tcase_add_test(tcase, a_peer_that_takes_something_now_and_then_is_not_idle);
 	tcase_add_test(tcase, more_than_max_per_address_hear_an_end_and_others_are_served);
