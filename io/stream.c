@@ -242,6 +242,8 @@ static int end(struct coil_stream *stream, bool flush)
 	/* A server's reference and the owner's are no tasks. */
 	if (pending == -EPERM && (stream->sending || stream->reading || stream->writing))
 		return -EPERM;
+	if (stream->sending && stream->loop != coil__loop)
+		return -EPERM;
 	stream->closed = true;
 	stream->room = 0;
 	/* Even if the caller is cancelled: the bytes were written before. */
@@ -251,7 +253,7 @@ static int end(struct coil_stream *stream, bool flush)
 		err = coil__stream_drain(stream);
 	lost = close_fd(stream);
 	if (stream->head)
-		coil__stream_drop(stream, err ? err : -ECANCELED);
+		coil__stream_drop(stream, err && err != -EPERM ? err : -ECANCELED);
 	coil_waitq_unpark_all(&stream->flushers);
 	if (stream->lost)
 		lost = stream->lost;

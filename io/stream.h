@@ -85,7 +85,7 @@ struct coil_stream {
 	struct coil_waitq turns;	/* writers, in the order of their calls */
 	struct coil_waitq writer;
 	struct coil_waitq flushers;
-	struct coil_loop *loop;		/* whose list chore is on */
+	struct coil_loop *loop;		/* that gathers or sends */
 	struct chore chore;
 	struct op out;
 };

@@ -132,6 +132,7 @@ static int start(struct coil_stream *stream)
 	stream->transport->prepare_send(stream, &stream->out, chunk->bytes + chunk->start,
 					chunk->end - chunk->start);
 	stream->sending = true;
+	stream->loop = coil__loop;
 	err = coil__op_start(coil__loop, &stream->out);
 	if (err)
 		stream->sending = false;
@@ -328,6 +329,9 @@ int coil__stream_drain(struct coil_stream *stream)
 
 	coil__stream_push(stream);
 	while (!err && stream->head) {
+		/* It is another loop's to send, as in the child of a fork. */
+		if (stream->loop != coil__loop)
+			return -EPERM;
 		err = coil_waitq_park_for(&stream->flushers, NULL, "flush");
 		coil__stream_push(stream);
 	}

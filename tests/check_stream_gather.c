@@ -265,6 +265,8 @@ COIL_TEST(corked_large_writes_are_gathered_up_to_the_high_water)
 
 COIL_TEST(a_read_of_a_corked_stream_that_finds_bytes_sends_nothing)
 {
+	char much[4096];
+
 	for (int cork = 0; cork < 2; cork++) {
 		int peer;
 		struct coil_stream *stream = counted_stream(&peer);
@@ -273,6 +275,9 @@ COIL_TEST(a_read_of_a_corked_stream_that_finds_bytes_sends_nothing)
 		give_text(peer, "line\n");
 		write_ten(stream);
 		next_line(stream, "line\n");
+		ck_assert_int_eq(sends, !cork);
+		give_text(peer, "line\n");
+		ck_assert_int_eq(coil_stream_read(stream, much, sizeof(much)), 5);
 		ck_assert_int_eq(sends, !cork);
 		coil_stream_cork(stream, false);
 		has_ten(peer);
@@ -364,6 +369,29 @@ COIL_TEST(the_child_of_a_fork_sends_nothing_that_its_parent_gathered)
 	done(stream, peer);
 }
 
+static int close_it(void *stream)
+{
+	return coil_stream_close(stream);
+}
+
+COIL_TEST(the_child_of_a_fork_closes_in_a_loop_of_its_own_what_its_parent_gathered)
+{
+	int peer, status;
+	struct coil_stream *stream = counted_stream(&peer);
+	pid_t pid;
+
+	write_ten(stream);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (!pid)
+		_exit(coil_run(close_it, stream) != -ECANCELED || sends);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(coil_stream_flush(stream), 0);
+	has_ten(peer);
+	done(stream, peer);
+}
+
 static struct coil_stream *left;
 static int left_peer;
 
@@ -418,6 +446,8 @@ Suite *suite(void)
 	tcase_add_test(tests, what_was_written_before_a_cancel_is_sent_by_the_close);
 	tcase_add_test(tests, small_writes_to_a_file_and_a_pipe_come_in_order);
 	tcase_add_test(tests, the_child_of_a_fork_sends_nothing_that_its_parent_gathered);
+	tcase_add_test(tests,
+		       the_child_of_a_fork_closes_in_a_loop_of_its_own_what_its_parent_gathered);
 	tcase_add_test(tests, what_the_last_task_wrote_is_sent_though_nobody_closed);
 	tcase_add_test(tests, what_the_last_task_wrote_to_a_full_socket_does_not_keep_the_run);
 	suite_add_tcase(stream, tests);

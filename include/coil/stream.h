@@ -21,7 +21,8 @@
  * An error of the connection stays: each later read, or write, returns it again.
  * Bytes that arrived before it are read first.  -ENOSPC and -EDQUOT of a file do not
  * stay: a flush or a write returns them once, what was queued is lost, and the next
- * write tries again.  A stream belongs to one loop.
+ * write tries again.  A stream belongs to one loop: a flush in another, such as that
+ * of a forked child, is -EPERM, and sends nothing.
  */
 
 #include <coil/cdefs.h>
