@@ -164,8 +164,9 @@ static inline void log_close(struct log *log)
 	log_note(log, 0);
 	log->closing = true;
 	coil_event_set(&log->changed);
-	COIL_SHIELD(COIL_SECOND)
-		coil_await(log->writer);
+	COIL_SHIELD(COIL_FOREVER)
+		COIL_TIMEOUT(COIL_SECOND)
+			coil_await(log->writer);
 	log->writer = NULL;
 }
 
