@@ -122,9 +122,13 @@ static int try_odd(struct op *op)
 			return leave_to_pool(op);
 		return result(move(op, (int)op->sqe.rw_flags, OP_MOST));
 	}
-	if (!coil__is_nonblocking(op->sqe.fd))
-		return coil__is_ready(op->sqe.fd, is_write(op) ? POLLOUT : POLLIN) ?
-		       leave_to_pool(op) : -EAGAIN;
+	if (!coil__is_nonblocking(op->sqe.fd)) {
+		if (!coil__is_ready(op->sqe.fd, is_write(op) ? POLLOUT : POLLIN))
+			return -EAGAIN;
+		/* One at a time, as two that are told of the same bytes cannot both read. */
+		op->positioned = !is_write(op);
+		return leave_to_pool(op);
+	}
 	return result(move(op, (int)op->sqe.rw_flags, OP_MOST));
 }
 
@@ -238,6 +242,10 @@ static int move_odd(struct op *op)
 	struct op other = *op;
 	int n, fd = open_anew(op);
 
+	if (fd < 0 && !is_write(op) && !coil__is_ready(op->sqe.fd, POLLIN)) {
+		op->sqe.user_data &= ~BLOCKS;
+		return -EAGAIN;
+	}
 	/* A page fits where there is room at all; a terminal may keep the thread waiting. */
 	if (fd < 0)
 		return result(move(op, (int)op->sqe.rw_flags, is_write(op) ? 4096 : OP_MOST));

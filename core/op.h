@@ -58,7 +58,7 @@ struct op {
 	unsigned char queued;		/* the engine's, as are those below */
 	bool counted;			/* among the receives of its fd that are in the ring */
 	unsigned char state;
-	bool positioned;		/* moves its file's position, in a thread */
+	bool positioned;		/* has its turn among the movers of its fd: see pool.c */
 	bool made_up;			/* a read that has to wait first: see move.c */
 	uint32_t sequence;		/* counts what was put into the ring */
 	struct naming names[2];		/* in or out, from or to */

@@ -112,6 +112,32 @@ COIL_TEST(a_blocking_fifo_or_terminal_that_another_reads_stops_only_the_task)
 	read_stops_only_its_task(open_terminal);
 }
 
+/* A terminal's master cannot be opened anew: what is read of it may block its thread. */
+COIL_TEST(of_two_that_read_a_blocking_master_one_has_the_line_and_one_can_be_cancelled)
+{
+	struct call calls[2] = { { .fn = read_line_of }, { .fn = read_line_of } };
+	struct coil_task *tasks[2];
+	int ends[2], other;
+
+	open_terminal(ends);
+	for (int i = 0; i < 2; i++) {
+		calls[i].fd = ends[1];
+		tasks[i] = start_call(&calls[i]);
+	}
+	ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	ck_assert_int_eq(write(ends[0], "line", 4), 4);
+	while (!coil_done(tasks[0]) && !coil_done(tasks[1]))
+		ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	other = coil_done(tasks[0]);
+	others_go_on(tasks[other]);
+	ck_assert(coil_cancel(tasks[other]));
+	for (int i = 0; i < 2; i++)
+		coil_await(tasks[i]);
+	ck_assert_int_eq(calls[!other].result, 4);
+	ck_assert_int_eq(calls[other].result, -ECANCELED);
+	close_all(ends, 2);
+}
+
 static ssize_t write_page(int fd)
 {
 	static const char page[4096];
@@ -236,6 +262,9 @@ Suite *suite(void)
 	TCase *tests = tcase_create("odd");
 
 	tcase_add_test(tests, a_blocking_fifo_or_terminal_that_another_reads_stops_only_the_task);
+	tcase_add_test(
+		tests,
+		of_two_that_read_a_blocking_master_one_has_the_line_and_one_can_be_cancelled);
 	tcase_add_test(tests, a_blocking_fifo_that_another_fills_stops_only_the_task);
 	tcase_add_test(tests, a_large_write_to_a_blocking_fifo_or_terminal_stops_only_the_task);
 	tcase_add_test(tests, a_stream_over_one_that_blocks_reads_and_stops_only_its_task);
