@@ -102,6 +102,15 @@ static int lock(const char *path)
 	return -EADDRINUSE;
 }
 
+/* What holds anything was made by somebody else, and stays. */
+static void remove_lock(const char *path, int fd)
+{
+	struct stat file;
+
+	if (!fstat(fd, &file) && !file.st_size)
+		unlink(path);
+}
+
 static int bind_in_turn(int fd, const struct place *place)
 {
 	char path[sizeof(place->un->sun_path) + sizeof(".lock")];
@@ -113,7 +122,7 @@ static int bind_in_turn(int fd, const struct place *place)
 	if (guard < 0)
 		return guard;
 	err = replace(fd, place);
-	unlink(path);
+	remove_lock(path, guard);
 	close(guard);
 	return err;
 }

@@ -205,6 +205,27 @@ COIL_TEST(a_lock_that_was_left_behind_hinders_nobody)
 	end_unix();
 }
 
+COIL_TEST(somebodys_file_that_has_the_name_of_the_lock_is_not_removed)
+{
+	char lock[80];
+	struct stat stat;
+	int fd;
+
+	begin_unix();
+	snprintf(lock, sizeof(lock), "%s.lock", path);
+	close(bound(SOCK_STREAM));
+	fd = open(lock, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	ck_assert_int_eq(write(fd, "123\n", 4), 4);
+	close(fd);
+	fd = coil_listen(address, NULL);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(lstat(lock, &stat), 0);
+	ck_assert_int_eq(stat.st_size, 4);
+	coil_close(fd);
+	unlink(lock);
+	end_unix();
+}
+
 static int listen_on_fd(int fd)
 {
 	char text[16];
@@ -263,6 +284,7 @@ Suite *suite(void)
 	tcase_add_test(tcase, a_mode_is_never_set_through_a_symlink);
 	tcase_add_test(tcase, a_socket_file_has_its_mode_whatever_the_umask);
 	tcase_add_test(tcase, a_lock_that_was_left_behind_hinders_nobody);
+	tcase_add_test(tcase, somebodys_file_that_has_the_name_of_the_lock_is_not_removed);
 	tcase_add_test(tcase, a_bound_socket_that_is_handed_over_listens);
 	tcase_add_test(tcase, a_socket_that_is_not_bound_or_is_connected_does_not_listen);
 	suite_add_tcase(tests, tcase);
