@@ -42,7 +42,7 @@ static void in_child(void)
 	while ((link = list_pop(&loops))) {
 		struct coil_loop *loop = container_of(link, struct coil_loop, registered);
 
-		for (int i = 0; i < 2; i++)
+		for (int i = 0; i < ENGINE_FDS; i++)
 			close(loop->engine_fds[i]);
 	}
 	coil__current = &coil__nowhere.root;

@@ -114,7 +114,8 @@ int coil__loop_open(struct coil_loop **result, const struct coil_options *option
 	loop->thread = pthread_self();
 	sanitize_stack_main(&loop->root.stack.sanitized, &loop->root.stack.bottom,
 			    &loop->root.stack.top);
-	loop->engine_fds[0] = loop->engine_fds[1] = -1;
+	for (int i = 0; i < ENGINE_FDS; i++)
+		loop->engine_fds[i] = -1;
 	atomic_init(&loop->refs, 1);
 	coil__inbox_open(&loop->inbox);
 	err = coil__stacks_open(&loop->stacks, size);

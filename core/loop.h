@@ -31,6 +31,8 @@ struct chore {
 	void (*run)(struct chore *chore);
 };
 
+enum { ENGINE_FDS = 3 };
+
 struct coil_loop {
 	/* What a yield touches. */
 	struct coil_task **ready;	/* a ring with room for every task and root */
@@ -61,7 +63,7 @@ struct coil_loop {
 	const int64_t *clock;		/* a simulated clock; NULL: the real one */
 	const struct backend *backend;
 	void *engine;			/* the backend's own */
-	int engine_fds[2];		/* ... which the child of a fork closes; or -1 */
+	int engine_fds[ENGINE_FDS];	/* ... which the child of a fork closes; or -1 */
 	char reason[160];
 
 	struct timers timers;

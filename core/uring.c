@@ -47,6 +47,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* In engine_fds: an epoll fd, from the first that has_poll() asks. */
+enum { PROBE = 2 };
+
 enum state {
 	IN_RING,
 	IN_RING_REFUSED,	/* was in it, and came back with -EACCES */
@@ -69,7 +72,6 @@ static int uring_open(struct coil_loop *loop, const struct coil_options *options
 		return -ENOMEM;
 	uring->loop = loop;
 	uring->armed = COIL_FOREVER;
-	uring->probe_fd = -1;
 	uring->wake_fd = eventfd(0, EFD_CLOEXEC);
 	if (uring->wake_fd < 0) {
 		err = -errno;
@@ -102,8 +104,9 @@ static void uring_close(struct coil_loop *loop)
 	sanitize_mapping();
 	io_uring_queue_exit(&uring->ring);
 	close(uring->wake_fd);
-	if (uring->probe_fd >= 0)
-		close(uring->probe_fd);
+	if (loop->engine_fds[PROBE] >= 0)
+		close(loop->engine_fds[PROBE]);
+	loop->engine_fds[PROBE] = -1;
 	free(uring);
 	loop->engine = NULL;
 }
@@ -163,10 +166,11 @@ static void pull(struct uring *uring, struct op *op)
 static bool has_poll(struct uring *uring, int fd)
 {
 	struct epoll_event none = {0};
+	int *probe_fd = &uring->loop->engine_fds[PROBE];
 
-	if (uring->probe_fd < 0)
-		uring->probe_fd = epoll_create1(EPOLL_CLOEXEC);
-	return !epoll_ctl(uring->probe_fd, EPOLL_CTL_DEL, fd, &none) || errno != EPERM;
+	if (*probe_fd < 0)
+		*probe_fd = epoll_create1(EPOLL_CLOEXEC);
+	return !epoll_ctl(*probe_fd, EPOLL_CTL_DEL, fd, &none) || errno != EPERM;
 }
 
 /*

@@ -26,7 +26,6 @@ struct uring {
 	unsigned disabled;			/* IORING_SETUP_R_DISABLED, to restrict it; or 0 */
 	bool small;				/* its completion ring, for want of memory */
 	int wake_fd;
-	int probe_fd;				/* an epoll fd: see has_poll(); or -1 */
 	bool wake_armed;
 	uint64_t wake_value;
 	int64_t armed;				/* the deadline in the ring */
