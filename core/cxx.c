@@ -67,6 +67,9 @@ struct search {
 	bool changed;
 };
 
+/* A program that is linked statically has none, and then no object is this one. */
+#pragma weak _DYNAMIC
+
 /* The last object, if it is one of those that are never unloaded. */
 static const struct link_map *last_for_good(void)
 {
