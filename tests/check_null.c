@@ -252,7 +252,8 @@ COIL_TEST(of_sockets)
 	close(fds[1]);
 }
 
-static ssize_t vprint(struct coil_stream *stream, const char *format, ...)
+static ssize_t COIL_PRINTF(2, 3)
+vprint(struct coil_stream *stream, const char *format, ...)
 {
 	va_list args;
 	ssize_t n;
