@@ -255,15 +255,18 @@ static int start_perform(struct coil_loop *loop, struct op *op)
 	perform->job.lane = POOL_OPS;
 	perform->job.work = perform_work;
 	perform->job.done = perform_done;
+	/* Before the thread may have the operation. */
+	op->engine = perform;
 	err = coil__pool_submit(loop, &perform->job);
-	if (!err) {
-		op->engine = perform;
-	} else if (err == -EAGAIN) {
+	if (!err)
+		return 0;
+	if (err == -EAGAIN) {
 		/* No thread to be had: everybody waits. */
 		perform_work(&perform->job);
 		perform_done(loop, &perform->job);
 		err = 0;
 	} else {
+		op->engine = NULL;
 		free(perform);
 	}
 	return err;
