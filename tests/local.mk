@@ -309,6 +309,8 @@ tests_check_workers_LDADD = $(suite_libs)
 tests_check_workers_LDFLAGS = $(suite_ldflags) -Wl,--wrap=sched_getaffinity
 
 # Suites that ThreadSanitizer should see: threads, wake-ups and switches.
+# Not check_process_storm: until execve(2) a child shares our memory, and TSan takes
+# what both do for a race.
 TSAN_SUITES = \
 	%D%/check_address \
 	%D%/check_barrier \
@@ -324,7 +326,6 @@ TSAN_SUITES = \
 	%D%/check_lock \
 	%D%/check_lookup \
 	%D%/check_pool \
-	%D%/check_process_storm \
 	%D%/check_queue \
 	%D%/check_run \
 	%D%/check_rwlock \
