@@ -206,19 +206,6 @@ static void turn_ended(struct watch *watch, struct coil_task *task)
  * The beginning.
  */
 
-static int check(const struct coil_task *self, struct coil_task *tasks[], size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (!tasks[i])
-			return -ENOMEM;
-		if (tasks[i] == self)
-			return -EDEADLK;
-		if (tasks[i]->loop != self->loop)
-			return -EXDEV;
-	}
-	return 0;
-}
-
 static void take_up(struct iteration *it, struct turn *turn, size_t at)
 {
 	struct coil_task *task = it->tasks[at];
@@ -337,7 +324,7 @@ int coil_as_completed(struct coil_task *tasks[], size_t n, size_t *done)
 	if (it)
 		err = turn_of(self, it) ? -EDEADLK : 0;
 	else
-		err = check(self, tasks + *done, n - *done);
+		err = coil__tasks_check(self, tasks + *done, n - *done);
 	if (err)
 		return err;
 	if (self->pending)

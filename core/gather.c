@@ -377,7 +377,7 @@ static void look_interrupt(struct coil_task *self)
 
 static const struct wait looking = { "tasks", look_interrupt };
 
-static int look_check(struct coil_task *self, struct coil_task *tasks[], size_t n)
+int coil__tasks_check(const struct coil_task *self, struct coil_task *tasks[], size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (!tasks[i])
@@ -512,7 +512,7 @@ int coil_wait(struct coil_task *tasks[], size_t n, enum coil_wait until, int64_t
 		return -EPERM;
 	if (!n || !tasks || until < COIL_ALL_COMPLETED || until > COIL_FIRST_EXCEPTION)
 		return -EINVAL;
-	err = look_check(self, tasks, n);
+	err = coil__tasks_check(self, tasks, n);
 	if (err)
 		return err;
 	if (self->pending)

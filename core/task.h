@@ -132,6 +132,12 @@ void coil__run_ready(struct coil_loop *loop);
 
 int coil__task_check_options(const struct coil_task_options *options);
 
+/*
+ * Whether self may wait for n tasks: 0, -ENOMEM if one is NULL, -EDEADLK if one is self,
+ * -EXDEV if one belongs to another loop.  Defined in gather.c.
+ */
+int coil__tasks_check(const struct coil_task *self, struct coil_task *tasks[], size_t n);
+
 /* Every task whose stack is taken, ended ones with a handle included. */
 static inline struct coil_task *coil__tasks_each(const struct stacks *stacks,
 						 struct stack_cursor *cursor)
