@@ -32,7 +32,8 @@ struct listener {
 	bool armed;
 	bool one_shot;
 	bool is_tcp;
-	bool filtered;		/* no more handshakes begin */
+	bool drops_syns;	/* no more handshakes begin */
+	int min_ttl, min_hops;	/* what it demanded before that */
 };
 
 /* A connection that was accepted, and its peer. */

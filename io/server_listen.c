@@ -6,19 +6,21 @@
  * shutdown(2) reset what is in the queue of a TCP listener, so the queue has to be
  * empty then, and nothing may join it between the last accept and the close:
  *
- * 1. A filter on the socket drops each SYN.  The kernel begins no more handshakes.
- *    A client that comes now sends its SYN again after a second, and then reaches
- *    another socket of the port or is refused.  A SO_REUSEPORT group still chooses
- *    this socket until its close, so that such a client loses a second, but nothing
- *    else.
+ * 1. The socket demands a time to live that no client's packet has.  The kernel
+ *    holds a SYN against that and drops it, so that no more handshakes begin; it
+ *    does not hold the last ACK of a handshake against it.  A client that comes now
+ *    sends its SYN again after a second, and then reaches another socket of the port
+ *    or is refused.  A SO_REUSEPORT group still chooses this socket until its close,
+ *    so that such a client loses a second, but nothing else.  (A socket filter would
+ *    do the same, but Linux 6.18 takes one for TCP from root alone.)
  * 2. What is in the queue is accepted.
- * 3. Handshakes that began before the filter end within a round trip.  So the
+ * 3. Handshakes that began before that end within a round trip.  So the
  *    server waits as long as its connections' round trips take, at most SETTLE_MAX,
  *    and accepts again.
  * 4. The socket is closed.
  *
- * Where the kernel takes no filter, or the program has one of its own on the
- * socket, the server loses what comes between the last accept and the close.
+ * A client whose packets have the highest time to live, 255, is not kept out.  The
+ * server loses it if it comes between the last accept and the close.
  *
  * A Unix listener is simpler: shutdown(SHUT_RD) makes connect(2) fail and leaves
  * the queue to be accepted.
@@ -33,7 +35,6 @@
 #include <coil/time.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <linux/tcp.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -172,23 +173,27 @@ void coil__listener_close(struct listener *listener, bool is_ours)
 		coil_close(fd);
 }
 
-/* Drops what has SYN and not ACK in the flags of its TCP header; lets all else pass. */
-static bool drop_syns(int fd)
+static int option(int fd, int level, int name)
 {
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
-		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-	};
-	const struct sock_fprog filter = { sizeof(code) / sizeof(*code), code };
-	socklen_t len = 0;
+	int value = 0;
+	socklen_t len = sizeof(value);
 
-	/* The program's own filter would be lost. */
-	if (getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &len) || len)
-		return false;
-	return !setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
+	getsockopt(fd, level, name, &value, &len);
+	return value;
+}
+
+static bool set_hops(int fd, int ttl, int hops)
+{
+	return !setsockopt(fd, IPPROTO_IP, IP_MINTTL, &ttl, sizeof(ttl)) &&
+	       (option(fd, SOL_SOCKET, SO_DOMAIN) == AF_INET ||
+		!setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &hops, sizeof(hops)));
+}
+
+static bool drop_syns(struct listener *listener)
+{
+	listener->min_ttl = option(listener->fd, IPPROTO_IP, IP_MINTTL);
+	listener->min_hops = option(listener->fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT);
+	return set_hops(listener->fd, 255, 255);
 }
 
 static bool is_ours(const struct listener *listener)
@@ -222,7 +227,7 @@ void coil__server_refuse(struct coil_server *server)
 		if (!is_ours(listener))
 			continue;
 		if (listener->is_tcp)
-			listener->filtered = drop_syns(listener->fd);
+			listener->drops_syns = drop_syns(listener);
 		else
 			shutdown(listener->fd, SHUT_RD);
 	}
@@ -247,10 +252,9 @@ uint64_t coil__bytes_acked(int fd)
 	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) ? 0 : info.tcpi_bytes_acked;
 }
 
-/* A connection inherits the filter of its listener. */
+/* A connection inherits what its listener demands of a packet. */
 static bool accept_one(struct listener *listener)
 {
-	const int unused = 0;
 	int64_t round_trip;
 	int fd;
 
@@ -263,8 +267,8 @@ static bool accept_one(struct listener *listener)
 	}
 	if (fd < 0)
 		return false;
-	if (listener->filtered) {
-		setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
+	if (listener->drops_syns) {
+		set_hops(fd, listener->min_ttl, listener->min_hops);
 		round_trip = coil__round_trip(fd);
 		if (listener->server->round_trip < round_trip)
 			listener->server->round_trip = round_trip;
@@ -304,13 +308,13 @@ size_t coil__server_drain(struct coil_server *server, size_t max)
 int64_t coil__server_settle_time(const struct coil_server *server)
 {
 	int64_t longest = coil__server_round_trip(server);
-	bool filtered = false;
+	bool drops_syns = false;
 
 	for (size_t i = 0; i < server->listener_count; i++)
-		filtered |= is_ours(&server->listeners[i]) && server->listeners[i].filtered;
+		drops_syns |= is_ours(&server->listeners[i]) && server->listeners[i].drops_syns;
 	if (longest < server->round_trip)
 		longest = server->round_trip;
-	if (!filtered || !longest)
+	if (!drops_syns || !longest)
 		return 0;
 	longest *= 2;
 	if (longest < SETTLE_MIN)
