@@ -239,7 +239,7 @@ static int open_anew(const struct op *op)
 /* In a thread: an fd that try_odd() found ready may not be so any more; waits again. */
 static int move_odd(struct op *op)
 {
-	struct op other = *op;
+	struct op other = { .sqe = op->sqe };	/* the rest is the loop's meanwhile */
 	int n, fd = open_anew(op);
 
 	if (fd < 0 && !is_write(op) && !coil__is_ready(op->sqe.fd, POLLIN)) {
