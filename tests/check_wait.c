@@ -169,7 +169,7 @@ static int keep_appointment(void *arg)
 /* By a real clock the limit is a moment later than the task's end. */
 COIL_TEST(wait_011_a_task_that_ends_with_the_limit_is_among_them)
 {
-	int64_t when = coil_now() + 10 * MS;
+	int64_t when = coil_now() + 10 * MS * support_patience();
 	struct coil_task *task = start(keep_appointment, &when);
 
 	settle();
