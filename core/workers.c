@@ -52,9 +52,11 @@ unsigned coil_worker_index(void)
 	return worker_index;
 }
 
+/* In the loop's own thread. */
 static void stop_this(struct coil_loop *loop, const struct workers *workers)
 {
 	loop->stopped = workers->stopped;
+	coil__stop_note(workers->stopped);
 	coil_cancel(loop->main);
 }
 

@@ -21,6 +21,7 @@ static struct {
 	pthread_t thread[MANY];
 	struct coil_loop *loop[MANY];
 	int result[MANY];
+	int signal[MANY];
 	void *arg;
 } seen;
 
@@ -280,22 +281,27 @@ static int be_stopped(void *arg)
 	seen.entered++;
 	if (me == 0)
 		return 0;
-	if (me == 1)
+	if (me == 1) {
+		ck_assert_int_eq(coil_stop_signal(), 0);
 		kill(getpid(), SIGTERM);
+	}
 	seen.result[me] = coil_sleep(COIL_FOREVER);
+	seen.signal[me] = coil_stop_signal();
 	seen.left++;
 	return seen.result[me];
 }
 
-START_TEST(a_stop_signal_cancels_all_mains_and_is_eintr)
+START_TEST(a_stop_signal_cancels_all_mains_and_each_learns_it)
 {
 	sigset_t mask;
 
 	ck_assert_int_eq(run_stoppable(be_stopped, NULL), -EINTR);
 	ck_assert_int_eq(coil_stop_signal(), SIGTERM);
 	ck_assert_int_eq(seen.left, MANY - 1);
-	for (int i = 1; i < MANY; i++)
+	for (int i = 1; i < MANY; i++) {
 		ck_assert_int_eq(seen.result[i], -ECANCELED);
+		ck_assert_int_eq(seen.signal[i], SIGTERM);
+	}
 	ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, NULL, &mask), 0);
 	ck_assert_int_eq(sigismember(&mask, SIGTERM), 0);
 	seen.entered = 0;
@@ -594,7 +600,7 @@ Suite *suite(void)
 	tcase_add_test(tests, no_pin_binds_nobody);
 	tcase_add_test(tests, a_machine_may_have_more_than_1024_processors);
 	tcase_add_test(tests, each_loop_has_the_options);
-	tcase_add_test(tests, a_stop_signal_cancels_all_mains_and_is_eintr);
+	tcase_add_test(tests, a_stop_signal_cancels_all_mains_and_each_learns_it);
 	tcase_add_test(tests, a_second_stop_signal_ends_the_process);
 	tcase_add_test(tests, more_workers_than_processors_may_all_run_anywhere);
 	tcase_add_test(tests, the_first_failure_cancels_the_others_and_is_returned);
