@@ -58,7 +58,7 @@ static int take_over(int fd, const struct coil_listen_options *options)
 		return -errno;
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) ||
 	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) ||
-	    (type != SOCK_STREAM && type != SOCK_SEQPACKET) || (!listens && !is_bound(fd)))
+	    type != SOCK_STREAM || (!listens && !is_bound(fd)))
 		return -EINVAL;
 	if (!listens && listen(fd, backlog(options)))
 		return -errno;

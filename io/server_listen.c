@@ -50,14 +50,8 @@
 /* The number is the caller's, and others may listen on it as well. */
 static int duplicate(int *fd)
 {
-	int type, copy;
-	socklen_t len = sizeof(type);
+	int copy = fcntl(*fd, F_DUPFD_CLOEXEC, 0);
 
-	if (getsockopt(*fd, SOL_SOCKET, SO_TYPE, &type, &len))
-		return -errno;
-	if (type != SOCK_STREAM)
-		return -EINVAL;
-	copy = fcntl(*fd, F_DUPFD_CLOEXEC, 0);
 	if (copy < 0)
 		return -errno;
 	coil__fd_made(coil__loop, copy);

@@ -273,6 +273,24 @@ COIL_TEST(a_socket_that_is_not_bound_or_is_connected_does_not_listen)
 	close(fd);
 }
 
+COIL_TEST(a_packet_socket_that_is_handed_over_is_refused_and_stays_as_it_was)
+{
+	int fd, listens;
+	socklen_t len = sizeof(listens);
+
+	begin_unix();
+	fd = bound(SOCK_SEQPACKET);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(listen_on_fd(fd), -EINVAL);
+		ck_assert(!is_nonblocking(fd));
+		ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len), 0);
+		ck_assert_int_eq(listens, i);
+		ck_assert_int_eq(listen(fd, 1), 0);
+	}
+	close(fd);
+	end_unix();
+}
+
 Suite *suite(void)
 {
 	Suite *tests = suite_create("listen");
@@ -287,6 +305,7 @@ Suite *suite(void)
 	tcase_add_test(tcase, somebodys_file_that_has_the_name_of_the_lock_is_not_removed);
 	tcase_add_test(tcase, a_bound_socket_that_is_handed_over_listens);
 	tcase_add_test(tcase, a_socket_that_is_not_bound_or_is_connected_does_not_listen);
+	tcase_add_test(tcase, a_packet_socket_that_is_handed_over_is_refused_and_stays_as_it_was);
 	suite_add_tcase(tests, tcase);
 	return tests;
 }

@@ -49,7 +49,8 @@ struct coil_listen_options {
  *
  * "fd:3" returns 3, made O_NONBLOCK and O_CLOEXEC.  A socket that is bound and does
  * not listen yet listens from now on.  -EINVAL if fd 3 is no stream socket that is
- * bound or listens, -EBADF if it is not open.
+ * bound or listens (a SOCK_SEQPACKET socket is none), -EBADF if it is not open; then
+ * the fd stays as it was.
  *
  * Never parks and works on every thread, but for a name, which parks while it
  * is looked up (see coil_dial()) and is bound to the first of its addresses
