@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
@@ -226,6 +227,28 @@ COIL_TEST(somebodys_file_that_has_the_name_of_the_lock_is_not_removed)
 	end_unix();
 }
 
+COIL_TEST(a_lock_that_is_held_or_no_file_keeps_a_stale_file_from_being_replaced)
+{
+	char lock[80];
+	int fd;
+
+	begin_unix();
+	snprintf(lock, sizeof(lock), "%s.lock", path);
+	close(bound(SOCK_STREAM));
+	fd = open(lock, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	ck_assert_int_eq(coil_listen(address, NULL), -EADDRINUSE);
+	close(fd);
+	ck_assert_int_eq(unlink(lock), 0);
+	ck_assert_int_eq(mkdir(lock, 0700), 0);
+	ck_assert_int_eq(coil_listen(address, NULL), -EISDIR);
+	ck_assert_int_eq(rmdir(lock), 0);
+	ck_assert_int_eq(symlink("nowhere", lock), 0);
+	ck_assert_int_eq(coil_listen(address, NULL), -ELOOP);
+	ck_assert_int_eq(unlink(lock), 0);
+	end_unix();
+}
+
 static int listen_on_fd(int fd)
 {
 	char text[16];
@@ -303,6 +326,8 @@ Suite *suite(void)
 	tcase_add_test(tcase, a_socket_file_has_its_mode_whatever_the_umask);
 	tcase_add_test(tcase, a_lock_that_was_left_behind_hinders_nobody);
 	tcase_add_test(tcase, somebodys_file_that_has_the_name_of_the_lock_is_not_removed);
+	tcase_add_test(tcase,
+		       a_lock_that_is_held_or_no_file_keeps_a_stale_file_from_being_replaced);
 	tcase_add_test(tcase, a_bound_socket_that_is_handed_over_listens);
 	tcase_add_test(tcase, a_socket_that_is_not_bound_or_is_connected_does_not_listen);
 	tcase_add_test(tcase, a_packet_socket_that_is_handed_over_is_refused_and_stays_as_it_was);

@@ -45,7 +45,9 @@ struct coil_listen_options {
  * For "unix:PATH" a stale file, a socket file to which no socket is bound, is
  * replaced; "PATH.lock" exists meanwhile.  A file of another kind, or one to which a
  * socket is bound, is left alone: -EADDRINUSE.  If several callers, also of several
- * processes, start on one path at the same time, one succeeds.
+ * processes, start on one path at the same time, one succeeds.  A file "PATH.lock" of
+ * the program's own hinders the replacement only if a flock(2) of it is held
+ * (-EADDRINUSE), or if it is a folder (-EISDIR) or a symlink (-ELOOP).
  *
  * "fd:3" returns 3, made O_NONBLOCK and O_CLOEXEC.  A socket that is bound and does
  * not listen yet listens from now on.  -EINVAL if fd 3 is no stream socket that is
