@@ -248,17 +248,18 @@ static void wait_for_event(struct coil_loop *loop, struct op *op, int from)
 		return;
 	}
 	err = arm(loop, fd, events);
-	if (err == -EPERM) {
+	/* A poll of a file that has no events waits like poll(2), until it is cancelled. */
+	if (err == -EPERM && op->sqe.opcode != IORING_OP_POLL_ADD) {
 		coil__perform_unpollable(op);
 		to_pool(loop, op);
-	} else if (err) {
+	} else if (err && err != -EPERM) {
 		coil__op_complete(loop, op, err, 0);
 	} else {
 		op->state = WAITING;
 		coil__queue_insert(&loop->fds[fd].waiters, op,
 			     from == fd ? engine->cursor : NULL);
 		engine->waiting++;
-		if (from != fd)
+		if (from != fd && !err)
 			list(loop, fd);
 	}
 }

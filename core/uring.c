@@ -57,6 +57,7 @@ enum state {
 	IN_RING_EDGES,		/* ... for a change, as readiness was not enough */
 	IN_RING_LAST,		/* done; the poll for changes has yet to end */
 	IN_POOL,		/* ... or a thread does it */
+	IN_VAIN,		/* a poll of a file that reports no events */
 	IN_LINE,		/* waits until fewer receive from its fd */
 	IN_BACKLOG,		/* waits for room in the ring */
 	IN_BACKLOG_POLL,	/* its poll waits for room in the ring */
@@ -529,6 +530,9 @@ static void uring_cancel(struct coil_loop *loop, struct op *op)
 		coil__queue_remove(&loop->fds[op->sqe.fd].waiters, op);
 		coil__op_complete(loop, op, -ECANCELED, 0);
 		break;
+	case IN_VAIN:
+		coil__op_complete(loop, op, -ECANCELED, 0);
+		break;
 	case IN_BACKLOG:
 	case IN_BACKLOG_POLL:
 		pull(uring, op);
@@ -575,6 +579,13 @@ static void failed(struct uring *uring, struct op *op, int res, unsigned flags)
 {
 	int mapped = coil__op_result(op, OP_BY_RING, res);
 
+	/* The ring has nothing to wait for, and poll(2) would sleep for ever. */
+	if (op->sqe.opcode == IORING_OP_POLL_ADD && res == -EINVAL) {
+		op->state = IN_VAIN;
+		if (op->cancelled)
+			coil__op_complete(uring->loop, op, -ECANCELED, 0);
+		return;
+	}
 	if (mapped != OP_UNDONE) {
 		coil__op_complete(uring->loop, op, mapped, flags);
 		return;

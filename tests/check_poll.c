@@ -160,6 +160,39 @@ COIL_TEST(a_regular_file_is_always_ready)
 	coil_close(fd);
 }
 
+/* As poll(2) does: a file is ready to be read and written, and nothing else happens. */
+COIL_TEST(a_regular_file_that_is_asked_for_no_event_it_has_waits_for_the_others)
+{
+	static const short events[] = { 0, POLLPRI, POLLRDHUP };
+	int ends[2];
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	for (size_t i = 0; i < COUNT(events); i++) {
+		struct polling polling = { .n = 2 };
+		struct coil_task *task;
+		int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+		polling.fds[0] = (struct pollfd){ .fd = fd, .events = events[i] };
+		polling.fds[1] = (struct pollfd){ .fd = ends[0], .events = POLLIN };
+		task = start_poll(&polling);
+		ck_assert_int_eq(write(ends[1], "x", 1), 1);
+		coil_await(task);
+		ck_assert_int_eq(polling.result, 1);
+		ck_assert_int_eq(polling.fds[0].revents, 0);
+		ck_assert_int_eq(polling.fds[1].revents, POLLIN);
+		ck_assert_int_eq(read(ends[0], taken, 1), 1);
+		task = start_poll(&polling);
+		coil_cancel(task);
+		coil_await(task);
+		ck_assert_int_eq(polling.result, -ECANCELED);
+		task = start_poll(&polling);
+		coil_close(fd);
+		coil_await(task);
+		ck_assert_int_eq(polling.result, -ECANCELED);
+	}
+	close_all(ends, 2);
+}
+
 COIL_TEST(without_fds_it_parks_until_a_request)
 {
 	struct polling none = {0}, negative = {.n = 1, .fds = {{.fd = -1}}};
@@ -431,6 +464,8 @@ Suite *suite(void)
 		tests,
 		a_number_that_is_no_fd_is_pollnval_and_a_negative_one_nothing);
 	tcase_add_test(tests, a_regular_file_is_always_ready);
+	tcase_add_test(tests,
+		       a_regular_file_that_is_asked_for_no_event_it_has_waits_for_the_others);
 	tcase_add_test(tests, without_fds_it_parks_until_a_request);
 	tcase_add_test(tests,
 		       a_cancel_ends_every_request_and_the_fds_stay_usable);

@@ -479,6 +479,18 @@ COIL_TEST(what_makes_no_sense_is_einval)
 	coil_queue_fini(&queue);
 }
 
+COIL_TEST(a_regular_file_that_is_asked_for_no_event_it_has_is_never_chosen)
+{
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	struct coil_case file = COIL_SELECT_FD(fd, POLLPRI);
+
+	ck_assert_int_eq(coil_select(&file, 1, COIL_MILLISECOND), -ETIMEDOUT);
+	file.events |= POLLIN;
+	ck_assert_int_eq(coil_select(&file, 1, COIL_MILLISECOND), 0);
+	ck_assert_int_eq(file.result, POLLIN);
+	coil_close(fd);
+}
+
 COIL_TEST(a_task_that_could_not_be_made_and_oneself_are_told)
 {
 	const struct coil_case none = COIL_SELECT_TASK(NULL);
@@ -648,6 +660,7 @@ Suite *suite(void)
 	add_waits(whole);
 	tests = tcase_create("misuse");
 	tcase_add_test(tests, what_makes_no_sense_is_einval);
+	tcase_add_test(tests, a_regular_file_that_is_asked_for_no_event_it_has_is_never_chosen);
 	tcase_add_test(tests, a_task_that_could_not_be_made_and_oneself_are_told);
 	tcase_add_test(tests, off_a_task_it_is_eperm);
 	tcase_add_test(tests, what_belongs_to_another_loop_is_exdev);

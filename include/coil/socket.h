@@ -134,7 +134,9 @@ int coil_close(int fd);
 /*
  * poll(2) without its timeout, deadlines being scopes: parks until one of the
  * fds is ready, and returns how many are, with revents filled in for all.
- * Negative fds are passed over; with none at all it parks until a request.
+ * Negative fds are passed over; with none at all it parks until it is cancelled.  A
+ * regular file is always ready for POLLIN and POLLOUT and reports no other event: an
+ * entry for one with other events, or 0, is never ready.
  * -EINVAL for more fds than the process may open, -EFAULT, -ENOMEM; -ECANCELED
  * also when another task closes one of them.
  */
