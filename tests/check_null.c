@@ -3,7 +3,9 @@
  * NULL for a required pointer returns -EINVAL or -EFAULT and does nothing else.  Each
  * function that the library exports is named here; exports.sh checks that.
  *
- * Only coil_queue_get and coil_queue_put do not check: they have no instruction to spare.
+ * Only coil_queue_get and coil_queue_put do not check, and say so: two checks in each cost
+ * 7 of the 46 instructions of an item and a seventh of its time, and no later place would
+ * see a NULL before it is used.
  * These take no pointer, or NULL has a meaning for them: coil_run_with,
  * coil_backend_name, coil_backend_reason, coil_loop_now, coil_current_loop,
  * coil_loop_ref, coil_loop_unref, coil_worker_index, coil_stop_signal, coil_now,

@@ -69,7 +69,8 @@ void coil_queue_set_drop(struct coil_queue *queue, void (*drop)(void *item, void
 			 void *arg);
 
 /*
- * Copies *item in, parking while the queue is full.  0; -ESHUTDOWN once it is
+ * Copies *item in, parking while the queue is full.  queue and item must be valid: this
+ * call and coil_queue_get() do not check them for NULL.  0; -ESHUTDOWN once it is
  * shut down; -ECANCELED or -ETIMEDOUT when a request is pending at entry or
  * comes first, -EPERM outside a task, -EXDEV, -ENOMEM: then the item is not in.
  */
@@ -82,8 +83,8 @@ COIL_MUST_CHECK int coil_queue_put(struct coil_queue *queue, const void *item);
 COIL_MUST_CHECK int coil_queue_get(struct coil_queue *queue, void *item);
 
 /*
- * The same without parking: -EAGAIN when full or empty.  Also off a task, and
- * whether or not a request is pending.
+ * The same without parking: -EAGAIN when full or empty, -EINVAL for NULL.  Also off a
+ * task, and whether or not a request is pending.
  */
 COIL_MUST_CHECK int coil_queue_put_nowait(struct coil_queue *queue, const void *item);
 COIL_MUST_CHECK int coil_queue_get_nowait(struct coil_queue *queue, void *item);
