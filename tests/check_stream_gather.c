@@ -392,6 +392,38 @@ COIL_TEST(the_child_of_a_fork_closes_in_a_loop_of_its_own_what_its_parent_gather
 	done(stream, peer);
 }
 
+/* The kernel, or the parent's loop, has the bytes: the child may not touch them. */
+COIL_TEST(the_child_of_a_fork_does_not_close_what_its_parent_is_sending)
+{
+	int peer, status;
+	struct coil_stream *stream = counted_stream(&peer);
+	size_t before = fill(coil_stream_fd(stream), 'f');
+	char *bytes = malloc(before + sizeof(ten));
+	pid_t pid;
+
+	write_ten(stream);
+	ck_assert_int_eq(coil_sleep(COIL_MILLISECOND), 0);
+	ck_assert(stream->sending);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (!pid) {
+		int err = coil_stream_close(stream);
+
+		if (err == -EPERM)
+			err = coil_run(close_it, stream);
+		_exit(err != -EPERM || close(coil_stream_fd(stream)) || sends);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	before += sizeof(ten) - 1;
+	ck_assert_int_eq(coil_recv_all(peer, bytes, before, 0, NULL), before);
+	ck_assert_mem_eq(bytes + before - (sizeof(ten) - 1), ten, sizeof(ten) - 1);
+	ck_assert_int_eq(coil_stream_close(stream), 0);
+	ck_assert_int_eq(coil_recv(peer, bytes, 1, 0), 0);
+	close(peer);
+	free(bytes);
+}
+
 static struct coil_stream *left;
 static int left_peer;
 
@@ -448,6 +480,7 @@ Suite *suite(void)
 	tcase_add_test(tests, the_child_of_a_fork_sends_nothing_that_its_parent_gathered);
 	tcase_add_test(tests,
 		       the_child_of_a_fork_closes_in_a_loop_of_its_own_what_its_parent_gathered);
+	tcase_add_test(tests, the_child_of_a_fork_does_not_close_what_its_parent_is_sending);
 	tcase_add_test(tests, what_the_last_task_wrote_is_sent_though_nobody_closed);
 	tcase_add_test(tests, what_the_last_task_wrote_to_a_full_socket_does_not_keep_the_run);
 	suite_add_tcase(stream, tests);

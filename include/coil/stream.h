@@ -200,11 +200,17 @@ int coil_stream_flush(struct coil_stream *stream);
 int coil_stream_shutdown(struct coil_stream *stream);
 
 /*
- * Flushes, closes the fd and frees the stream, always.  Returns 0, or why something that
- * was written could not be sent: -EPIPE, -ECONNRESET, -ECANCELED, -ETIMEDOUT.  Calls that
- * other tasks are in return -ECANCELED.  A cancel, pending or new, ends the flush alone:
- * bytes that the kernel has no room for are dropped.  Parks while it flushes.  Outside a
- * task, where it cannot wait, nothing is flushed; then no task may be in a call.
+ * Flushes, closes the fd and frees the stream.  Returns 0, or why something that was
+ * written could not be sent: -EPIPE, -ECONNRESET, -ECANCELED, -ETIMEDOUT; -EBADF if the
+ * handler of a server closed it before.  Calls that other tasks are in return
+ * -ECANCELED.  A cancel, pending or new, ends the flush alone: bytes that the kernel has
+ * no room for are dropped.  Parks while it flushes.
+ *
+ * Outside a task, where it cannot wait, what is queued may be dropped: -ECANCELED.
+ * There, and in another loop than the stream's, it returns -EPERM and changes nothing,
+ * not even the fd, while bytes are being sent that the kernel had no room for, and
+ * outside a task also while a task is in a call.  So the child of a fork sends nothing
+ * that its parent wrote.  A child that gets -EPERM closes coil_stream_fd() by close(2).
  */
 int coil_stream_close(struct coil_stream *stream);
 
