@@ -61,6 +61,9 @@ static ssize_t step(struct coil_stream *stream, struct rest *rest)
 	if (fits(stream, rest->len))
 		return coil__stream_enqueue(stream, rest);
 	coil__stream_push(stream);
+	/* Nothing may follow bytes that were lost. */
+	if (stream->write_error)
+		return stream->write_error;
 	return stream->head ? wait_for_room(stream, rest->len) : send_directly(stream, rest);
 }
 

@@ -37,6 +37,38 @@ COIL_TEST(stream_023_a_write_to_an_idle_stream_is_sent_before_the_loop_sleeps)
 	done(stream, peer);
 }
 
+/* A send that finds no room, and then fails; after that there is room again. */
+static int failing_sends;
+static int send_failure;
+
+static ssize_t failing_send(struct coil_stream *stream, const struct iovec *parts, int count)
+{
+	(void)stream, (void)parts, (void)count;
+	return failing_sends++ ? send_failure : -EAGAIN;
+}
+
+COIL_TEST(a_write_is_not_sent_behind_bytes_that_were_lost)
+{
+	static const int failures[] = { -EPIPE, -ENOSPC };
+
+	for (size_t i = 0; i < COUNT(failures); i++) {
+		int peer;
+		struct coil_stream *stream = unix_stream(&peer);
+		struct transport failing = *stream->transport;
+
+		failing.send = failing_send;
+		stream->transport = &failing;
+		failing_sends = 0;
+		send_failure = failures[i];
+		coil_stream_set_limits(stream, 0, 4096);
+		ck_assert_int_eq(coil_stream_write(stream, "first", 5), 5);
+		ck_assert_int_eq(coil_stream_write(stream, stream_much, 8192), failures[i]);
+		ck_assert_int_lt(recv(peer, stream_much, 1, MSG_DONTWAIT), 0);
+		ck_assert_int_eq(coil_stream_close(stream), failures[i]);
+		close(peer);
+	}
+}
+
 static struct iovec much_parts[40];
 
 static ssize_t write_parts(struct coil_stream *stream)
@@ -586,6 +618,7 @@ Suite *suite(void)
 	Suite *stream = suite_create("stream_write");
 	TCase *tests = tcase_create("stream_write");
 
+	tcase_add_test(tests, a_write_is_not_sent_behind_bytes_that_were_lost);
 	tcase_add_test(tests, stream_023_a_write_to_an_idle_stream_is_sent_before_the_loop_sleeps);
 	tcase_add_test(tests, stream_025_what_could_not_be_sent_at_once_is_a_copy_and_comes_whole);
 	tcase_add_test(tests, small_writes_behind_a_full_socket_come_in_order);
