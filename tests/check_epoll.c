@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/support.h"
+#include "tests/filters.h"
 #include "tests/ops.h"
 #include "tests/sockets.h"
 #include <coil/timeout.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -415,21 +414,6 @@ COIL_TEST(where_no_thread_can_be_had_the_loop_does_it_itself)
 	coil_close(fd);
 }
 
-/* From now on this process has no epoll_pwait2(2). */
-static void forbid_pwait2(void)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = { sizeof(code) / sizeof(*code), code };
-
-	ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-	ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
-}
-
 static int sleep_shortly(void *arg)
 {
 	int64_t before = coil_now(), cpu = cpu_time();
@@ -447,7 +431,7 @@ static int sleep_shortly(void *arg)
 
 START_TEST(without_epoll_pwait2_sleeps_are_neither_early_nor_spun_away)
 {
-	forbid_pwait2();
+	ck_assert_int_eq(refuse_call(SYS_epoll_pwait2, ENOSYS), 0);
 	support_run(sleep_shortly);
 }
 END_TEST

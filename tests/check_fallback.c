@@ -118,24 +118,11 @@ struct io_uring_probe *__wrap_io_uring_get_probe_ring(struct io_uring *ring)
  * The whole of it is refused.
  */
 
-static int refuse_setup(int error)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-
-	return install(code, COUNT(code));
-}
-
 static void run_refused(void *arg)
 {
 	char reason[200] = "";
 
-	if (refuse_setup((int)(intptr_t)arg))
+	if (refuse_call(__NR_io_uring_setup, (int)(intptr_t)arg))
 		_exit(77);
 	if (run_best(use_everything, "epoll") || run_best(copy_reason, reason))
 		_exit(1);

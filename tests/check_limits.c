@@ -201,26 +201,12 @@ START_TEST(a_restricted_ring_refuses_what_coil_does_not_use)
 }
 END_TEST
 
-static int refuse_restrictions(void)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_register, 0, 3),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IORING_REGISTER_RESTRICTIONS, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-
-	return install(code, COUNT(code));
-}
-
 static void run_where_no_ring_can_be_restricted(void *arg)
 {
 	char reason[200] = "";
 
 	(void)arg;
-	if (refuse_restrictions())
+	if (refuse_call_of(__NR_io_uring_register, 1, IORING_REGISTER_RESTRICTIONS, EINVAL))
 		_exit(77);
 	if (run_best(copy_reason, reason) || strcmp(reason, "uring the best there is"))
 		_exit(1);

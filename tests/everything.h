@@ -7,16 +7,13 @@
  * sandboxes that refuse some of it.
  */
 
+#include "tests/filters.h"
 #include "tests/tasks.h"
 #include "tests/sockets.h"
 #include "core/uring.h"
 #include <coil/file.h>
 #include <coil/timeout.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -208,16 +205,6 @@ static UNUSED int copy_reason(void *arg)
 {
 	snprintf(arg, 200, "%s %s", coil_backend_name(), coil_backend_reason());
 	return 0;
-}
-
-/* From now on this filter looks at the process's system calls: 0 or a negative errno. */
-static UNUSED int install(struct sock_filter *code, unsigned short length)
-{
-	struct sock_fprog program = { .len = length, .filter = code };
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		return -errno;
-	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) ? -errno : 0;
 }
 
 #endif

@@ -377,6 +377,7 @@ check_LTLIBRARIES += %D%/libsupport.la
 tests_libsupport_la_SOURCES = \
 	%D%/events.h \
 	%D%/everything.h \
+	%D%/filters.h \
 	%D%/ops.h \
 	%D%/processes.h \
 	%D%/queues.h \
