@@ -31,14 +31,34 @@ static int status_of(const siginfo_t *info)
 	}
 }
 
-int coil__process_reap(int pidfd, int flags, int *status)
+static int send_signal(const struct coil_process *process, int number, unsigned flags)
+{
+	long err = syscall(SYS_pidfd_send_signal, process->pidfd, number, NULL,
+			   flags);
+
+	return err ? -errno : 0;
+}
+
+/*
+ * Linux 5.3 has pidfds, but its waitid(2) takes a number only.  The number is the
+ * child's until the child has been reaped, and then no signal can be sent.
+ */
+static int wait_id(const struct coil_process *process, siginfo_t *info, int flags)
+{
+	int err = waitid((idtype_t)BY_PIDFD, (id_t)process->pidfd, info, flags);
+
+	if (!err || errno != EINVAL || send_signal(process, 0, 0) == -ESRCH)
+		return err;
+	return waitid(P_PID, (id_t)process->pid, info, flags);
+}
+
+int coil__process_reap(const struct coil_process *process, int flags, int *status)
 {
 	siginfo_t info = {0};
 	int err;
 
 	do
-		err = waitid((idtype_t)BY_PIDFD, (id_t)pidfd, &info,
-			     WEXITED | flags);
+		err = wait_id(process, &info, WEXITED | flags);
 	while (err && errno == EINTR);
 	if (err)
 		return -ECHILD;
@@ -61,7 +81,7 @@ static int look(struct coil_process *process, int flags)
 
 	if (has_ended(process))
 		return process->flags & PROCESS_REAPED ? 0 : -ECHILD;
-	err = coil__process_reap(process->pidfd, flags, &process->status);
+	err = coil__process_reap(process, flags, &process->status);
 	if (!err)
 		process->flags |= PROCESS_REAPED;
 	else if (err == -ECHILD)
@@ -102,14 +122,6 @@ int coil_process_wait(struct coil_process *process, int *status)
 	} while (err == -EAGAIN);
 	coil__steps_end(&steps);
 	return err;
-}
-
-static int send_signal(struct coil_process *process, int number, unsigned flags)
-{
-	long err = syscall(SYS_pidfd_send_signal, process->pidfd, number, NULL,
-			   flags);
-
-	return err ? -errno : 0;
 }
 
 int coil_process_kill(struct coil_process *process, int number)

@@ -21,7 +21,7 @@ static const struct coil_process no_process = {
  * Reaps a child if it has ended: 0 and its status, -EAGAIN if it has not, which
  * needs WNOHANG in flags, or -ECHILD if it is none of ours.
  */
-int coil__process_reap(int pidfd, int flags, int *status);
+int coil__process_reap(const struct coil_process *process, int flags, int *status);
 
 /* The task that communicates with it, if any, must not touch it any more. */
 void coil__process_hush(struct coil_process *process);

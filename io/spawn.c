@@ -210,11 +210,11 @@ static int find(struct coil_process *process, struct plan *plan)
 	}
 	if (fd < 0)
 		return fd;
-	if (coil__process_reap(fd, WNOHANG | WNOWAIT, &status) == -ECHILD) {
-		process->flags |= PROCESS_LOST;
-		drop(&fd);
-	}
 	process->pidfd = fd;
+	if (coil__process_reap(process, WNOHANG | WNOWAIT, &status) == -ECHILD) {
+		process->flags |= PROCESS_LOST;
+		drop(&process->pidfd);
+	}
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 /*
  * Children: how they are started, what they find, and how they end.
  */
+#include "tests/filters.h"
 #include "tests/processes.h"
 
 COIL_TEST(proc_002_a_shell_command_has_its_output_and_its_status)
@@ -75,6 +76,31 @@ COIL_TEST(a_status_is_what_waitpid_gives_with_and_without_a_core_dump)
 	snprintf(command, sizeof(command), "rm -rf %s", folder);
 	sh(&process, command, NULL);
 	exits(&process, 0);
+	done_with(&process);
+}
+
+/* As in Linux 5.3: waitid(2) does not know P_PIDFD, which is 3. */
+COIL_TEST(where_a_pidfd_cannot_be_waited_for_the_child_is)
+{
+	struct coil_process process;
+
+	if (refuse_call_of(SYS_waitid, 0, 3, EINVAL)) {
+		printf("skip: no seccomp filter can be had here\n");
+		return;
+	}
+	sh(&process, "read line; exit 7", &all_pipes);
+	coil_close(process.in);
+	process.in = -1;
+	exits(&process, 7);
+	done_with(&process);
+	sh(&process, "sleep 100", NULL);
+	ck_assert_int_eq(coil_process_kill(&process, SIGKILL), 0);
+	is_killed(&process, SIGKILL);
+	done_with(&process);
+	/* Another part of the program reaped it. */
+	sh(&process, "exit 3", NULL);
+	ck_assert_int_eq(waitpid(process.pid, NULL, 0), process.pid);
+	ck_assert_int_eq(coil_process_wait(&process, NULL), -ECHILD);
 	done_with(&process);
 }
 
@@ -638,6 +664,7 @@ static void add_starts(TCase *tests)
 	tcase_add_test(tests,
 		       proc_003_a_signal_that_ends_it_shows_in_its_status);
 	tcase_add_test(tests, a_status_is_what_waitpid_gives_with_and_without_a_core_dump);
+	tcase_add_test(tests, where_a_pidfd_cannot_be_waited_for_the_child_is);
 	tcase_add_test(
 		tests,
 		proc_005_a_grandchild_with_the_pipe_does_not_delay_the_wait);

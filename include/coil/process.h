@@ -5,7 +5,7 @@
 /*
  * Child processes: started with pipes, waited for and signalled by a pidfd, so
  * that a signal never reaches a stranger who has the number by then, and no
- * handler of SIGCHLD is needed.  Needs Linux 5.4.
+ * handler of SIGCHLD is needed.  Needs Linux 5.3.
  *
  * Only children that were started here are waited for.  A program that reaps
  * them elsewhere, by wait(2) for any child or by ignoring SIGCHLD, loses their
