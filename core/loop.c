@@ -18,6 +18,7 @@
 enum {
 	BUDGET = 256,		/* switches between two looks around */
 	AT_ONCE = 64,		/* timers, and calls of other threads, in a pass */
+	EQUAL_AT_ONCE = 1024,	/* timers of one moment in a pass */
 	LOOK_LEAST = 16,	/* results that a full look finds: io_uring's enter has 20 */
 	MANY = 4,		/* timers that are worth a longer wait */
 	STUCK_LISTED = 100,	/* tasks; a daemon's log is not to be flooded */
@@ -208,9 +209,9 @@ static void overtake(struct coil_loop *loop, uint32_t backlog)
 
 /*
  * No more than a few in a pass, so that what is fetched now is still at hand when its
- * turn comes.  But equal deadlines stay together, as a result must be there before
- * the expiry of that moment is applied.  A sleeper is not so much as looked at: a
- * million of them are a million misses of the TLB (coil_sleep_until does the rest).
+ * turn comes; of equal ones more, and mark() waits for all of them, as a result must be
+ * there before the expiry of that moment is applied.  A sleeper is not so much as looked
+ * at: a million of them are a million misses of the TLB (coil_sleep_until does the rest).
  */
 static void fire_timers(struct coil_loop *loop)
 {
@@ -219,10 +220,12 @@ static void fire_timers(struct coil_loop *loop)
 	enum timer_kind kind;
 	int n;
 
+	loop->parted = false;
 	for (n = 0; (when = coil__timers_next(&loop->timers)) <= loop->pass_start; n++) {
 		void *owner;
 
-		if (n >= AT_ONCE && when != last)
+		loop->parted = when == last && n >= EQUAL_AT_ONCE;
+		if (loop->parted || (n >= AT_ONCE && when != last))
 			break;
 		last = when;
 		owner = coil__timer_pop(&loop->timers, &kind);
@@ -250,7 +253,7 @@ static void fire_timers(struct coil_loop *loop)
  */
 static void mark(struct coil_loop *loop)
 {
-	if (!loop->due || loop->marked)
+	if (!loop->due || loop->marked || loop->parted)
 		return;
 	if (!loop->looks)
 		loop->looks = 1 + (loop->task_count + loop->ops + loop->jobs) / LOOK_LEAST;

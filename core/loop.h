@@ -43,6 +43,7 @@ struct coil_loop {
 	int budget;			/* switches until the loop has to look around */
 	int credit;			/* see coil__spend */
 	bool marked;			/* root is on the ready list: see coil__scope_due */
+	bool parted;			/* timers equal to the last that fired are left */
 	bool more;			/* poll() found more than it took */
 	size_t looks;			/* for which the mark may yet wait; 0: it does not */
 	bool ending;			/* main has returned */

@@ -25,7 +25,7 @@
  * A deadline that fell due is not applied when the loop notices it, but after
  * everything that was ready then has run: a result that is there beats a
  * deadline of the same moment.  The loop puts a mark on the ready list, and
- * applies the deadlines when it meets the mark.
+ * applies the deadlines when it meets the mark, a crowd of them in slices.
  */
 #include "core/scope.h"
 #include "core/elastic.h"
@@ -33,6 +33,9 @@
 #include "core/task.h"
 #include <coil/task.h>
 #include <errno.h>
+
+/* Deadlines that are applied, or tasks that those make ready, before a look at I/O. */
+enum { DUE_AT_ONCE = 256 };
 
 enum {
 	OWN = SCOPE_CANCELLED | SCOPE_DUE,
@@ -292,24 +295,53 @@ static bool put_off(struct coil_scope *scope)
 	return when > coil__clock(scope->task->loop) && !coil__scope_arm(scope, when);
 }
 
-void coil__scope_apply_due(struct coil_loop *loop)
+static void apply(struct coil_scope *scope)
 {
-	while (loop->due) {
-		struct coil_scope *scope = loop->due;
-
-		unlink_due(loop, scope);
-		if (scope->flags & SCOPE_ENDING) {
-			coil__scope_request(scope, SCOPE_CANCELLED);
-			continue;
-		}
-		if (put_off(scope))
-			continue;
+	if (scope->flags & SCOPE_ENDING) {
+		coil__scope_request(scope, SCOPE_CANCELLED);
+	} else if (!put_off(scope)) {
 		scope->flags |= SCOPE_EXPIRED;
 		coil__scope_request(scope, SCOPE_DUE);
 	}
-	loop->due = loop->due_next;
+}
+
+/* Those that fell due while the mark was on the run queue go behind the others. */
+static void join_due(struct coil_loop *loop)
+{
+	struct coil_scope *first = loop->due_next;
+
+	if (!first)
+		return;
+	first->due_before = loop->due_last;
+	if (loop->due_last)
+		loop->due_last->due = first;
+	else
+		loop->due = first;
 	loop->due_last = loop->due_next_last;
 	loop->due_next = loop->due_next_last = NULL;
+}
+
+/*
+ * The rest of a crowd waits for the next mark, so that the loop looks at I/O between.
+ * Deadlines of one task that follow each other are applied together: if they are equal
+ * the task has to see the outermost.
+ */
+void coil__scope_apply_due(struct coil_loop *loop)
+{
+	const struct coil_task *task = NULL;
+	uint32_t before = coil__ready_count(loop);
+
+	for (int n = 0; loop->due; n++) {
+		struct coil_scope *scope = loop->due;
+
+		if (scope->task != task &&
+		    (n >= DUE_AT_ONCE || coil__ready_count(loop) - before >= DUE_AT_ONCE))
+			break;
+		task = scope->task;
+		unlink_due(loop, scope);
+		apply(scope);
+	}
+	join_due(loop);
 }
 
 void coil__scope_check_frame(struct coil_task *task)

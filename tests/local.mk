@@ -72,6 +72,7 @@ suites = \
 	%D%/check_shield \
 	%D%/check_signal \
 	%D%/check_sim \
+	%D%/check_slices \
 	%D%/check_socket \
 	%D%/check_socket_storm \
 	%D%/check_stack \
@@ -245,6 +246,8 @@ tests_check_signal_LDADD = $(suite_libs)
 tests_check_signal_LDFLAGS = $(suite_ldflags)
 tests_check_sim_LDADD = $(suite_libs)
 tests_check_sim_LDFLAGS = $(suite_ldflags)
+tests_check_slices_LDADD = $(suite_libs)
+tests_check_slices_LDFLAGS = $(suite_ldflags)
 tests_check_socket_LDADD = $(suite_libs)
 tests_check_socket_LDFLAGS = $(suite_ldflags)
 tests_check_socket_storm_LDADD = $(suite_libs)

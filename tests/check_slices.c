@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Thousands of tasks become ready, or expire, in one moment: what a loop does between
+ * two looks at I/O has a bound.  The tests count, between each two calls of the backend's
+ * poll(), the tasks that ran and the tasks that became ready.
+ */
+#include "tests/tasks.h"
+#include "core/backend.h"
+#include "core/loop.h"
+#include <coil/barrier.h>
+#include <coil/event.h>
+#include <coil/group.h>
+#include <coil/timeout.h>
+
+/* RUN: a loop's budget of switches.  DUE and FIRED: its slices, with some tasks more. */
+enum { MANY = 5000, RUN = 256, DUE = 256 + 16, FIRED = 1024 + 16 };
+
+static struct backend counting;
+static const struct backend *real;
+static struct coil_task *tasks[MANY];
+static struct coil_future futures[MANY];
+static struct coil_event event;
+static int64_t when;
+
+static struct {
+	uint32_t head;
+	uint32_t tail;
+	uint32_t most_run;
+	uint32_t most_ready;
+	unsigned looks;
+} seen;
+
+static void note(uint32_t *most, uint32_t n)
+{
+	if ((int32_t)n > (int32_t)*most)
+		*most = n;
+}
+
+static void look(struct coil_loop *loop, int64_t deadline)
+{
+	note(&seen.most_run, loop->ready_head - seen.head);
+	note(&seen.most_ready, loop->ready_tail - seen.tail);
+	seen.looks++;
+	real->poll(loop, deadline);
+	seen.head = loop->ready_head;
+	seen.tail = loop->ready_tail;
+}
+
+/* From the next look on. */
+static void begin_count(void)
+{
+	struct coil_loop *loop = coil__loop;
+
+	real = loop->backend;
+	counting = *real;
+	counting.poll = look;
+	loop->backend = &counting;
+	ck_assert_int_eq(coil_sleep(1), 0);
+	memset(&seen, 0, sizeof(seen));
+	seen.head = loop->ready_head;
+	seen.tail = loop->ready_tail;
+}
+
+static void end_count(void)
+{
+	coil__loop->backend = real;
+}
+
+static void make(int (*fn)(void *arg), int n)
+{
+	for (int i = 0; i < n; i++)
+		tasks[i] = start(fn, INT(i));
+}
+
+static void let_all_park(void)
+{
+	for (int i = 0; i < MANY / 32; i++)
+		ck_assert_int_eq(coil_yield(), 0);
+}
+
+static void await_all(int n, int result)
+{
+	for (int i = 0; i < n; i++)
+		ck_assert_int_eq(coil_await(tasks[i]), result);
+}
+
+static int wait_event(void *arg)
+{
+	(void)arg;
+	return coil_event_wait(&event);
+}
+
+COIL_TEST(a_mass_wake_up_leaves_the_loop_its_looks_at_io)
+{
+	make(wait_event, MANY);
+	let_all_park();
+	begin_count();
+	coil_event_set(&event);
+	await_all(MANY, 0);
+	end_count();
+	ck_assert_uint_le(seen.most_run, RUN);
+	ck_assert_uint_ge(seen.looks, MANY / RUN);
+}
+
+static struct coil_barrier barrier = COIL_BARRIER(MANY);
+
+static int meet(void *arg)
+{
+	int err = coil_barrier_wait(&barrier);
+
+	(void)arg;
+	return err < 0 ? err : 0;
+}
+
+COIL_TEST(a_released_barrier_leaves_the_loop_its_looks_at_io)
+{
+	make(meet, MANY - 1);
+	let_all_park();
+	begin_count();
+	tasks[MANY - 1] = start(meet, NULL);
+	await_all(MANY, 0);
+	end_count();
+	ck_assert_uint_le(seen.most_run, RUN);
+	ck_assert_uint_ge(seen.looks, MANY / RUN);
+}
+
+static int sleep_long(void *arg)
+{
+	(void)arg;
+	return coil_sleep(3600 * COIL_SECOND);
+}
+
+COIL_TEST(a_cancelled_group_leaves_the_loop_its_looks_at_io)
+{
+	struct coil_group group = {0};
+
+	for (int i = 0; i < MANY; i++)
+		ck_assert_int_eq(coil_group_create_task(&group, sleep_long, NULL), 0);
+	let_all_park();
+	begin_count();
+	coil_group_cancel(&group);
+	ck_assert_int_eq(coil_group_wait(&group), 0);
+	end_count();
+	ck_assert_uint_le(seen.most_run, RUN);
+	ck_assert_uint_ge(seen.looks, MANY / RUN);
+}
+
+static void begin_limit(struct coil_timeout *timeout)
+{
+	ck_assert_int_eq(coil_timeout_begin(timeout, COIL_FOREVER), 0);
+}
+
+static void set_limit(struct coil_timeout *timeout)
+{
+	ck_assert_int_eq(coil_timeout_reschedule(timeout, when), 0);
+}
+
+static int wait_future(void *arg)
+{
+	struct coil_timeout timeout = {0};
+	int result;
+
+	begin_limit(&timeout);
+	set_limit(&timeout);
+	result = coil_future_wait(&futures[(intptr_t)arg]);
+	coil_timeout_end(&timeout);
+	return result;
+}
+
+/* A moment that is ahead when all tasks have parked. */
+static void choose_moment(void)
+{
+	when = coil_now() + 5 * ahead();
+}
+
+COIL_TEST(equal_deadlines_are_applied_in_slices)
+{
+	choose_moment();
+	make(wait_future, MANY);
+	let_all_park();
+	ck_assert_int_lt(coil_now(), when);
+	begin_count();
+	await_all(MANY, -ETIMEDOUT);
+	end_count();
+	ck_assert_uint_le(seen.most_run, RUN);
+	ck_assert_uint_le(seen.most_ready, DUE);
+}
+
+static int sleep_till(void *arg)
+{
+	(void)arg;
+	return coil_sleep_until(when);
+}
+
+COIL_TEST(equal_sleeps_end_in_slices)
+{
+	choose_moment();
+	make(sleep_till, MANY);
+	let_all_park();
+	ck_assert_int_lt(coil_now(), when);
+	begin_count();
+	await_all(MANY, 0);
+	end_count();
+	ck_assert_uint_le(seen.most_run, RUN);
+	ck_assert_uint_le(seen.most_ready, FIRED);
+}
+
+static int set_future(void *arg)
+{
+	int err = coil_sleep_until(when);
+
+	ck_assert_int_eq(coil_future_set(&futures[(intptr_t)arg], 7), 0);
+	return err;
+}
+
+/* The deadlines come before the sleeps in the order of timers. */
+COIL_TEST(results_of_a_moment_beat_its_deadlines_in_whatever_slice)
+{
+	enum { HALF = MANY / 2 };
+
+	choose_moment();
+	make(wait_future, HALF);
+	let_all_park();
+	for (int i = 0; i < HALF; i++)
+		tasks[HALF + i] = start(set_future, INT(i));
+	let_all_park();
+	ck_assert_int_lt(coil_now(), when);
+	for (int i = 0; i < HALF; i++)
+		ck_assert_int_eq(coil_await(tasks[i]), 7);
+	for (int i = 0; i < HALF; i++)
+		ck_assert_int_eq(coil_await(tasks[HALF + i]), 0);
+}
+
+static int wait_in_two(void *arg)
+{
+	struct coil_timeout outer = {0}, inner = {0};
+
+	begin_limit(&outer);
+	begin_limit(&inner);
+	set_limit(&inner);
+	set_limit(&outer);
+	ck_assert_int_eq(coil_future_wait(&futures[(intptr_t)arg]), -ETIMEDOUT);
+	ck_assert_int_eq(coil_timeout_end(&inner), 0);
+	ck_assert_int_eq(coil_timeout_end(&outer), -ETIMEDOUT);
+	return 0;
+}
+
+/* The one in front makes that the slice ends between the two of a task. */
+COIL_TEST(of_equal_deadlines_the_outermost_is_told_at_a_slices_end_too)
+{
+	choose_moment();
+	tasks[MANY - 1] = start(wait_future, INT(MANY - 1));
+	ck_assert_int_eq(coil_yield(), 0);
+	make(wait_in_two, 1000);
+	let_all_park();
+	ck_assert_int_lt(coil_now(), when);
+	await_all(1000, 0);
+	ck_assert_int_eq(coil_await(tasks[MANY - 1]), -ETIMEDOUT);
+}
+
+static bool over;
+
+static int keep_on(void *arg)
+{
+	(void)arg;
+	while (!over)
+		ck_assert_int_eq(coil_yield(), 0);
+	return 0;
+}
+
+/* With so many ready tasks a mark stays on the run queue for some passes. */
+COIL_TEST(deadlines_that_fall_due_while_slices_are_left_are_applied_too)
+{
+	enum { SOME = 1000 };
+
+	choose_moment();
+	make(wait_future, SOME);
+	let_all_park();
+	when++;
+	for (int i = SOME; i < 2 * SOME; i++)
+		tasks[i] = start(wait_future, INT(i));
+	let_all_park();
+	for (int i = 2 * SOME; i < 3 * SOME; i++)
+		tasks[i] = start(keep_on, NULL);
+	ck_assert_int_lt(coil_now(), when);
+	burn(when - coil_now());
+	await_all(2 * SOME, -ETIMEDOUT);
+	over = true;
+	for (int i = 2 * SOME; i < 3 * SOME; i++)
+		ck_assert_int_eq(coil_await(tasks[i]), 0);
+}
+
+Suite *suite(void)
+{
+	Suite *slices = suite_create("slices");
+	TCase *tests = tcase_create("slices");
+
+	tcase_add_test(tests, a_mass_wake_up_leaves_the_loop_its_looks_at_io);
+	tcase_add_test(tests, a_released_barrier_leaves_the_loop_its_looks_at_io);
+	tcase_add_test(tests, a_cancelled_group_leaves_the_loop_its_looks_at_io);
+	tcase_add_test(tests, equal_deadlines_are_applied_in_slices);
+	tcase_add_test(tests, equal_sleeps_end_in_slices);
+	tcase_add_test(tests, results_of_a_moment_beat_its_deadlines_in_whatever_slice);
+	tcase_add_test(tests, of_equal_deadlines_the_outermost_is_told_at_a_slices_end_too);
+	tcase_add_test(tests, deadlines_that_fall_due_while_slices_are_left_are_applied_too);
+	suite_add_tcase(slices, tests);
+	return slices;
+}
