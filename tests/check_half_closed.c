@@ -250,12 +250,12 @@ static bool is_tcp(int fd)
  */
 static void fill_up(int fd)
 {
-	const struct timespec moment = { .tv_nsec = 15 * MS };
-	int full = 0;
+	const struct timespec moment = { .tv_nsec = 25 * MS };
+	const int looks = is_tcp(fd) ? 3 : 1;
 
-	while (full < (is_tcp(fd) ? 3 : 1)) {
+	for (int full = 0; full < looks; ) {
 		full = fill(fd, 'x') ? 0 : full + 1;
-		if (is_tcp(fd))
+		if (full < looks)
 			nanosleep(&moment, NULL);
 	}
 }
