@@ -268,18 +268,21 @@ static const unsigned char used[] = {
 };
 
 /*
- * Restricts a ring that is disabled so far, and enables it.  No flag of a request is
- * allowed, as none is used; of what may be registered, only to undo what
- * prepare() did.  liburing's calls for these are not in all of its libraries.
+ * Restricts a ring that is disabled so far, and enables it.  The only flag that is
+ * allowed for an operation is the one with which coil_openat() has a thread of the kernel
+ * open the file; of what may be registered, only to undo what prepare() did.
+ * liburing's calls for these are not in all of its libraries.
  */
 static int restrict_ring(const struct uring *uring)
 {
-	struct io_uring_restriction allowed[sizeof(used) + 1];
-	unsigned n = 1;
+	struct io_uring_restriction allowed[sizeof(used) + 2];
+	unsigned n = 2;
 
 	memset(allowed, 0, sizeof(allowed));
 	allowed[0].opcode = IORING_RESTRICTION_REGISTER_OP;
 	allowed[0].register_op = IORING_UNREGISTER_RING_FDS;
+	allowed[1].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
+	allowed[1].sqe_flags = IOSQE_ASYNC;
 	for (size_t i = 0; i < sizeof(used); i++) {
 		if (uring->refused[used[i]])
 			continue;

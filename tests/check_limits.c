@@ -5,6 +5,8 @@
  */
 #include "tests/everything.h"
 #include "core/loop.h"
+#include <dirent.h>
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -166,6 +168,45 @@ START_TEST(a_restricted_ring_allows_all_that_coil_uses)
 }
 END_TEST
 
+/* Counts the threads that the kernel has for this process's rings. */
+static int workers(void)
+{
+	DIR *folder = opendir("/proc/self/task");
+	struct dirent *entry;
+	int n = 0;
+
+	ck_assert_ptr_nonnull(folder);
+	while ((entry = readdir(folder))) {
+		char path[300], name[16] = "";
+		int fd;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/comm", entry->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		n += fd >= 0 && read(fd, name, sizeof(name)) > 8 && !memcmp(name, "iou-wrk-", 8);
+		close(fd);
+	}
+	closedir(folder);
+	return n;
+}
+
+static int open_one(void *arg)
+{
+	int fd;
+
+	(void)arg;
+	ck_assert_int_eq(workers(), 0);
+	fd = coil_open("/proc/self/exe", O_RDONLY, 0);
+	ck_assert_int_ge(fd, 0);
+	coil_close(fd);
+	return workers();
+}
+
+START_TEST(a_restricted_ring_opens_files_in_a_thread_of_the_kernel)
+{
+	ck_assert_int_ge(run_restricted(open_one, NULL), 1);
+}
+END_TEST
+
 static int advise(void)
 {
 	static char page[4096] __attribute__((aligned(4096)));
@@ -252,6 +293,7 @@ Suite *suite(void)
 	suite_add_tcase(whole, tests);
 	tests = tcase_create("restrictions");
 	tcase_add_test(tests, a_restricted_ring_allows_all_that_coil_uses);
+	tcase_add_test(tests, a_restricted_ring_opens_files_in_a_thread_of_the_kernel);
 	tcase_add_test(tests, a_restricted_ring_refuses_what_coil_does_not_use);
 	tcase_add_test(tests, where_no_ring_can_be_restricted_epoll_serves_and_says_why);
 	suite_add_tcase(whole, tests);
