@@ -157,7 +157,7 @@ void coil__loop_close(struct coil_loop *loop)
 {
 	drop_unasked(loop);
 	coil__pool_close(loop);
-	loop->ended = true;
+	loop->ending = loop->ended = true;
 	/* What was taken is sure to run: there may be some that came at the last moment. */
 	coil__inbox_close(loop);
 	loop->backend->close(loop);
@@ -343,9 +343,8 @@ static void cancel_all(struct coil_loop *loop)
 }
 
 /*
- * Main has returned: those whom nobody looks after are cancelled, in every pass,
- * as clean-up may still make tasks.  A task of a group, or awaited, is its
- * parent's, who may have shielded it.
+ * Main has returned: tasks that have no owner are cancelled.  A task of a group, or one
+ * that is awaited, is its parent's, who may have shielded it.
  */
 static void cancel_unowned(struct coil_loop *loop)
 {
@@ -354,6 +353,20 @@ static void cancel_unowned(struct coil_loop *loop)
 
 	while ((task = coil__tasks_each(&loop->stacks, &cursor))) {
 		if (!task->group && !task->consumer)
+			coil_cancel(task);
+	}
+}
+
+/*
+ * Clean-up may still make tasks.  Each is looked at once, in the next pass: one that is
+ * awaited by then stays its parent's, or coil_detach() cancels it.
+ */
+static void cancel_late(struct coil_loop *loop)
+{
+	struct coil_task *task;
+
+	while ((task = coil__task_pop_late(loop))) {
+		if (!task->consumer)
 			coil_cancel(task);
 	}
 }
@@ -452,11 +465,9 @@ static void be_ending(struct coil_loop *loop)
 	if (!loop->ending) {
 		loop->ending = true;
 		loop->nag = coil__clock(loop) + NAG;
-	}
-	if (loop->swept != loop->task_number) {
-		loop->swept = loop->task_number;
 		cancel_unowned(loop);
 	}
+	cancel_late(loop);
 }
 
 /*

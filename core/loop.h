@@ -52,7 +52,6 @@ struct coil_loop {
 	bool known;			/* to other threads, maybe: they may call */
 	const sigset_t *stop_signals;	/* NULL: none */
 	int stopped;			/* by which of the stop signals */
-	uint64_t swept;			/* task_number when the unowned were last cancelled */
 	int64_t nag;			/* when to name those who keep it from ending */
 	struct cxx cxx;
 
@@ -72,6 +71,7 @@ struct coil_loop {
 	struct coil_task *corpse;	/* ended, on a stack that only root may bury */
 	struct coil_task *cancels;	/* being told that they are cancelled: see scope.c */
 	struct coil_task *cancels_last;
+	struct coil_task *late;		/* made since main returned, yet to be looked at */
 	size_t task_count;		/* of tasks that have not ended */
 	uint64_t task_number;
 	int64_t ended_count;

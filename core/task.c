@@ -443,6 +443,46 @@ void coil__task_start(struct coil_task *task, bool eager)
 	switch_to(loop, self, task, false);
 }
 
+/*
+ * Late tasks are those that were made after main had returned, outside of groups, and
+ * that the loop has yet to look at: a list, so that it need not look at all tasks.
+ */
+static struct coil_task *new_late(struct coil_loop *loop, const struct coil_task_options *options,
+				  int (*fn)(void *arg), void *arg)
+{
+	struct coil_task *task = loop->ended ? NULL : coil__task_new(loop, options, fn, arg);
+
+	if (!task)
+		return NULL;
+	task->late = task->has_more = true;
+	task->sibling_prev = NULL;
+	task->sibling_next = loop->late;
+	if (loop->late)
+		loop->late->sibling_prev = task;
+	loop->late = task;
+	return task;
+}
+
+static void leave_late(struct coil_task *task)
+{
+	if (task->sibling_prev)
+		task->sibling_prev->sibling_next = task->sibling_next;
+	else
+		task->loop->late = task->sibling_next;
+	if (task->sibling_next)
+		task->sibling_next->sibling_prev = task->sibling_prev;
+	task->late = false;
+}
+
+struct coil_task *coil__task_pop_late(struct coil_loop *loop)
+{
+	struct coil_task *task = loop->late;
+
+	if (task)
+		leave_late(task);
+	return task;
+}
+
 struct coil_task *coil_create_task_with(const struct coil_task_options *options,
 					int (*fn)(void *arg), void *arg)
 {
@@ -457,13 +497,12 @@ struct coil_task *coil_create_task_with(const struct coil_task_options *options,
 		errno = EINVAL;
 		return NULL;
 	}
-	if (unlikely(loop->ended)) {
-		errno = ESHUTDOWN;
-		return NULL;
-	}
-	task = coil__task_new(loop, options, fn, arg);
+	if (unlikely(loop->ending))
+		task = new_late(loop, options, fn, arg);
+	else
+		task = coil__task_new(loop, options, fn, arg);
 	if (unlikely(!task)) {
-		errno = ENOMEM;
+		errno = loop->ended ? ESHUTDOWN : ENOMEM;
 		return NULL;
 	}
 	coil__task_start(task, options && options->eager);
@@ -481,6 +520,8 @@ void coil__task_free(struct coil_task *task)
 	struct coil_loop *loop = task->loop;
 
 	if (unlikely(task->has_more)) {
+		if (unlikely(task->late))
+			leave_late(task);
 		coil__turns_drop(task);
 		free(task->name);
 		task->name = NULL;

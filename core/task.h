@@ -62,6 +62,7 @@ struct coil_task {
 	bool own_stack : 1;		/* not of the pool's size */
 	bool has_waiters : 1;		/* somebody may wait in waiters */
 	bool has_more : 1;		/* the rest may have to be cleared at the end */
+	bool late : 1;			/* in the loop's list of those: see loop.h */
 	struct watch *consumer;		/* who awaits it, alone */
 	struct watch *watches;		/* who else is told */
 	struct coil_group *group;
@@ -71,7 +72,7 @@ struct coil_task {
 	char *name;			/* NULL: made of the number when asked for */
 	struct coil_waitq waiters;	/* see coil_task_waiters */
 	unsigned refused;		/* parking calls in a row that a request refused */
-	struct coil_task *sibling_next;
+	struct coil_task *sibling_next;	/* of a group's children, or of late tasks */
 	struct coil_task *sibling_prev;
 	struct coil_task *cancel_next;	/* of those that are yet to be told */
 	const void *mark;		/* counts a task once: see gather.c */
@@ -154,6 +155,9 @@ struct coil_task *coil__task_new(struct coil_loop *loop, const struct coil_task_
 				 int (*fn)(void *arg), void *arg);
 void coil__task_start(struct coil_task *task, bool eager);
 void coil__task_unref(struct coil_task *task);
+
+/* Takes the newest of the loop's late tasks off their list; NULL if there is none. */
+struct coil_task *coil__task_pop_late(struct coil_loop *loop);
 void coil__task_free(struct coil_task *task);
 
 /* Of a task that is about to be freed. */

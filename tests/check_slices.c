@@ -290,6 +290,97 @@ COIL_TEST(deadlines_that_fall_due_while_slices_are_left_are_applied_too)
 		ck_assert_int_eq(coil_await(tasks[i]), 0);
 }
 
+/*
+ * What main leaves.
+ */
+
+static unsigned long walked;
+static int left, cleaned;
+
+struct stack *__real_coil__stacks_each(const struct stacks *stacks, struct stack_cursor *cursor);
+struct stack *__wrap_coil__stacks_each(const struct stacks *stacks, struct stack_cursor *cursor);
+
+struct stack *__wrap_coil__stacks_each(const struct stacks *stacks, struct stack_cursor *cursor)
+{
+	walked++;
+	return __real_coil__stacks_each(stacks, cursor);
+}
+
+static int clean(void *arg)
+{
+	int err = coil_sleep(3600 * COIL_SECOND);
+
+	(void)arg;
+	if (err == -ECANCELED)
+		cleaned++;
+	return err;
+}
+
+static int leave(void *arg)
+{
+	int err = coil_sleep(3600 * COIL_SECOND);
+
+	(void)arg;
+	if (err == -ECANCELED)
+		left++;
+	coil_detach(start(give, INT(0)));
+	(void)!start(clean, NULL);
+	return err;
+}
+
+static int leave_many(void *arg)
+{
+	(void)arg;
+	make(leave, MANY);
+	let_all_park();
+	return 0;
+}
+
+/* Not at all tasks in each pass in which a clean-up makes one. */
+START_TEST(what_clean_ups_make_when_main_has_returned_is_looked_at_once)
+{
+	ck_assert_int_eq(coil_run(leave_many, NULL), 0);
+	ck_assert_int_eq(left, MANY);
+	ck_assert_int_eq(cleaned, MANY);
+	/* Once when main returns, and once when the loop is closed. */
+	ck_assert_uint_le(walked, 4 * MANY);
+}
+END_TEST
+
+static int make_and_leave(void *arg)
+{
+	const struct coil_task_options eager = { .eager = true };
+	struct coil_task *child;
+	int err = coil_sleep(3600 * COIL_SECOND);
+
+	(void)arg;
+	/* One that ends at once, one that ends before it is looked at, one awaited. */
+	COIL_SHIELD(COIL_FOREVER) {
+		coil_detach(coil_create_task_with(&eager, give, INT(0)));
+		ck_assert_int_eq(coil_await(start(give, INT(3))), 3);
+		child = start(sleep_till, NULL);
+		if (coil_await(child) == 0)
+			cleaned++;
+	}
+	return err;
+}
+
+static int leave_makers(void *arg)
+{
+	(void)arg;
+	make(make_and_leave, 100);
+	let_all_park();
+	when = coil_now() + 2 * ahead();
+	return 0;
+}
+
+START_TEST(what_a_clean_up_awaits_when_main_has_returned_is_not_cancelled)
+{
+	ck_assert_int_eq(coil_run(leave_makers, NULL), 0);
+	ck_assert_int_eq(cleaned, 100);
+}
+END_TEST
+
 Suite *suite(void)
 {
 	Suite *slices = suite_create("slices");
@@ -303,6 +394,8 @@ Suite *suite(void)
 	tcase_add_test(tests, results_of_a_moment_beat_its_deadlines_in_whatever_slice);
 	tcase_add_test(tests, of_equal_deadlines_the_outermost_is_told_at_a_slices_end_too);
 	tcase_add_test(tests, deadlines_that_fall_due_while_slices_are_left_are_applied_too);
+	tcase_add_test(tests, what_clean_ups_make_when_main_has_returned_is_looked_at_once);
+	tcase_add_test(tests, what_a_clean_up_awaits_when_main_has_returned_is_not_cancelled);
 	suite_add_tcase(slices, tests);
 	return slices;
 }

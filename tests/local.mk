@@ -247,7 +247,7 @@ tests_check_signal_LDFLAGS = $(suite_ldflags)
 tests_check_sim_LDADD = $(suite_libs)
 tests_check_sim_LDFLAGS = $(suite_ldflags)
 tests_check_slices_LDADD = $(suite_libs)
-tests_check_slices_LDFLAGS = $(suite_ldflags)
+tests_check_slices_LDFLAGS = $(suite_ldflags) -Wl,--wrap=coil__stacks_each
 tests_check_socket_LDADD = $(suite_libs)
 tests_check_socket_LDFLAGS = $(suite_ldflags)
 tests_check_socket_storm_LDADD = $(suite_libs)
