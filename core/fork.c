@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/fork.h"
 #include "core/loop.h"
+#include "core/move.h"
 #include "core/overflow.h"
 #include "core/pool.h"
 #include <pthread.h>
@@ -48,6 +49,7 @@ static void in_child(void)
 	coil__current = &coil__nowhere.root;
 	coil__overflow_forked();
 	coil__pool_forked();
+	coil__move_forked();
 	in_parent();
 }
 

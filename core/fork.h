@@ -21,6 +21,7 @@ enum process_lock {
 	LOCK_LOOPS,		/* the list of loops */
 	LOCK_OVERFLOW,		/* who uses the handler of SIGSEGV */
 	LOCK_DETACHED,		/* jobs that may outlive their loop */
+	LOCK_TURNS,		/* blocking files that a thread reads */
 	LOCK_CXX,		/* what is known of the C++ runtime */
 	LOCK_MAPPING,		/* for ThreadSanitizer: see core/sanitize.h */
 	PROCESS_LOCKS,

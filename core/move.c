@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/move.h"
+#include "core/fork.h"
+#include "core/list.h"
 #include "core/loop.h"
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -236,19 +238,75 @@ static int open_anew(const struct op *op)
 		    O_CLOEXEC);
 }
 
+/*
+ * Turns.  The threads of two loops that were told of the same bytes must not both read
+ * them: one would get all, and the other would block in read(2), where no cancel ends
+ * it.  So a file is read by one thread at a time, which looks first.  A terminal's
+ * master has a number, which all fds of it share; another file is known by its fd.
+ */
+struct turn {
+	struct link link;
+	int64_t file;
+};
+
+static struct list turns;
+
+void coil__move_forked(void)
+{
+	turns = (struct list){0};
+}
+
+static bool begin_turn(struct turn *turn, int fd)
+{
+	struct link *link;
+	int number;
+
+	turn->file = ioctl(fd, TIOCGPTN, &number) ? fd : INT64_MAX - number;
+	coil__lock(LOCK_TURNS);
+	for (link = turns.head; link; link = link->next) {
+		if (container_of(link, struct turn, link)->file == turn->file)
+			break;
+	}
+	if (!link)
+		list_push(&turns, &turn->link);
+	coil__unlock(LOCK_TURNS);
+	return !link;
+}
+
+static void end_turn(struct turn *turn)
+{
+	coil__lock(LOCK_TURNS);
+	list_remove(&turns, &turn->link);
+	coil__unlock(LOCK_TURNS);
+}
+
+/* Returns -EAGAIN, and leaves op to the loop, if another thread has the turn. */
+static int read_in_turn(struct op *op)
+{
+	struct turn turn;
+	int n = -EAGAIN;
+
+	if (begin_turn(&turn, op->sqe.fd)) {
+		if (coil__is_ready(op->sqe.fd, POLLIN))
+			n = result(move(op, (int)op->sqe.rw_flags, OP_MOST));
+		end_turn(&turn);
+	}
+	if (n == -EAGAIN)
+		op->sqe.user_data &= ~BLOCKS;
+	return n;
+}
+
 /* In a thread: an fd that try_odd() found ready may not be so any more; waits again. */
 static int move_odd(struct op *op)
 {
 	struct op other = { .sqe = op->sqe };	/* the rest is the loop's meanwhile */
 	int n, fd = open_anew(op);
 
-	if (fd < 0 && !is_write(op) && !coil__is_ready(op->sqe.fd, POLLIN)) {
-		op->sqe.user_data &= ~BLOCKS;
-		return -EAGAIN;
-	}
+	if (fd < 0 && !is_write(op))
+		return read_in_turn(op);
 	/* A page fits where there is room at all; a terminal may keep the thread waiting. */
 	if (fd < 0)
-		return result(move(op, (int)op->sqe.rw_flags, is_write(op) ? 4096 : OP_MOST));
+		return result(move(op, (int)op->sqe.rw_flags, 4096));
 	other.sqe.fd = fd;
 	n = result(move(&other, (int)op->sqe.rw_flags, OP_MOST));
 	close(fd);

@@ -92,4 +92,7 @@ bool coil__is_nonblocking(int fd);
 int coil__move_try(struct op *op);
 int coil__move_block(struct op *op);
 
+/* In the child of a fork. */
+void coil__move_forked(void);
+
 #endif

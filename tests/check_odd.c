@@ -7,21 +7,31 @@
 #include "tests/sockets.h"
 #include "tests/support.h"
 #include <coil/file.h>
+#include <coil/run.h>
 #include <coil/stream.h>
+#include <coil/timeout.h>
 #include <poll.h>
+#include <pthread.h>
 #include <pty.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 static int lies_of = -1, lies;
+static int slow_after = -1;	/* an fd that a thread of the pool finds ready */
 
 int __real_poll(struct pollfd *fds, nfds_t n, int timeout);
 int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout);
 
 int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout)
 {
-	if (n != 1 || timeout || fds->fd != lies_of || !lies)
-		return __real_poll(fds, n, timeout);
+	if (n != 1 || timeout || fds->fd != lies_of || !lies) {
+		int ready = __real_poll(fds, n, timeout);
+
+		/* Gives the thread of another loop time to look, too, before this one reads. */
+		if (n == 1 && ready == 1 && fds->fd == slow_after && !coil_backend_name())
+			usleep(50000);
+		return ready;
+	}
 	lies--;
 	fds->revents = fds->events;
 	return 1;
@@ -137,6 +147,50 @@ COIL_TEST(of_two_that_read_a_blocking_master_one_has_the_line_and_one_can_be_can
 	ck_assert_int_eq(calls[other].result, -ECANCELED);
 	close_all(ends, 2);
 }
+
+static int read_for_a_while(void *arg)
+{
+	char line[16];
+	ssize_t n = 0;
+
+	COIL_TIMEOUT(COIL_SECOND / 2)
+		n = coil_read(*(int *)arg, line, sizeof(line));
+	return (int)n;
+}
+
+static void *run_reader(void *arg)
+{
+	return (void *)(intptr_t)coil_run(read_for_a_while, arg);
+}
+
+START_TEST(of_two_loops_that_read_a_blocking_master_one_has_the_line_and_both_end)
+{
+	pthread_t threads[2];
+	void *results[2];
+	int ends[2], masters[2];
+
+	if (support_skip_on("sim", "it needs another thread"))
+		return;
+	open_terminal(ends);
+	for (int dup_too = 0; dup_too < 2; dup_too++) {
+		masters[0] = ends[1];
+		masters[1] = dup_too ? dup(ends[1]) : ends[1];
+		slow_after = ends[1];
+		for (int i = 0; i < 2; i++)
+			ck_assert_int_eq(pthread_create(&threads[i], NULL, run_reader,
+							&masters[i]), 0);
+		usleep(50000);
+		ck_assert_int_eq(write(ends[0], "line", 4), 4);
+		for (int i = 0; i < 2; i++)
+			ck_assert_int_eq(pthread_join(threads[i], &results[i]), 0);
+		slow_after = -1;
+		if (dup_too)
+			close(masters[1]);
+		ck_assert_int_eq((intptr_t)results[0] + (intptr_t)results[1], 4 - ETIMEDOUT);
+	}
+	close_all(ends, 2);
+}
+END_TEST
 
 static ssize_t write_page(int fd)
 {
@@ -262,6 +316,9 @@ Suite *suite(void)
 	TCase *tests = tcase_create("odd");
 
 	tcase_add_test(tests, a_blocking_fifo_or_terminal_that_another_reads_stops_only_the_task);
+	tcase_add_test(
+		tests,
+		of_two_loops_that_read_a_blocking_master_one_has_the_line_and_both_end);
 	tcase_add_test(
 		tests,
 		of_two_that_read_a_blocking_master_one_has_the_line_and_one_can_be_cancelled);

@@ -36,7 +36,8 @@ struct statx;
  *
  * Park.  A blocking fd keeps its flags and stops only this task, also where other
  * processes read and write it.  A cancel cannot end a write to another user's blocking
- * terminal, which cannot be opened anew with O_NONBLOCK, while its reader takes nothing.
+ * terminal, which cannot be opened anew with O_NONBLOCK, while its reader takes nothing,
+ * nor a read of a blocking terminal's master whose bytes another process took first.
  */
 COIL_MUST_CHECK ssize_t coil_read(int fd, void *buf, size_t len);
 COIL_MUST_CHECK ssize_t coil_write(int fd, const void *buf, size_t len);
