@@ -3,26 +3,32 @@
 #define COIL_STREAM_H
 
 /*
- * A stream is a socket, a pipe or a terminal with a buffer on each side: bytes
- * are read by the piece or by the line, and written without waiting for a slow
- * peer, up to a bound.  While it waits for its peer a stream holds no buffer, but
- * the bytes that have come and were not read, or were written and not sent.
+ * A stream adds a read buffer and a write queue to a socket, a pipe, a terminal
+ * or a file.  It reads by the piece or by the line.  A write returns without
+ * waiting for a slow peer, up to a limit.  While a stream waits for its peer,
+ * it keeps memory only for bytes that have arrived and were not read, or that
+ * were written and not sent.
  *
- * One task may read while others write; a second reader is -EBUSY.  Writes of several
- * tasks follow each other whole, in the order of the calls.  What all calls have in
- * common:
+ * One task may read while other tasks write.  A second reader gets -EBUSY.
+ * Writes of several tasks are sent whole, in the order of the calls.
  *
- * -EINVAL for no stream, -EFAULT for no buffer, -EPERM outside a task.  A request
- * that is pending at entry is returned, -ECANCELED or -ETIMEDOUT, and nothing was
- * done.  One that arrives while a call is parked ends it the same way: no byte is
- * lost or taken twice, and the stream is as good as before.  -ECANCELED also when
- * another task closes the stream meanwhile; -ENOMEM, and nothing was lost.
+ * These rules hold for all calls, unless one says otherwise:
  *
- * An error of the connection stays: each later read, or write, returns it again.
- * Bytes that arrived before it are read first.  -ENOSPC and -EDQUOT of a file do not
- * stay: a flush or a write returns them once, what was queued is lost, and the next
- * write tries again.  A stream belongs to one loop: a flush in another, such as that
- * of a forked child, is -EPERM, and sends nothing.
+ * - Misuse returns -EINVAL for a NULL stream, -EFAULT for a NULL buffer, and
+ *   -EPERM outside a task.
+ * - If a cancel is pending or a deadline has expired at entry, a call does
+ *   nothing and returns -ECANCELED or -ETIMEDOUT.
+ * - A cancel or an expired deadline ends a parked call with the same error.  No
+ *   byte is lost or read twice, and the stream remains usable.
+ * - A call returns -ECANCELED if another task closes the stream meanwhile.
+ * - A call that returns -ENOMEM has lost no byte.
+ * - An error of the connection is permanent: each later read, or write, returns
+ *   it again.  Bytes that arrived before the error are read first.
+ * - -ENOSPC and -EDQUOT of a file are not permanent.  A flush or a write
+ *   returns them once and the queued bytes are lost.  The next write tries
+ *   again.
+ * - A stream belongs to one loop.  In another loop, such as that of a forked
+ *   child, a flush of queued bytes returns -EPERM and sends nothing.
  */
 
 #include <coil/cdefs.h>
@@ -39,178 +45,206 @@ extern "C" {
 struct coil_stream;
 
 /*
- * Connects to an address, as coil_dial() has them ("localhost:http",
- * "unix:/run/x.sock"), and opens a stream over the connection.  Parks.  NULL and
- * errno: what coil_dial() returns, or ENOMEM.  A request ends it; then nothing is
- * left of the attempt.
+ * Connects to an address in a form that coil_dial() takes, such as
+ * "localhost:http" or "unix:/run/x.sock", and opens a stream over the
+ * connection.  Returns the stream, or NULL and sets errno to ENOMEM or to an
+ * error of coil_dial().  Parks.  A cancel or an expired deadline ends the
+ * attempt and closes its sockets.
  */
 COIL_MUST_CHECK struct coil_stream *coil_open_connection(const char *address);
 
 /*
- * A stream over a connected stream socket, a pipe, a terminal or a file, blocking
- * or not.  The fd is the stream's from now on, also when this fails: then it is
- * closed.  TCP_NODELAY is set, as the stream itself gathers what is small.  NULL
- * and errno: EBADF, EINVAL (a socket that is no stream), ENOMEM.  Never parks.
+ * Opens a stream over a connected stream socket, a pipe, a terminal or a file.
+ * The fd may be blocking or not.  The stream owns the fd from now on; if the
+ * call fails, it closes the fd.  Sets TCP_NODELAY, because the stream itself
+ * combines small writes.  Returns the stream, or NULL and sets errno: EBADF,
+ * EINVAL (a directory or a socket of another type), ENOMEM.  Does not park,
+ * except to close the fd when it fails.
  */
 COIL_MUST_CHECK struct coil_stream *coil_stream_open(int fd);
 
 /*
- * What has arrived, at most len bytes; parks until there is something.  How many,
- * 0 at the end of the stream, or a negative errno (-ECONNRESET ...).  len 0 takes
- * nothing and returns 0: coil_stream_at_eof() tells that from the end.  With
- * nothing buffered and room for much, bytes go straight to the caller's memory.
+ * Reads bytes that have arrived, at most len, and parks until there is at least
+ * one.  Returns the number of bytes, 0 at the end of the stream, or a negative
+ * errno such as -ECONNRESET.  For len 0 it reads nothing and returns 0;
+ * coil_stream_at_eof() distinguishes that from the end.  If the buffer is empty
+ * and len is large, the kernel writes directly to buf.
  */
 COIL_MUST_CHECK ssize_t coil_stream_read(struct coil_stream *stream, void *buf, size_t len);
 
 /*
- * Exactly len bytes, however large len is: len, or a negative errno, and then no
- * byte was taken.  -ENODATA if the stream ends before: what there is stays
- * readable.  -EINVAL for a len above SSIZE_MAX.  len 0 returns 0.
+ * Reads exactly len bytes, and parks until they have arrived.  Returns len, or
+ * a negative errno; then it has read nothing.  Returns -ENODATA if the stream
+ * ends first: the bytes that arrived remain readable.  Returns -EINVAL for a
+ * len above SSIZE_MAX, and 0 for len 0.
  */
 COIL_MUST_CHECK ssize_t coil_stream_read_exactly(struct coil_stream *stream, void *buf,
 						 size_t len);
 
 /*
- * All up to and with the next separator: its length, and *data points to it.  It
- * is a view into the stream's own buffer, not NUL-terminated and good until the
- * next call that reads from or closes the stream.  0 at the end of the stream;
- * -ENODATA if it ends in the middle, or the error that ended it: what there is
- * stays readable by coil_stream_read().  -EMSGSIZE if more than the limit comes
- * before the separator; so will every further call until read or skip have taken
- * bytes.  -EINVAL for sep_len 0.
+ * Reads all bytes up to and including the next separator, and parks until it
+ * has arrived.  Returns their number and sets *data to the first.  *data points
+ * into the stream's own buffer and is not NUL-terminated.  It is valid until
+ * the next call that reads from or closes the stream.
+ *
+ * Returns 0 at the end of the stream.  Returns -ENODATA, or the error of the
+ * connection, if the stream ends after bytes without a separator:
+ * coil_stream_read() can read them.  Returns -EMSGSIZE if more bytes than the
+ * read limit precede the separator; so does each further call until
+ * coil_stream_read() or coil_stream_skip() has taken bytes.  Returns -EINVAL
+ * for sep_len 0.
  */
 COIL_MUST_CHECK ssize_t coil_stream_read_until(struct coil_stream *stream, const char *sep,
 					       size_t sep_len, const char **data);
 
 /*
- * The same up to a newline, but that the last line of a stream need not have one:
- * then what there is is returned.
+ * Reads as coil_stream_read_until() does, with a newline as the separator.  The
+ * last line of a stream need not end with one: the call returns it as it is.
  */
 COIL_MUST_CHECK ssize_t coil_stream_read_line(struct coil_stream *stream, const char **line);
 
 /*
- * Reads the next line and strips its end, "\n" or "\r\n".  Returns 1, and sets *line to
- * the line as a string and *len, unless len is NULL, to its length; an empty line is ""
- * of length 0.  Returns 0 at the end of the stream, or an error of
- * coil_stream_read_line().  Parks.  The string lies in the stream's own buffer and is
- * valid until the next call that reads from or closes the stream; until then the caller
- * may change it.  If the line contains NUL bytes, *len is more than strlen(3) returns.
+ * Reads the next line and strips its end, "\n" or "\r\n".  Returns 1, sets
+ * *line to the line as a string and, unless len is NULL, sets *len to its
+ * length.  An empty line is "" of length 0.  Returns 0 at the end of the
+ * stream, or an error of coil_stream_read_line().  Parks.
+ *
+ * The string lies in the stream's own buffer.  It is valid until the next call
+ * that reads from or closes the stream; until then the caller may change it.
+ * If the line contains NUL bytes, *len is more than strlen(3) returns.
  */
 COIL_MUST_CHECK int coil_stream_next_line(struct coil_stream *stream, char **line, size_t *len);
 
 /*
- * Waits until at least min bytes have arrived, and takes none of them.  Returns how many
- * there are, which may be more, and sets *data to them: a view as of
- * coil_stream_read_until().  At the end of the stream it returns how many are left, which
- * may be fewer than min, or 0.  -EMSGSIZE for a min above the read limit, or the error
- * that ended the stream before min bytes arrived.  Parks, but not for min 0.
+ * Waits until at least min bytes have arrived, and reads none of them.  Returns
+ * the number of bytes that have arrived, which may be more than min, and sets
+ * *data to the first; *data is valid as for coil_stream_read_until().  At the
+ * end of the stream it returns the number of bytes left, which may be less than
+ * min, or 0.  Returns -EMSGSIZE for a min above the read limit, or the error of
+ * the connection if that came before min bytes.  Parks, except for min 0.
  */
 COIL_MUST_CHECK ssize_t coil_stream_peek(struct coil_stream *stream, size_t min,
 					 const char **data);
 
 /*
- * Returns how many bytes have arrived and were not read: a read gets so many without
- * parking.  0 for NULL.
+ * Returns the number of bytes in the read buffer: a read of so many does not
+ * park.  Returns 0 for NULL.
  */
 size_t coil_stream_buffered(const struct coil_stream *stream);
 
 /*
- * Throws away the next len bytes, parking until they came.  How many: fewer only
- * at the end of the stream (0: it was there already) or where an error or a
- * request came between; or a negative errno, and nothing was thrown away.
+ * Discards the next len bytes, and parks until they have arrived.  Returns the
+ * number of bytes discarded.  It is less than len only at the end of the stream
+ * (0 if the end came before), or if an error, a cancel or an expired deadline
+ * came first.  Returns a negative errno if nothing was discarded; -EINVAL for a
+ * len above SSIZE_MAX.
  */
 COIL_MUST_CHECK ssize_t coil_stream_skip(struct coil_stream *stream, size_t len);
 
-/* Whether the end has come and every byte before it was read.  Asks nobody. */
+/*
+ * Returns whether the stream has ended and every byte was read.  Does not call
+ * the kernel: it is false until a read has met the end.
+ */
 bool coil_stream_at_eof(const struct coil_stream *stream);
 
 /*
- * How many bytes read_until and read_line take before a separator, and how many
- * a write leaves queued without parking.  0, as at first: 65536.
+ * Sets the read limit and the high-water mark, both in bytes.  The read limit
+ * is how many bytes may precede a separator or newline, and the maximum of
+ * coil_stream_peek().  The high-water mark is how many bytes may be queued
+ * before a write parks.  0 is the default of each: 65536.
  */
 void coil_stream_set_limits(struct coil_stream *stream, size_t read_limit, size_t high_water);
 
 /*
- * Returns the fd, for getpeername(2) and the like; it stays the stream's.  A program that
- * sends by the fd itself, such as with coil_sendfile(), flushes the stream first.
- * -EINVAL for NULL, -EBADF for a stream that was closed.
+ * Returns the fd, for getpeername(2) and the like; the stream still owns it.
+ * Returns -EINVAL for NULL, -EBADF for a stream that was closed.  A program
+ * that sends by the fd itself, such as with coil_sendfile(), flushes the stream
+ * first.
  */
 int coil_stream_fd(const struct coil_stream *stream);
 
 /*
- * Takes len bytes; the memory is the caller's again when the call returns.  The bytes may
- * be sent later: small writes are gathered, and one system call sends them.  They are
- * sent at the latest before the loop next asks the kernel for anything, so when the task
- * parks, in whatever call, yields for long, or ends.  They are sent earlier when the task
- * reads from this stream bytes that have not arrived yet, writes more than fits, flushes
- * or closes.  A task calls coil_stream_flush() before it computes for long, ends the
- * process, or uses the fd itself.  Bytes that the kernel has no room for stay queued and
- * are sent when it has.
+ * Writes len bytes.  The caller may reuse buf when the call returns.
  *
- * Returns len.  Returns fewer, at least 1, only for a write of more than the high water
- * that is cancelled or runs out of memory.  Returns a negative errno if it took nothing:
- * -EPIPE or -ECONNRESET when the peer is gone, -EPIPE after coil_stream_shutdown().  If
- * sending fails later, the next write, flush, shutdown or close returns the error.  For
- * len 0 it sends nothing and returns 0, or the error that stays.
+ * The bytes may be sent later: the stream gathers small writes and sends them
+ * by one system call.  It sends them before the loop next enters the kernel for
+ * events, so at the latest when the task parks in any call, or ends, and soon
+ * after it yields.  It sends them earlier when the task reads bytes from this
+ * stream that have not arrived, when a write does not fit, and at a flush or a
+ * close.  A task flushes before it computes for long, ends the process, or uses
+ * the fd itself.  Bytes for which the kernel has no room stay queued, and are
+ * sent when it has.
  *
- * Parks while the queue would hold more than the high water, and while an earlier write
- * of another task is parked.
+ * Returns len.  May be short, but at least 1, only for a write larger than the
+ * high-water mark that is cancelled or runs out of memory.  Returns a negative
+ * errno if it took nothing: -EPIPE or -ECONNRESET when the peer is gone, -EPIPE
+ * after coil_stream_shutdown().  If sending fails later, the next write, flush,
+ * shutdown or close returns the error.  For len 0 it sends nothing and returns
+ * 0, or the error of an earlier send.
+ *
+ * Parks while the queue would exceed the high-water mark, and while an earlier
+ * write of another task is parked.
  */
 COIL_MUST_CHECK ssize_t coil_stream_write(struct coil_stream *stream, const void *buf,
 					  size_t len);
 
 /*
- * Takes the bytes of count buffers, one behind the other, as coil_stream_write() takes
- * those of one buffer, and as one write.  Also -EINVAL for a count that is negative or
- * above IOV_MAX.
+ * Writes the bytes of count buffers, in order, as a single coil_stream_write()
+ * does.  Returns also -EINVAL for a count that is negative or above IOV_MAX.
  */
 COIL_MUST_CHECK ssize_t coil_stream_writev(struct coil_stream *stream, const struct iovec *iov,
 					   int count);
 
 /*
- * Writes what printf(3) makes of its arguments, as one write.  Returns what
- * coil_stream_write() returns, or -EILSEQ, -EOVERFLOW, -ENOMEM.
+ * Formats its arguments as printf(3) does, and writes the text as one write.
+ * Returns what coil_stream_write() returns, or -EILSEQ, -EOVERFLOW, -ENOMEM.
  */
 ssize_t coil_stream_printf(struct coil_stream *stream, const char *format, ...) COIL_PRINTF(2, 3);
 ssize_t coil_stream_vprintf(struct coil_stream *stream, const char *format, va_list args)
 	COIL_PRINTF(2, 0);
 
 /*
- * Corks the stream if on is true: from now on large writes are gathered too, up to the
- * high water, and a read that finds bytes without parking sends nothing.  What was
- * gathered is still sent by a flush, above the high water, and when the task parks.
- * Uncorks the stream, as it is at first, if on is false, and sends what was gathered.
- * Does not park.
+ * Corks the stream if on is true: it gathers large writes too, up to the
+ * high-water mark, and a read that finds bytes without parking sends nothing.
+ * A flush, a write above the high-water mark, and the parking of the task still
+ * send what was gathered.  Uncorks the stream if on is false, and sends what
+ * was gathered; a new stream is uncorked.  Does not park.
  */
 void coil_stream_cork(struct coil_stream *stream, bool on);
 
 /*
- * Sends what was gathered, and parks until nothing is queued.  Returns 0, or the error
- * of sending.  Several tasks may flush at a time.  A cancel ends the wait; what is queued
- * is sent all the same.
+ * Sends what was gathered, and parks until the queue is empty.  Returns 0, or
+ * the error of sending.  Several tasks may flush at the same time.  A cancel or
+ * an expired deadline ends the wait; the stream still sends what is queued.
  */
 int coil_stream_flush(struct coil_stream *stream);
 
 /*
- * Waits for the writes that other tasks began before, flushes, and then signals the end
- * of the stream to the peer; reading goes on.  Returns 0, also the second time; an error
- * of coil_stream_flush(), and then the peer got no signal; -ENOTSOCK for a file, pipe or
- * terminal, whose end is signalled by coil_stream_close().  Parks as a flush does.
+ * Waits for the earlier writes of other tasks, flushes, and then signals the
+ * end of the stream to the peer.  Reading goes on.  Returns 0, also the second
+ * time.  Returns an error of coil_stream_flush(); then the peer got no signal.
+ * Returns -ENOTSOCK for a file, pipe or terminal: coil_stream_close() signals
+ * their end.  Parks as coil_stream_flush() does.
  */
 int coil_stream_shutdown(struct coil_stream *stream);
 
 /*
- * Flushes, closes the fd and frees the stream.  Returns 0, or why something that was
- * written could not be sent: -EPIPE, -ECONNRESET, -ECANCELED, -ETIMEDOUT; -EBADF if the
- * handler of a server closed it before.  Calls that other tasks are in return
- * -ECANCELED.  A cancel, pending or new, ends the flush alone: bytes that the kernel has
- * no room for are dropped.  Parks while it flushes.
+ * Flushes, closes the fd and frees the stream.  Returns 0, or the reason why
+ * written bytes could not be sent: -EPIPE, -ECONNRESET, -ECANCELED, -ETIMEDOUT.
+ * Returns -EBADF if the handler of a server closed the stream before.  Parks
+ * while it flushes.  A cancel or an expired deadline, pending or new, ends only
+ * the flush: bytes for which the kernel has no room are dropped.  Calls of
+ * other tasks on the stream return -ECANCELED.
  *
- * Outside a task, where it cannot wait, what is queued may be dropped: -ECANCELED.
- * There, and in another loop than the stream's, it returns -EPERM and changes nothing,
- * not even the fd, while bytes are being sent that the kernel had no room for, and
- * outside a task also while a task is in a call.  So the child of a fork sends nothing
- * that its parent wrote.  A child that gets -EPERM closes coil_stream_fd() by close(2).
+ * Outside a task it cannot wait, so queued bytes may be dropped (-ECANCELED).
+ * It returns -EPERM and changes nothing, not even the fd, in these cases:
+ *
+ * - outside a task or in another loop than the stream's, while the stream is
+ *   sending bytes for which the kernel had no room;
+ * - outside a task, while a task is in a call on the stream.
+ *
+ * So the child of a fork sends nothing that its parent wrote.  A child that
+ * gets -EPERM closes coil_stream_fd() with close(2).
  */
 int coil_stream_close(struct coil_stream *stream);
 
