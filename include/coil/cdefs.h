@@ -3,19 +3,19 @@
 #define COIL_CDEFS_H
 
 /*
- * What the other headers say to the compiler.  Nothing here is for users.
+ * Compiler attributes and helper macros of the other headers.  Programs do not use them.
  */
 
 /*
- * Marks a function whose result the caller needs: an fd, a count that may be short, a
- * lock that may not be held.  Functions for clean-up, such as a flush, are not marked:
- * their callers have nothing left to do about an error.
+ * Marks a function whose result the caller needs: an fd, a count that may be short, a lock
+ * that may not be held.  Clean-up functions, such as a flush, are not marked: after an
+ * error their callers have nothing left to do.
  */
 #define COIL_MUST_CHECK __attribute__((warn_unused_result))
 #define COIL_PRINTF(at, first) __attribute__((__format__(__printf__, at, first)))
 #define COIL_CLEANUP(function) __attribute__((cleanup(function)))
 
-/* What zeroes a struct without a warning from either language's compiler. */
+/* An initialiser that zeroes a struct without a warning in C and in C++. */
 #ifdef __cplusplus
 #define COIL_ZERO {}
 #else

@@ -3,8 +3,8 @@
 #define COIL_FUTURE_H
 
 /*
- * A result that somebody will set once and any number of tasks wait for.
- * Belongs to one loop.
+ * A future is a result that is set once and that any number of tasks wait for.  It
+ * belongs to one loop.
  */
 
 #include <coil/cdefs.h>
@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-/* = {0} is ready and not set.  Nothing to destroy. */
+/* = {0} is a future that is not set.  It needs no destructor. */
 struct coil_future {
 	bool done;
 	int result;
@@ -23,22 +23,29 @@ struct coil_future {
 };
 
 /*
- * Sets the result and wakes who waits, in order.  Returns 0; -EALREADY if it was
- * set, and the first result stays; -EXDEV, and nothing is set, when tasks of another
- * loop wait for it.  Never parks.  Once it is set it may go, though those who waited
- * have yet to run.
+ * Sets the result and wakes the waiters, in the order in which they came.  They run
+ * later.  The future may be freed as soon as it is set, before its waiters run.
+ *
+ * Returns 0; -EALREADY if it is set already, and the first result stays; -EXDEV if
+ * tasks of another loop wait for it, and nothing is set; -EINVAL (future is NULL).
+ * Never parks.
  */
 int coil_future_set(struct coil_future *future, int result);
 
 /*
- * Waits until it is set and returns the result.  -ECANCELED or -ETIMEDOUT when a
- * request is pending at entry or comes first (a result of that value looks the
- * same: coil_future_done() tells); -EPERM outside a task.
+ * Waits until the future is set and returns its result.
+ *
+ * Returns -ECANCELED or -ETIMEDOUT if a cancellation is pending at entry or arrives
+ * first; -EPERM outside a task; -EXDEV if tasks of another loop wait for it; -EINVAL
+ * (future is NULL).  A result of the same value looks the same: coil_future_done()
+ * tells the two apart.
+ *
+ * Parks, unless the future is set.  A cancellation ends the wait.
  */
 COIL_MUST_CHECK int coil_future_wait(struct coil_future *future);
 
 bool coil_future_done(const struct coil_future *future);
-int coil_future_result(const struct coil_future *future);	/* -EINPROGRESS until done */
+int coil_future_result(const struct coil_future *future);	/* -EINPROGRESS if not set */
 
 #ifdef __cplusplus
 }

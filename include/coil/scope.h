@@ -3,10 +3,10 @@
 #define COIL_SCOPE_H
 
 /*
- * What timeouts, groups and shields have in common: a stretch of a task's life
- * that can be asked to end.  Scopes nest; the task itself is the outermost.
- * The fields belong to coil: a program embeds the struct, by way of
- * coil_timeout or coil_group, and never looks inside.
+ * A scope is a part of a task's life that can be cancelled as a whole.  Timeouts, groups
+ * and shields are scopes.  Scopes nest; the task itself is the outermost one.  The fields
+ * are coil's: a program embeds the struct, inside a coil_timeout or a coil_group, and does
+ * not use its fields.
  */
 
 #include <stdint.h>
@@ -18,13 +18,13 @@ extern "C" {
 struct coil_task;
 
 struct coil_scope {
-	struct coil_task *task;		/* whose life; NULL: not begun */
-	struct coil_scope *outer;	/* towards the task */
+	struct coil_task *task;		/* NULL: not open */
+	struct coil_scope *outer;	/* the next one towards the task's own */
 	struct coil_scope *inner;
-	struct coil_scope *due;		/* the next that fell due in this pass */
-	struct coil_scope *due_before;	/* the one that fell due before it */
+	struct coil_scope *due;		/* the next whose deadline has expired in this pass */
+	struct coil_scope *due_before;	/* the one before it */
 	int64_t deadline;
-	uint32_t timer;			/* its place among the timers; 0: none */
+	uint32_t timer;			/* its index among the timers; 0: none */
 	uint32_t flags;
 };
 

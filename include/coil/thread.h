@@ -3,10 +3,11 @@
 #define COIL_THREAD_H
 
 /*
- * Functions that can only block, or that only compute, run on threads beside the
- * loop, of which it keeps a bounded number, for these functions alone.  They see
- * their task's variables (coil_var_get), no signals, and no loop: parking calls
- * are -EPERM there.
+ * These calls run a function on a thread beside the loop while the task is parked.  They
+ * are for functions that can only block, or that compute for long.  The threads are
+ * limited in number and run nothing else.  A function on one sees the variables of its
+ * task (coil_var_get), receives no signals, and has no loop: parking calls return -EPERM
+ * there.
  */
 
 #include <coil/cdefs.h>
@@ -16,19 +17,24 @@ extern "C" {
 #endif
 
 /*
- * Runs fn(arg) on a thread and returns what it returned.  A request that is pending
- * at entry is returned and fn does not run; one that comes while fn waits for a
- * thread takes it back; once fn runs the call waits for its end whatever happens,
- * so that arg may lie on the stack.  -EINVAL (fn is NULL), -EPERM outside a task,
- * -ENOMEM, -EAGAIN when no thread could be made.
+ * Runs fn(arg) on a thread and returns its result.  arg may lie on the caller's stack.
+ *
+ * Returns -ECANCELED or -ETIMEDOUT, and fn has not run, if a cancellation is pending at
+ * entry or arrives while fn waits for a thread; -EINVAL (fn is NULL); -EPERM outside a
+ * task; -ENOMEM; -EAGAIN if no thread could be started and none is running.
+ *
+ * Parks.  Once fn runs, the call waits for its end, and a cancellation waits for the next
+ * parking call.
  */
 COIL_MUST_CHECK int coil_to_thread(int (*fn)(void *arg), void *arg);
 
 /*
- * The same on a thread of its own, but a request ends the wait at once and leaves
- * fn to itself: neither coil_run nor exit(3) waits for it.  arg is the job's from
- * the call on, in every case: release(arg), if not NULL, runs on some thread when
- * fn has returned, or instead of fn when it could not be started or was taken back.
+ * Does the same on a thread of its own, but a cancellation ends the wait at once and
+ * leaves fn running.  Neither coil_run() nor exit(3) waits for it.
+ *
+ * The job owns arg from the call on, whatever the call returns.  release(arg) is called,
+ * if release is not NULL, when fn has returned, or instead of fn if fn does not run.  It
+ * may be called on any thread.
  */
 COIL_MUST_CHECK int coil_to_thread_abandonable(int (*fn)(void *arg), void *arg,
 					       void (*release)(void *arg));

@@ -3,9 +3,9 @@
 #define COIL_TIME_H
 
 /*
- * Time is int64_t nanoseconds.  A duration is called ns; an instant on the
- * clock of coil_now() is called when.  A duration that reaches past the end of
- * the clock means for ever, as COIL_FOREVER does.
+ * Time is int64_t nanoseconds.  A duration is called ns.  An instant on the clock of
+ * coil_now() is called when.  A duration that would end after INT64_MAX never ends, as
+ * COIL_FOREVER does not.
  */
 
 #include <stdint.h>
@@ -20,25 +20,30 @@ extern "C" {
 #endif
 
 /*
- * The time in nanoseconds since some fixed moment, never going back
- * (CLOCK_MONOTONIC).  Reads the clock; works on every thread.
+ * Returns the time of CLOCK_MONOTONIC in nanoseconds.  It never goes back.  Reads the
+ * clock.  Works on every thread.  Never parks.
  */
 int64_t coil_now(void);
 
 /*
- * Parks the task for at least ns nanoseconds; ns <= 0 is coil_yield().
- * Returns 0, or -ECANCELED or -ETIMEDOUT when a request is pending or arrives,
- * -ENOMEM when no timer could be had, -EPERM outside a task.
+ * Parks the task for at least ns nanoseconds.  ns <= 0 is coil_yield().
+ *
+ * Returns 0; -ECANCELED or -ETIMEDOUT if a cancellation is pending at entry or ends the
+ * sleep; -ENOMEM if there is no memory for a timer; -EPERM outside a task.
  */
 int coil_sleep(int64_t ns);
 
-/* The same until an instant; one that has passed is coil_yield(). */
+/*
+ * Parks the task until the instant when.  If that has passed, the caller goes to the
+ * back of the run queue once, as in coil_yield().  Returns what coil_sleep() returns.
+ */
 int coil_sleep_until(int64_t when);
 
 /*
- * Lets the other ready tasks run: the caller goes to the back of the ready list
- * exactly once.  Returns 0; -ECANCELED or -ETIMEDOUT when a request was pending
- * at entry (then nobody else ran); -EPERM outside a task.
+ * Lets the other ready tasks run: moves the caller to the back of the run queue, once.
+ *
+ * Returns 0; -ECANCELED or -ETIMEDOUT if a cancellation is pending at entry, and then no
+ * other task has run; -EPERM outside a task.
  */
 int coil_yield(void);
 

@@ -3,8 +3,8 @@
 #define COIL_WAITQ_H
 
 /*
- * A first-in-first-out queue of parked tasks: what every primitive of coil is
- * made of, and what a program builds its own on.  Belongs to one loop.
+ * A wait queue is a first-in-first-out queue of parked tasks of one loop.  The locks,
+ * events and queues of coil are built on it, and a program can build its own.
  */
 
 #include <coil/cdefs.h>
@@ -17,7 +17,7 @@ extern "C" {
 struct coil_task;
 struct coil_waiter;
 
-/* = {0} is empty and ready.  Nothing to destroy; it must be empty when it goes. */
+/* = {0} is an empty queue.  It needs no destructor, but must be empty when it is freed. */
 struct coil_waitq {
 	struct coil_waiter *head;
 	struct coil_waiter *tail;
@@ -25,49 +25,59 @@ struct coil_waitq {
 };
 
 /*
- * Parks the caller at the end of the queue until it is unparked.  Returns 0
- * once unparked, also when a request arrived since; -ECANCELED or -ETIMEDOUT
- * when a request was pending at entry or came first (the caller has then left
- * the queue); -EPERM outside a task; -EXDEV when tasks of another loop wait
- * there.  data is what the one who unparks is given; it must stay good until
- * the call returns.
+ * Parks the caller at the end of the queue until another task unparks it.  data is
+ * handed to the task that unparks the caller.  It must stay valid until the call returns.
+ *
+ * Returns 0 once unparked, even if a cancellation arrived after that; -ECANCELED or
+ * -ETIMEDOUT if a cancellation was pending at entry or arrived first, and then the
+ * caller has left the queue; -EPERM outside a task; -EXDEV if tasks of another loop wait
+ * in the queue; -EINVAL (waitq is NULL).
  */
 COIL_MUST_CHECK int coil_waitq_park(struct coil_waitq *waitq);
 COIL_MUST_CHECK int coil_waitq_park_with(struct coil_waitq *waitq, void *data);
 
-/* The same, and says what it is for ("lock") to whoever lists the tasks. */
+/*
+ * Does the same.  what names the wait, for example "lock", in the report of a deadlock.
+ * It must be a string that is never freed.
+ */
 COIL_MUST_CHECK int coil_waitq_park_for(struct coil_waitq *waitq, void *data, const char *what);
 
 /*
- * The same, but a request from outside is not heard: for a wait that is sure to
- * end, such as taking back a lock.  Returns 0, -EPERM or -EXDEV.
+ * Does the same, but ignores cancellations, pending and new.  It is for a wait that is
+ * sure to end, for example for a lock that is taken back.  Returns 0, -EPERM, -EXDEV or
+ * -EINVAL.
  */
 int coil_waitq_park_shielded(struct coil_waitq *waitq, void *data, const char *what);
 
 /*
- * Parks the caller at the end of n queues at once, until it is unparked from one of
- * them: returns which, and it has left the others.  data[i], if data is not NULL, is
- * what the one who unparks from waitqs[i] is given.  A queue may stand there twice.
- * Errors as above, and -EINVAL for n 0, -ENOMEM (beyond 8 queues).
+ * Parks the caller at the end of n queues at once, until it is unparked from one of them.
+ * It has then left the others.  A queue may be listed twice.  data may be NULL; otherwise
+ * data[i] is handed to the task that unparks the caller from waitqs[i].
+ *
+ * Returns the index of that queue, or an error of coil_waitq_park(); -EINVAL also if n is
+ * 0; -ENOMEM, only for more than 8 queues.
  */
 COIL_MUST_CHECK int coil_waitq_park_any(struct coil_waitq *const waitqs[], void *const data[],
 					size_t n, const char *what);
 
 /*
- * Takes the first waiter off the queue and makes it ready.  Returns its task,
- * NULL if nobody waits or (errno EXDEV) if they belong to another loop.  _with
- * also tells its data.  The task does not run before the caller parks.
+ * Removes the first waiter from the queue and makes it ready.  It runs only after the
+ * caller has parked.  _with also writes the waiter's data to *data, if data is not NULL.
+ *
+ * Returns the waiter's task, or NULL: with errno unchanged if the queue is empty, with
+ * errno EXDEV if the waiters belong to another loop, with EINVAL if waitq is NULL.
+ * Never parks.
  */
 struct coil_task *coil_waitq_unpark(struct coil_waitq *waitq);
 struct coil_task *coil_waitq_unpark_with(struct coil_waitq *waitq, void **data);
 
-/* The data of the first waiter, which stays; NULL if nobody waits. */
+/* Returns the data of the first waiter, which stays in the queue; NULL if it is empty. */
 void *coil_waitq_peek(const struct coil_waitq *waitq);
 
 /* Returns the number of waiters.  O(1).  A task that is queued twice counts twice. */
 size_t coil_waitq_size(const struct coil_waitq *waitq);
 
-/* Unparks all; returns how many there were. */
+/* Unparks all waiters and returns their number.  Never parks. */
 size_t coil_waitq_unpark_all(struct coil_waitq *waitq);
 
 #ifdef __cplusplus
