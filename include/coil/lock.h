@@ -3,8 +3,8 @@
 #define COIL_LOCK_H
 
 /*
- * Mutual exclusion between the tasks of a loop.  A release hands the lock to the
- * first waiter: nobody barges past.
+ * Mutual exclusion between the tasks of one loop.  A release hands the lock to
+ * the longest waiter, so a task that comes later cannot overtake it.
  */
 
 #include <coil/cdefs.h>
@@ -15,29 +15,41 @@
 extern "C" {
 #endif
 
-/* = {0} is unlocked and ready.  Nothing to destroy. */
+/* = {0} is unlocked and ready for use.  There is nothing to destroy. */
 struct coil_lock {
 	struct coil_task *owner;
 	struct coil_waitq waiters;
 };
 
 /*
- * Takes the lock, parking while another task has it.  Returns 0; -EDEADLK if the
- * caller has it; -ECANCELED or -ETIMEDOUT when a request is pending at entry,
- * also if the lock is free, or arrives first: then it is not held.  -EPERM
- * outside a task, -EXDEV when its waiters belong to another loop.
+ * Takes the lock.  Parks while another task holds it.  Returns 0.  On an error
+ * the lock was not taken:
+ *	-ECANCELED, -ETIMEDOUT: a cancellation was pending at entry (even if the
+ *		lock is free) or ended the wait
+ *	-EDEADLK: the caller already holds the lock
+ *	-EPERM: the caller is not a task
+ *	-EXDEV: the waiters belong to another loop
+ *	-EINVAL: lock is NULL
  */
 COIL_MUST_CHECK int coil_lock_acquire(struct coil_lock *lock);
 
-/* Takes it if it is free: 0, else -EAGAIN (-EDEADLK, -EPERM).  Never parks. */
+/*
+ * Takes the lock if it is free.  Returns 0, or -EAGAIN if another task holds
+ * it.  Otherwise -EDEADLK, -EPERM and -EINVAL as above.  Never parks, and
+ * ignores a pending cancellation.
+ */
 COIL_MUST_CHECK int coil_lock_try_acquire(struct coil_lock *lock);
 
 /*
- * Gives it up: 0; -EPERM if the caller does not have it; -EXDEV when its waiters
- * belong to another loop: then it is still held.  Never parks.
+ * Releases the lock.  Returns 0.  On an error the lock is unchanged:
+ *	-EPERM: the caller does not hold the lock
+ *	-EXDEV: the waiters belong to another loop
+ *	-EINVAL: lock is NULL
+ * Never parks, and ignores a pending cancellation.
  */
 int coil_lock_release(struct coil_lock *lock);
 
+/* Returns whether a task holds the lock. */
 bool coil_lock_locked(const struct coil_lock *lock);
 
 #ifdef __cplusplus
