@@ -3,9 +3,9 @@
 #define COIL_RWLOCK_H
 
 /*
- * Many tasks of a loop may read, or one write.  Who comes first is served first:
- * a reader queues behind a writer that waits, so that readers who keep coming do
- * not starve it.
+ * A lock that many tasks of a loop may hold to read, or one task to write.
+ * Waiters get it in the order in which they came.  A reader also queues behind
+ * a waiting writer, so a steady flow of readers cannot starve the writer.
  */
 
 #include <coil/cdefs.h>
@@ -16,28 +16,39 @@
 extern "C" {
 #endif
 
-/* = {0} is unlocked and ready.  Nothing to destroy. */
+/* = {0} is unlocked and ready for use.  There is nothing to destroy. */
 struct coil_rwlock {
 	struct coil_task *writer;
-	size_t readers;			/* that have it: who they are is not known */
+	size_t readers;			/* tasks that hold it to read; only counted */
 	struct coil_waitq waiters;
 };
 
 /*
- * Takes the lock, to read or to write, parking while others have it or came
- * first.  Returns 0; -EDEADLK if the caller has it to write; -ECANCELED or
- * -ETIMEDOUT when a request is pending at entry, also if the lock is free, or
- * comes first: then it is not held.  -EPERM outside a task, -EXDEV when its
- * waiters belong to another loop.  A task that reads must not ask again: behind
- * a writer it would wait for itself.
+ * Take the lock to read, or to write.  Park while other tasks hold it in a way
+ * that excludes the caller; a reader also parks while tasks wait.  Return 0.
+ * On an error the lock was not taken:
+ *	-ECANCELED, -ETIMEDOUT: a cancellation was pending at entry (even if the
+ *		lock is free) or ended the wait
+ *	-EDEADLK: the caller already holds the lock to write
+ *	-EPERM: the caller is not a task
+ *	-EXDEV: the waiters belong to another loop
+ *	-EINVAL: lock is NULL
+ *
+ * A task that holds the lock to read must not take it again.  This is not
+ * detected: the task may wait for itself, behind a writer.
  */
 COIL_MUST_CHECK int coil_rwlock_read(struct coil_rwlock *lock);
 COIL_MUST_CHECK int coil_rwlock_write(struct coil_rwlock *lock);
 
 /*
- * Gives it up: 0; -EPERM if nobody has it, or another task to write (a reader's
- * place given up by a stranger cannot be told); -EXDEV.  On an error nothing has
- * changed.  Never parks.
+ * Releases the lock, however it was taken.  Returns 0.  On an error the lock is
+ * unchanged:
+ *	-EPERM: no task holds the lock, or another task holds it to write.  A
+ *		release by a task that is not one of the readers is not
+ *		detected.
+ *	-EXDEV: the waiters belong to another loop
+ *	-EINVAL: lock is NULL
+ * Never parks, and ignores a pending cancellation.
  */
 int coil_rwlock_release(struct coil_rwlock *lock);
 
