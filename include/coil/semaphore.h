@@ -3,8 +3,8 @@
 #define COIL_SEMAPHORE_H
 
 /*
- * A number of permits for the tasks of a loop.  A permit that is given back goes
- * to the first waiter: nobody barges past.
+ * A number of permits for the tasks of one loop.  A release hands its permit to
+ * the longest waiter, so a task that comes later cannot overtake it.
  */
 
 #include <coil/cdefs.h>
@@ -16,37 +16,51 @@
 extern "C" {
 #endif
 
-/* = {0} is ready and has no permit; the macros give it some. */
+/* = {0} is ready for use and has no permits.  There is nothing to destroy. */
 struct coil_semaphore {
-	long value;		/* free permits; while tasks wait there is none */
-	long bound;		/* of a bounded one: as many as there may be */
+	long value;		/* free permits; 0 while tasks wait */
+	long bound;		/* if bounded: the maximum of value */
 	bool bounded;
 	struct coil_waitq waiters;
 };
 
-/* n permits; the second refuses to be given back more than were taken. */
+/*
+ * Initialisers for a semaphore with n permits.  A bounded semaphore refuses a
+ * release that would raise the number of free permits above n.
+ */
 #define COIL_SEMAPHORE(n) { (n), 0, false, { NULL, NULL, 0 } }
 #define COIL_BOUNDED_SEMAPHORE(n) { (n), (n), true, { NULL, NULL, 0 } }
 
 /*
- * Takes a permit, parking while there is none.  Returns 0; -ECANCELED or
- * -ETIMEDOUT when a request is pending at entry, also if a permit is free, or
- * comes first: then none was taken.  -EPERM outside a task; -EXDEV when its
- * waiters belong to another loop; -EINVAL if it was made with a negative n.
+ * Takes a permit.  Parks while there is none.  Returns 0.  On an error no
+ * permit was taken:
+ *	-ECANCELED, -ETIMEDOUT: a cancellation was pending at entry (even if a
+ *		permit is free) or ended the wait
+ *	-EPERM: the caller is not a task
+ *	-EXDEV: the waiters belong to another loop
+ *	-EINVAL: the semaphore was made with a negative n, or is NULL
  */
 COIL_MUST_CHECK int coil_semaphore_acquire(struct coil_semaphore *semaphore);
 
-/* Takes one if it is free: 0, else -EAGAIN (-EINVAL).  Never parks. */
+/*
+ * Takes a permit if one is free.  Returns 0, -EAGAIN if there is none, or
+ * -EINVAL as above.  Never parks, ignores a pending cancellation, and works
+ * outside a task.
+ */
 COIL_MUST_CHECK int coil_semaphore_try_acquire(struct coil_semaphore *semaphore);
 
 /*
- * Gives a permit back, which need not be one's own: 0; -ERANGE if a bounded one
- * has them all, or no long could count them; -EXDEV; -EINVAL.  On an error
- * nothing has changed.  Never parks.
+ * Adds a permit, which the caller need not have taken.  Returns 0.  On an error
+ * the semaphore is unchanged:
+ *	-ERANGE: a bounded semaphore has all its permits, or the number of
+ *		permits would exceed LONG_MAX
+ *	-EXDEV: the waiters belong to another loop
+ *	-EINVAL: as above
+ * Never parks, ignores a pending cancellation, and works outside a task.
  */
 int coil_semaphore_release(struct coil_semaphore *semaphore);
 
-/* Whether an acquire would have to wait. */
+/* Returns whether an acquire would have to wait. */
 bool coil_semaphore_locked(const struct coil_semaphore *semaphore);
 
 #ifdef __cplusplus
