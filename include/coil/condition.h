@@ -3,8 +3,9 @@
 #define COIL_CONDITION_H
 
 /*
- * Waiting, under a lock, for what the lock protects to change.  A wait gives the
- * lock up and has it again on every return, also when it was cancelled.
+ * A condition lets tasks wait for a change of the state that a lock protects.
+ * A wait releases the lock.  When it returns the caller holds the lock again,
+ * even if the wait was cancelled.
  */
 
 #include <coil/cdefs.h>
@@ -17,35 +18,41 @@
 extern "C" {
 #endif
 
-/* = {0} is ready.  Nothing to destroy. */
+/* = {0} is ready for use.  There is nothing to destroy. */
 struct coil_condition {
 	struct coil_waitq waiters;
-	struct coil_lock *lock;		/* that those who wait gave up */
+	struct coil_lock *lock;		/* the lock that the waiters released */
 };
 
 /*
- * Gives lock up, parks until notified, and takes it back: that last wait cannot
- * be cancelled.  Returns 0 once notified, also when a request arrived since: a
- * notification is never lost.  -ECANCELED or -ETIMEDOUT when a request is
- * pending at entry (then the lock was not given up) or comes first; -EPERM if
- * the caller does not have the lock; -EINVAL while others wait with another
- * lock; -EXDEV when they belong to another loop.
+ * Releases lock, parks until the condition is notified, and takes lock back.  A
+ * cancellation cannot end the wait for the lock.
+ *
+ * Returns 0 once notified, even if a cancellation arrived afterwards: a
+ * notification is never lost.  On an error:
+ *	-ECANCELED, -ETIMEDOUT: a cancellation was pending at entry, and lock
+ *		was not released; or it ended the wait
+ *	-EPERM: the caller does not hold lock, or is not a task
+ *	-EINVAL: other tasks wait with another lock, or a pointer is NULL
+ *	-EXDEV: the waiters belong to another loop
  */
 COIL_MUST_CHECK int coil_condition_wait(struct coil_condition *condition,
 					struct coil_lock *lock);
 
 /*
- * Waits until predicate(arg), which is called with the lock held and must not
- * park, is true; it is asked first.  Returns 0 when it is, else as above.
+ * Waits until predicate(arg) returns true.  Calls predicate before the first
+ * wait and after each notification, with lock held; predicate must not park.
+ * Returns 0 when predicate returned true, or an error as above.
  */
 COIL_MUST_CHECK int coil_condition_wait_until(struct coil_condition *condition,
 					      struct coil_lock *lock,
 					      bool (*predicate)(void *arg), void *arg);
 
 /*
- * Wakes the first n waiters, or all; they go on one by one as they get the lock.
- * Returns 0, also when nobody waits; -EPERM outside a task, or if tasks wait
- * whose lock the caller does not have.  Never parks.
+ * Wake the n longest waiters, or all of them.  The woken tasks continue one by
+ * one, as each gets the lock.  Return 0, also when there are no waiters; -EPERM
+ * outside a task, or if there are waiters and the caller does not hold their
+ * lock; -EINVAL for NULL. Never park, and ignore a pending cancellation.
  */
 int coil_condition_notify(struct coil_condition *condition, size_t n);
 int coil_condition_notify_all(struct coil_condition *condition);
