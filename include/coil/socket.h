@@ -3,21 +3,28 @@
 #define COIL_SOCKET_H
 
 /*
- * The socket calls of POSIX, with their names and arguments, for tasks: where
- * one would block, the task parks and the others run.
+ * The socket calls of POSIX, with their names and arguments, for tasks.  Where
+ * a call would block, the task parks and other tasks run.
  *
- * A call returns its result or a negative errno, and -EPERM outside a task.  A
- * request that is pending at entry wins: -ECANCELED or -ETIMEDOUT, and nothing
- * was done.  One that arrives later ends the call the same way, unless it had
- * completed: then the result stands and the request shows at the next parking
- * call.  So no byte and no fd is lost by a cancel.  Buffers are the kernel's
- * until the call returns and not a moment longer.  When another task closes the
- * fd with coil_close() the call returns -ECANCELED.
+ * These rules hold for all calls, unless one says otherwise:
  *
- * The fd may be blocking or not; an fd belongs to one loop.  One task may read
- * while another writes.  Lengths above 0x7ffff000 bytes are cut to that.  Flags
- * are the system call's: with MSG_DONTWAIT a call never waits (-EAGAIN).  No
- * call raises SIGPIPE.
+ * - A call returns its result or a negative errno.  It returns -EPERM outside a
+ *   task.
+ * - If a cancel is pending or a deadline has expired at entry, the call does
+ *   nothing and returns -ECANCELED or -ETIMEDOUT.
+ * - A cancel or an expired deadline ends a parked call with the same error,
+ *   unless the operation has completed.  Then the call returns the result, and
+ *   the next parking call returns the error.  So a cancel loses no byte and no
+ *   fd.
+ * - The kernel uses the buffers until the call returns, and never afterwards.
+ * - If another task closes the fd with coil_close(), the call returns
+ *   -ECANCELED.
+ * - The fd may be blocking or not.  An fd belongs to one loop.  One task may
+ *   read while another writes.
+ * - Lengths above 0x7ffff000 bytes are reduced to that.
+ * - Flags are those of the system call.  With MSG_DONTWAIT a call never waits
+ *   and returns -EAGAIN.
+ * - No call raises SIGPIPE.
  */
 
 #include <coil/cdefs.h>
@@ -33,40 +40,46 @@ extern "C" {
 struct mmsghdr;
 
 /*
- * socket(2) with SOCK_NONBLOCK and SOCK_CLOEXEC: the fd or a negative errno.
- * Never parks; works on every thread.
+ * Calls socket(2) with SOCK_NONBLOCK and SOCK_CLOEXEC.  Returns the fd, which
+ * the caller owns, or a negative errno.  Does not park.  Works on every thread.
  */
 COIL_MUST_CHECK int coil_socket(int domain, int type, int protocol);
 
 /*
- * The next connection, as an fd of the caller's that is O_NONBLOCK and
- * O_CLOEXEC; parks until there is one.  addr may be NULL; else *addrlen holds
- * its size and is set to what the address took.  -EINVAL when fd does not
- * listen, -EMFILE or -ENFILE when no fd is to be had (the connection stays
- * queued).  May set O_NONBLOCK on a listening socket that was blocking.
+ * Accepts the next connection, and parks until there is one.  addr may be NULL;
+ * otherwise *addrlen holds its size and is set to the size of the peer's
+ * address.  Returns an fd that is O_NONBLOCK and O_CLOEXEC and that the caller
+ * owns, or a negative errno.  Returns -EINVAL if fd does not listen.  Returns
+ * -EMFILE or -ENFILE if no fd is left; the connection stays queued.  May set
+ * O_NONBLOCK on a blocking listening socket.
  */
 COIL_MUST_CHECK int coil_accept(int fd, struct sockaddr *addr,
 				socklen_t *addrlen);
 
 /*
- * Connects, or for a datagram socket sets the peer; parks until it is done.  0,
- * -ECONNREFUSED and what connect(2) has.  After -ECANCELED or -ETIMEDOUT the
- * attempt may go on in the kernel: close the socket, or call again to wait for
- * it.  May set O_NONBLOCK on a socket that was blocking.
+ * Connects a socket, or sets the peer of a datagram socket, and parks until
+ * that is done.  Returns 0, or an error of connect(2) such as -ECONNREFUSED.
+ * After -ECANCELED or -ETIMEDOUT the kernel may continue the attempt: close the
+ * socket, or call again to wait for the result.  May set O_NONBLOCK on a
+ * blocking socket.
  */
 COIL_MUST_CHECK int coil_connect(int fd, const struct sockaddr *addr,
 				 socklen_t addrlen);
 
 /*
- * What recv(2) and send(2) and their kin return: a count of bytes, 0 at the end
- * of a stream, or a negative errno (-EPIPE, -ECONNRESET, -ENOTCONN ...).  May
- * be short.  recv parks until there is something, send until something fits.
+ * Receive and send as recv(2) and send(2) do.  coil_recv() parks until there is
+ * something to receive, coil_send() until something fits.  Return the number of
+ * bytes, which may be less than len, 0 at the end of a stream, or a negative
+ * errno such as -EPIPE, -ECONNRESET or -ENOTCONN.
  */
 COIL_MUST_CHECK ssize_t coil_recv(int fd, void *buf, size_t len, int flags);
 COIL_MUST_CHECK ssize_t coil_send(int fd, const void *buf, size_t len,
 				  int flags);
 
-/* The same with an address, or NULL; *addrlen as for coil_accept(). */
+/*
+ * The same with an address, which may be NULL.  *addrlen is as for
+ * coil_accept().
+ */
 COIL_MUST_CHECK ssize_t coil_recvfrom(int fd, void *buf, size_t len, int flags,
 				      struct sockaddr *addr,
 				      socklen_t *addrlen);
@@ -74,16 +87,16 @@ COIL_MUST_CHECK ssize_t coil_sendto(int fd, const void *buf, size_t len,
 				    int flags, const struct sockaddr *addr,
 				    socklen_t addrlen);
 
-/* The same with vectors and control data.  Fds received are O_CLOEXEC. */
+/* The same with vectors and control data.  Received fds are O_CLOEXEC. */
 COIL_MUST_CHECK ssize_t coil_recvmsg(int fd, struct msghdr *msg, int flags);
 COIL_MUST_CHECK ssize_t coil_sendmsg(int fd, const struct msghdr *msg,
 				     int flags);
 
 /*
- * Several messages at once: how many were received or sent, at least one; the
- * call parks for the first and never for another.  0 for n 0.  An error after
- * the first message shows at the next call, or as recvmmsg(2) and sendmmsg(2)
- * have it.
+ * Receive or send up to n messages, and park only for the first.  Return the
+ * number of messages, which is 1 or more, 0 for n 0, or a negative errno.  An
+ * error after the first message is returned by the next call, or as recvmmsg(2)
+ * and sendmmsg(2) do.
  */
 COIL_MUST_CHECK int coil_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n,
 				  int flags);
@@ -91,54 +104,62 @@ COIL_MUST_CHECK int coil_sendmmsg(int fd, struct mmsghdr *msgs, unsigned n,
 				  int flags);
 
 /*
- * Sends all of len, parking as often as it takes.  Returns len, or a negative
- * errno; *done, unless done is NULL, holds the count that was sent on every
- * return, so that after a cancel one can go on from there.
+ * Sends all len bytes, and parks as often as needed.  Returns len or a negative
+ * errno.  On every return *done holds the number of bytes sent, unless done is
+ * NULL: after a cancel the caller can continue from there.
  */
 COIL_MUST_CHECK ssize_t coil_send_all(int fd, const void *buf, size_t len,
 				      int flags, size_t *done);
 
 /*
- * Receives len bytes, fewer only at the end of the stream.  Returns the count,
- * or a negative errno; *done as for coil_send_all().
+ * Receives len bytes, fewer only at the end of the stream, and parks as often
+ * as needed.  Returns the number of bytes or a negative errno.  done is as for
+ * coil_send_all().
  */
 COIL_MUST_CHECK ssize_t coil_recv_all(int fd, void *buf, size_t len, int flags,
 				      size_t *done);
 
-/* shutdown(2): 0 or a negative errno.  Never parks; works on every thread. */
+/*
+ * Calls shutdown(2).  Returns 0 or a negative errno.  Does not park.  Works on
+ * every thread.
+ */
 int coil_shutdown(int fd, int how);
 
 /*
- * Closes any fd.  Calls of this loop's tasks that are under way on it return
- * -ECANCELED, and the fd is closed when the last of them is over, so that no
- * operation reaches the next file with its number.  Returns 0, -EBADF, or another
- * negative errno (-EIO, -ENOSPC, -EDQUOT: data of a file was lost), and then too the
- * fd is closed.
+ * Closes any fd.  Returns 0, -EBADF, or another negative errno (-EIO, -ENOSPC,
+ * -EDQUOT: data of a file was lost); the fd is closed then too.  Returns -EPERM
+ * and leaves the fd open on a loop outside a task, while a call of a task is
+ * using the fd.  Off a loop the call is close(2).
  *
- * Parks until those calls are over.  No cancel ends or refuses it.
+ * Calls of this loop's tasks that are using the fd return -ECANCELED.  The fd
+ * is closed when the last of them has ended, so that no operation reaches the
+ * next file with its number.  Parks until those calls have ended.  Works also
+ * after a cancel or an expired deadline; neither ends the wait.
  *
- * For a file or terminal it also parks until a thread has closed it, as a disk or a
- * server may be slow; until then no other file has the number.  If there is no thread
- * or no fd for that, the loop waits instead.  On a loop outside a task the call
- * returns 0 without waiting for the thread.
+ * A disk or a file server may be slow, so a thread closes a file or a terminal.
+ * The task parks until that is done; no other file has the number before.  If
+ * there is no thread or no fd for that, the loop waits instead.  On a loop
+ * outside a task the call returns 0 without waiting for the thread.
  *
- * It does not wait for a peer, except for a socket with SO_LINGER: its number is free
- * at once, and the task parks until a thread has closed the socket.  If there is no
- * thread or no fd for that, and on a loop outside a task, the call does not linger;
- * the kernel still sends what is left.
- *
- * Off a loop it is close(2).
+ * Does not wait for a peer, except for a socket with SO_LINGER: its number is
+ * free at once, and the task parks until a thread has closed the socket.  If
+ * there is no thread or no fd for that, and on a loop outside a task, the call
+ * does not linger; the kernel still sends what is left.
  */
 int coil_close(int fd);
 
 /*
- * poll(2) without its timeout, deadlines being scopes: parks until one of the
- * fds is ready, and returns how many are, with revents filled in for all.
- * Negative fds are passed over; with none at all it parks until it is cancelled.  A
- * regular file is always ready for POLLIN and POLLOUT and reports no other event: an
- * entry for one with other events, or 0, is never ready.
- * -EINVAL for more fds than the process may open, -EFAULT, -ENOMEM; -ECANCELED
- * also when another task closes one of them.
+ * Waits as poll(2) does, until one of the fds is ready.  It has no timeout
+ * argument: use a COIL_TIMEOUT scope.  Returns the number of fds that are
+ * ready, and sets revents of all.  Parks.
+ *
+ * Ignores negative fds; if there are no others it parks until a cancel or an
+ * expired deadline.  A regular file is always ready for POLLIN and POLLOUT and
+ * reports no other event: an entry for one with other events, or 0, is never
+ * ready.
+ *
+ * Returns -EINVAL for more fds than the process may open, -EFAULT, -ENOMEM.
+ * Returns -ECANCELED also if another task closes one of the fds.
  */
 COIL_MUST_CHECK int coil_poll(struct pollfd *fds, nfds_t n);
 
