@@ -3,8 +3,8 @@
 #define COIL_SERVER_H
 
 /*
- * A server listens on an address and runs a handler, as a task of its own, for
- * each connection:
+ * A server listens on an address and runs a handler for each connection, as a
+ * task of its own:
  *
  *	static int answer(struct coil_stream *stream, void *arg)
  *	{
@@ -23,11 +23,12 @@
  *	err = coil_serve_forever(server);
  *	coil_server_close(server, 5 * COIL_SECOND);
  *
- * A server belongs to the loop that it was started on, and outlives neither
- * that nor, once the main task has returned, anything that coil_run() cancels.
- * What all calls have in common: -EINVAL for NULL, for a server of another loop,
- * and for one that was closed; -EPERM off a loop, and outside a task from those
- * that wait.
+ * A server belongs to the loop on which it was started.  When the main task has
+ * returned, coil_run() cancels and frees each server that is not closed.
+ *
+ * All calls return -EINVAL for NULL, for a server of another loop, and for a
+ * closed server; and -EPERM off a loop.  A call that waits returns -EPERM
+ * outside a task.
  */
 
 #include <coil/address.h>
@@ -42,109 +43,125 @@ extern "C" {
 
 struct coil_server;
 
-/* Zero is the default of each; reserved must be zero. */
+/* Zero is the default of each field; reserved must be zero. */
 struct coil_server_options {
-	unsigned max_connections;	/* open at a time; 0: no bound */
+	unsigned max_connections;	/* open at a time; 0: no maximum */
 	struct coil_listen_options listen;
 	size_t stack_size;		/* of a handler's task; 0: the loop's */
 	int64_t flush_ns;		/* limit of the flush after a handler; 0: 10 s */
-	int64_t idle_ns;		/* limit without a byte moved; 0: none */
-	unsigned max_per_address;	/* connections of one address; 0: no bound */
+	int64_t idle_ns;		/* limit of time without a byte; 0: none */
+	unsigned max_per_address;	/* connections of one address; 0: no maximum */
 	int64_t keepalive_ns;		/* until a silent peer counts as gone; 0: never */
 	unsigned notsent_lowat;		/* TCP_NOTSENT_LOWAT, in bytes; 0: the system's */
-	int64_t close_ns;		/* limit of coil_server_close() in all; 0: none */
+	int64_t close_ns;		/* limit of coil_server_close(); 0: none */
 	uint64_t reserved[4];
 };
 
 /*
- * Listens on an address in any of the forms of <coil/address.h>, a name on all
- * its addresses (at most 16), and runs handler(stream, arg) for each connection.
- * options may be NULL and are copied.  NULL and errno: what coil_listen() says of
- * the address, EINVAL for options or handler, EPERM outside a task, ENOMEM.
- * Parks for a name only, and then a request is ECANCELED or ETIMEDOUT.
+ * Starts a server: listens on an address in any form of <coil/address.h>, and
+ * runs handler(stream, arg) for each connection.  A name is listened on at all
+ * its addresses (at most 16).  options may be NULL and are copied.  Returns the
+ * server, or NULL and sets errno: an error of coil_listen(), EINVAL for options
+ * or handler, EPERM outside a task, ENOMEM.  Parks only for a name or a
+ * service: then a cancel or an expired deadline returns ECANCELED or ETIMEDOUT.
  *
- * The stream is the server's: when the handler returns it is closed, flushed
- * first unless the result is negative or the task was cancelled.  A flush that is
- * not done after flush_ns is given up (COIL_FOREVER: never).  A handler may have
- * closed the stream itself.  A negative result other than -ECANCELED goes to the
- * error handler (coil_set_error_handler()), and spares the other connections; the
- * task's name, if the handler gave it none, names the server and the peer.
+ * The server owns the stream, and closes it when the handler returns.  It
+ * flushes the stream first, unless the result is negative or the task was
+ * cancelled.  A flush that takes longer than flush_ns is abandoned
+ * (COIL_FOREVER: never).  A handler may close the stream itself.
+ *
+ * A negative result other than -ECANCELED goes to the error handler
+ * (coil_set_error_handler()) and does not affect other connections.  If the
+ * handler gave the task no name, the name then states the server and the peer.
  *
  * idle_ns is how long a connection may be idle.  A connection is idle while its
- * stream receives and sends no byte, and its TCP peer takes none of the bytes that
- * the kernel still has for it.  One byte is enough: a slow peer is served, a peer
- * that stands still is not.  After the limit parking calls of the handler return
- * -ETIMEDOUT, as in a COIL_TIMEOUT; a handler that returns -ETIMEDOUT then has not
- * failed.
+ * stream receives and sends no byte, and its TCP peer takes none of the bytes
+ * that the kernel still has for it.  One byte is enough: a slow peer is served,
+ * a stopped peer is not.  After the limit, parking calls of the handler return
+ * -ETIMEDOUT, as in a COIL_TIMEOUT.  A handler that returns -ETIMEDOUT then has
+ * not failed.
  *
- * max_per_address bounds the open connections of one IPv4 address, or of one /64
- * network of IPv6; further ones are closed at once.  keepalive_ns is after about how
- * long a TCP peer is noticed that is gone without a message; SO_KEEPALIVE and
- * TCP_USER_TIMEOUT are set for it, in whole seconds.  These two and notsent_lowat have
- * no effect on Unix sockets.
+ * max_per_address limits the open connections of one IPv4 address, or of one
+ * /64 network of IPv6; the server closes further ones at once.  keepalive_ns is
+ * the approximate time after which the server detects that a TCP peer is gone
+ * without a message.  It sets SO_KEEPALIVE and TCP_USER_TIMEOUT, in whole
+ * seconds.  max_per_address, keepalive_ns and notsent_lowat have no effect on
+ * Unix sockets.
  *
- * While max_connections are open no more are accepted: they wait in the backlog.
- * If fds run out, the server frees an fd that it holds in reserve, accepts each new
- * connection with it and closes the connection at once, so that the peer notices;
- * between them the program can open files with that fd.  The server serves again when
- * two fds are free.  If memory runs out it pauses, for 100 ms or until one of its
- * connections ends.  It reports each such shortage once to the error handler.
+ * While max_connections are open, the server accepts no more: clients wait in
+ * the backlog.  If no fd is left, the server frees an fd that it keeps in
+ * reserve.  It accepts each new connection with that fd and closes the
+ * connection at once, so that the peer notices; in between the program can open
+ * files with the fd.  The server serves again when two fds are free.  If memory
+ * runs out, it pauses for 100 ms or until one of its connections ends.  It
+ * reports each such shortage once to the error handler.
  *
- * "fd:3" is listened on by a duplicate: 3 stays open and is the caller's, and may
- * be given to several servers, also in several loops.  The file of a unix socket
- * is removed when the server stops, unless it is another's by then.
+ * For "fd:3" the server listens on a duplicate: fd 3 stays open, and the caller
+ * still owns it.  It may be given to several servers, also on several loops.
+ * The server removes the file of a unix socket when it stops, unless another
+ * file has replaced it.
  */
 COIL_MUST_CHECK struct coil_server *
 coil_start_server(const char *address, int (*handler)(struct coil_stream *stream, void *arg),
 		  void *arg, const struct coil_server_options *options);
 
 /*
- * The fd of the i-th listening socket, for getsockname(2) and setsockopt(2); still
- * the server's.  -ENOENT for one that there is not, or not any more.
+ * Returns the fd of the i-th listening socket, counted from 0, for
+ * getsockname(2) and setsockopt(2).  The server still owns it.  Returns -ENOENT
+ * if there is no such socket, or it was closed.
  */
 int coil_server_fd(const struct coil_server *server, size_t i);
 
-/* How many connections are open: handlers that run, or are about to. */
+/*
+ * Returns the number of open connections: those whose handler runs or is about
+ * to.
+ */
 int coil_server_connections(const struct coil_server *server);
 
 /*
- * Parks until the server stops: 0, or why there is nothing left to listen on
- * (-EBADF, if the program closed the sockets).  A request that is pending at entry,
- * or arrives, stops the server, and is returned when the sockets are closed:
- * -ECANCELED or -ETIMEDOUT.  The handlers go on.  -ESHUTDOWN: it has stopped before.
+ * Parks until the server stops.  Returns 0, or why it has no socket left to
+ * listen on: -EBADF if the program closed the sockets.  Returns -ESHUTDOWN if
+ * the server had stopped before, and -EDEADLK from the error handler while it
+ * reports a problem of this server.
+ *
+ * A cancel or an expired deadline, pending or new, stops the server.  The call
+ * then returns -ECANCELED or -ETIMEDOUT when the listening sockets are closed.
+ * The handlers continue.
  */
 int coil_serve_forever(struct coil_server *server);
 
 /*
- * Stops the server: no new client can connect, each client that the kernel has
- * connected by then is accepted and gets a handler, and the listening sockets are
- * closed.  Handlers go on.  Clients above max_connections wait for their turn.
+ * Stops the server.  The handlers continue.  No new client can connect; each
+ * client that the kernel has connected by then is accepted and gets a handler.
+ * Then the listening sockets are closed.  Clients above max_connections wait
+ * until a handler ends.  For "fd:3" the other clients stay in the backlog.
  *
- * Returns 0, also the second time, when no client can connect any more.  With TCP
- * clients it first waits for two of their round trips (at least 1 ms, at most 200 ms),
- * so that handshakes under way can end; a slower handshake is reset.
+ * Returns 0, also the second time, when no client can connect any more.  If it
+ * has TCP clients, it first waits for two of their round trips (at least 1 ms,
+ * at most 200 ms), so that handshakes in progress can end.  A slower handshake
+ * is reset.
  *
- * Parks.  No cancel ends it.  A handler may call it.
+ * Parks.  A cancel does not end it.  A handler may call it.
  */
 int coil_server_stop(struct coil_server *server);
 
 /*
- * Stops the server, waits for the handlers, cancels those that are left after
- * grace_ns nanoseconds (at once if that is <= 0; never: COIL_FOREVER), waits for
- * their ends and frees the server.  During the grace coil_group_ending() is true
- * in them.  coil_serve_forever() returns first.  Returns 0; -ETIMEDOUT after
- * close_ns; -EDEADLK from a handler of this server or a task in a group of one;
- * -EBUSY while another task closes it.  Parks.  No cancel ends or refuses it: a task
- * that was cancelled closes a server in good order.
+ * Closes the server: stops it, waits for the handlers, and frees it.  After
+ * grace_ns nanoseconds it cancels the handlers that are left and waits for
+ * their ends: at once for grace_ns <= 0, never for COIL_FOREVER.  During the
+ * grace coil_group_ending() is true in the handlers.  coil_serve_forever()
+ * returns first.
  *
- * close_ns bounds all of that.  After nine tenths of it the handlers are cancelled
- * and their connections shut down, so that a call that waits for a peer ends, in a
- * shield too.  If handlers are left at the end of close_ns the call returns
- * -ETIMEDOUT.  The server is then closed for the caller all the same, and is freed
- * when the last handler has ended.
+ * Returns 0, or -ETIMEDOUT after close_ns.  Returns -EDEADLK from a handler of
+ * this server or a task in a group of one, and -EBUSY while another task closes
+ * the server.  Parks.  A cancel neither prevents nor ends it, so a cancelled
+ * task can still close its servers with all of the grace.
  *
- * Every server that is not closed when the main task has returned is cancelled
- * with its handlers, and freed.
+ * close_ns limits all of that.  After nine tenths of it the handlers are
+ * cancelled and their connections shut down, so that a call that waits for a
+ * peer ends even in a shield.  If handlers are left at the end of close_ns, the
+ * call returns -ETIMEDOUT.  For the caller the server is closed then too; it is
+ * freed when the last handler has ended.
  */
 int coil_server_close(struct coil_server *server, int64_t grace_ns);
 
