@@ -3,9 +3,10 @@
 #define COIL_CHANNEL_H
 
 /*
- * Items by value between tasks of any loops, each in its own thread, first in first
- * out.  An item sent is received once, whoever is cancelled meanwhile.  Between
- * tasks of one loop a coil_queue does the same for less.
+ * A channel passes items by value between tasks of any loops, each in its own
+ * thread, first in first out.  A cancellation never loses an item and never
+ * delivers one twice.  Between tasks of one loop a coil_queue does the same at
+ * a lower cost.
  */
 
 #include <coil/cdefs.h>
@@ -18,49 +19,62 @@ extern "C" {
 struct coil_channel_state;
 
 /*
- * Ready after coil_channel_init; owns memory until coil_channel_fini.  Of one that is
- * zeroed all calls but these two say -EINVAL, as they do when item is NULL.
+ * Ready for use after coil_channel_init().  Owns memory until
+ * coil_channel_fini().  All other calls return -EINVAL for a zeroed channel, or
+ * if a pointer is NULL.
  */
 struct coil_channel {
 	struct coil_channel_state *state;
 };
 
 /*
- * Makes an empty channel for items of item_size bytes, which holds at most capacity
- * of them; with 0 a send waits for the one who receives.  0; -EINVAL for item_size 0,
- * NULL or a product that overflows; -ENOMEM.  Works on every thread.
+ * Makes an empty channel for items of item_size bytes, which holds at most
+ * capacity items.  With capacity 0 a send waits until a task receives the item.
+ * Allocates all memory here.  Returns 0; -EINVAL if item_size is 0, channel is
+ * NULL, or the size of all items overflows; -ENOMEM.  Never parks, and works on
+ * any thread.
  */
 int coil_channel_init(struct coil_channel *channel, size_t item_size, size_t capacity);
 
 /*
- * Gives the memory back, when no other thread uses it any more.  What is inside is
- * thrown away.  Asserts that nobody waits.
+ * Discards the items inside, frees the memory and leaves a zeroed channel.  No
+ * other thread may use the channel any more.  If tasks wait in it, the process
+ * ends with a message and abort(3).  Ignores NULL and a zeroed channel.
  */
 void coil_channel_fini(struct coil_channel *channel);
 
 /*
- * Copies *item in, parking while the channel is full, in line with others.  0;
- * -ESHUTDOWN once it is closed; -ECANCELED or -ETIMEDOUT when a request is pending
- * at entry or comes first, -EPERM outside a task: then the item is not in.
+ * Copies *item into the channel.  Parks while the channel is full.  Tasks of
+ * all loops wait in one line and are served in the order in which they came.
+ * Returns 0.  On an error the item is not in the channel:
+ *	-ESHUTDOWN: the channel is, or was meanwhile, closed
+ *	-ECANCELED, -ETIMEDOUT: a cancellation was pending at entry (even if
+ *		there is room) or ended the wait
+ *	-EPERM: the caller is not a task
+ *	-EINVAL: the channel is zeroed, or a pointer is NULL
  */
 COIL_MUST_CHECK int coil_channel_send(struct coil_channel *channel, const void *item);
 
 /*
- * Copies the next item to *item, parking while there is none.  0; -ESHUTDOWN once it
- * is closed and empty; else as for send: then nothing was taken.
+ * Takes the next item out and copies it to *item.  Parks while the channel is
+ * empty.  Returns 0; -ESHUTDOWN once the channel is closed and empty; or
+ * another error as for coil_channel_send().  On an error no item was taken.
  */
 COIL_MUST_CHECK int coil_channel_recv(struct coil_channel *channel, void *item);
 
 /*
- * The same without parking: -EAGAIN when full or empty.  On every thread, with or
- * without a loop, but not in a signal handler.  They take no notice of requests.
+ * The same without parking.  Return -EAGAIN if the channel is full, or empty.
+ * Work on any thread, with or without a loop, but not in a signal handler.
+ * Ignore a pending cancellation.
  */
 COIL_MUST_CHECK int coil_channel_try_send(struct coil_channel *channel, const void *item);
 COIL_MUST_CHECK int coil_channel_try_recv(struct coil_channel *channel, void *item);
 
 /*
- * No more sends; receives go on until it is empty.  Who waits in vain wakes with
- * -ESHUTDOWN.  0, also the second time.  On every thread; never parks.
+ * Closes the channel: sends fail, and receives fail once the channel is empty.
+ * Tasks that wait to send or to receive return -ESHUTDOWN.  Returns 0, also if
+ * the channel is closed already; -EINVAL as above.  Never parks, and works on
+ * any thread.
  */
 int coil_channel_close(struct coil_channel *channel);
 
