@@ -55,25 +55,18 @@ ssize_t coil_write(int fd, const void *buf, size_t len)
 	return coil__op_run(&op);
 }
 
+/* A file that takes nothing would be written for ever. */
+static ssize_t write_some(int fd, void *buf, size_t len, int flags)
+{
+	ssize_t n = coil_write(fd, buf, len);
+
+	(void)flags;
+	return n ? n : -EIO;
+}
+
 ssize_t coil_write_all(int fd, const void *buf, size_t len)
 {
-	const char *bytes = buf;
-	struct steps steps;
-	size_t written = 0;
-	ssize_t n = check_buffer(fd, buf, len);
-
-	if (!n && !len)
-		n = coil__enter();
-	coil__steps_begin(&steps, fd);
-	while (n >= 0 && written < len) {
-		n = steps.closed ? -ECANCELED : coil_write(fd, bytes + written, len - written);
-		if (n > 0)
-			written += (size_t)n;
-		else if (!n)
-			n = -EIO;
-	}
-	coil__steps_end(&steps);
-	return n < 0 ? n : (ssize_t)written;
+	return coil__move_all(write_some, fd, (void *)buf, len, 0, NULL);
 }
 
 ssize_t coil_readv(int fd, const struct iovec *iov, int n)

@@ -208,51 +208,20 @@ int coil_sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 	return 1;
 }
 
+static ssize_t send_some(int fd, void *buf, size_t len, int flags)
+{
+	return coil_send(fd, buf, len, flags);
+}
+
 ssize_t coil_send_all(int fd, const void *buf, size_t len, int flags,
 		      size_t *done)
 {
-	const char *bytes = buf;
-	struct steps steps;
-	size_t sent = 0;
-	ssize_t n = check_buffer(fd, buf, len);
-
-	if (!n && !len)
-		n = coil__enter();
-	coil__steps_begin(&steps, fd);
-	while (n >= 0 && sent < len) {
-		n = steps.closed ? -ECANCELED :
-		    coil_send(fd, bytes + sent, len - sent, flags);
-		if (n > 0)
-			sent += (size_t)n;
-	}
-	coil__steps_end(&steps);
-	if (done)
-		*done = sent;
-	return n < 0 ? n : (ssize_t)sent;
+	return coil__move_all(send_some, fd, (void *)buf, len, flags, done);
 }
 
 ssize_t coil_recv_all(int fd, void *buf, size_t len, int flags, size_t *done)
 {
-	char *bytes = buf;
-	struct steps steps;
-	size_t got = 0;
-	ssize_t n = check_buffer(fd, buf, len);
-
-	if (!n && !len)
-		n = coil__enter();
-	coil__steps_begin(&steps, fd);
-	while (n >= 0 && got < len) {
-		n = steps.closed ? -ECANCELED :
-		    coil_recv(fd, bytes + got, len - got, flags);
-		if (n == 0)
-			break;
-		if (n > 0)
-			got += (size_t)n;
-	}
-	coil__steps_end(&steps);
-	if (done)
-		*done = got;
-	return n < 0 ? n : (ssize_t)got;
+	return coil__move_all(coil_recv, fd, buf, len, flags, done);
 }
 
 int coil_shutdown(int fd, int how)

@@ -17,6 +17,27 @@ void coil__let_others_run(void)
 	coil__turn(coil__self());
 }
 
+ssize_t coil__move_all(ssize_t (*move)(int fd, void *buf, size_t len, int flags), int fd,
+		       void *buf, size_t len, int flags, size_t *done)
+{
+	char *bytes = buf;
+	struct steps steps;
+	size_t moved = 0;
+	ssize_t n = check_buffer(fd, buf, len);
+
+	if (!n)
+		n = len ? 1 : coil__enter();
+	coil__steps_begin(&steps, fd);
+	while (n > 0 && moved < len) {
+		n = steps.closed ? -ECANCELED : move(fd, bytes + moved, len - moved, flags);
+		moved += n > 0 ? (size_t)n : 0;
+	}
+	coil__steps_end(&steps);
+	if (done)
+		*done = moved;
+	return n < 0 ? n : (ssize_t)moved;
+}
+
 static int poll_for(int fd, short events, bool hint)
 {
 	struct op op = { .hint = hint };

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /* What the kernel would say of the arguments: 0, -EBADF or -EFAULT. */
 static inline int check_buffer(int fd, const void *buf, size_t len)
@@ -28,6 +29,14 @@ int coil__enter(void);
  * result at once, and might go on so for ever.
  */
 void coil__let_others_run(void);
+
+/*
+ * Has move move bytes of buf until all len are moved or it returns 0, and returns how
+ * many; or its error, or -ECANCELED if the fd was closed between two calls.  Always sets
+ * *done to how many were moved, unless done is NULL.
+ */
+ssize_t coil__move_all(ssize_t (*move)(int fd, void *buf, size_t len, int flags), int fd,
+		       void *buf, size_t len, int flags, size_t *done);
 
 /* Parks until fd is ready for events: for which it is, or a negative errno. */
 int coil__poll_fd(int fd, short events);
