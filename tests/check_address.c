@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Addresses as text, and listening.  check_dial.c and check_lookup.c have the rest. */
+#include "tests/paths.h"
 #include "tests/resolver.h"
 #include "tests/sockets.h"
 #include "tests/support.h"
@@ -105,58 +106,58 @@ COIL_TEST(what_is_too_long_or_not_there_says_so)
 
 START_TEST(dns_003_a_scope_is_a_number_or_an_interface)
 {
-	struct address address;
+	struct address parsed;
 
-	ck_assert_int_eq(coil__address_parse(&address, "[fe80::1%1]:80", false),
+	ck_assert_int_eq(coil__address_parse(&parsed, "[fe80::1%1]:80", false),
 			 0);
-	ck_assert_uint_eq(address.where[0].in6.sin6_scope_id, 1);
-	ck_assert_int_eq(address.where[0].in6.sin6_port, htons(80));
+	ck_assert_uint_eq(parsed.where[0].in6.sin6_scope_id, 1);
+	ck_assert_int_eq(parsed.where[0].in6.sin6_port, htons(80));
 	ck_assert_int_eq(
-		coil__address_parse(&address, "[fe80::1%lo]:80", false), 0);
-	ck_assert_uint_gt(address.where[0].in6.sin6_scope_id, 0);
+		coil__address_parse(&parsed, "[fe80::1%lo]:80", false), 0);
+	ck_assert_uint_gt(parsed.where[0].in6.sin6_scope_id, 0);
 }
 END_TEST
 
 START_TEST(numbers_are_ready_and_names_are_to_be_looked_up)
 {
-	struct address address;
+	struct address parsed;
 
-	ck_assert_int_eq(coil__address_parse(&address, "127.0.0.1:8080", false),
+	ck_assert_int_eq(coil__address_parse(&parsed, "127.0.0.1:8080", false),
 			 0);
-	ck_assert_ptr_nonnull(address.list);
-	ck_assert_ptr_null(address.list->ai_next);
-	ck_assert_int_eq(address.where[0].in.sin_port, htons(8080));
-	ck_assert_str_eq(address.host, "");
-	ck_assert_str_eq(address.service, "");
-	ck_assert_int_eq(coil__address_parse(&address, ":00080", true), 0);
-	ck_assert_ptr_nonnull(address.list->ai_next);
-	ck_assert_int_eq(address.where[1].in.sin_port, htons(80));
+	ck_assert_ptr_nonnull(parsed.list);
+	ck_assert_ptr_null(parsed.list->ai_next);
+	ck_assert_int_eq(parsed.where[0].in.sin_port, htons(8080));
+	ck_assert_str_eq(parsed.host, "");
+	ck_assert_str_eq(parsed.service, "");
+	ck_assert_int_eq(coil__address_parse(&parsed, ":00080", true), 0);
+	ck_assert_ptr_nonnull(parsed.list->ai_next);
+	ck_assert_int_eq(parsed.where[1].in.sin_port, htons(80));
 	ck_assert_int_eq(
-		coil__address_parse(&address, "x-1.example_2.org:http", false),
+		coil__address_parse(&parsed, "x-1.example_2.org:http", false),
 		0);
-	ck_assert_ptr_null(address.list);
-	ck_assert_str_eq(address.host, "x-1.example_2.org");
-	ck_assert_str_eq(address.service, "http");
-	ck_assert_int_eq(coil__address_parse(&address, "1.host2:1", false), 0);
-	ck_assert_str_eq(address.host, "1.host2");
-	ck_assert_int_eq(coil__address_resolve(&address), -EPERM);
+	ck_assert_ptr_null(parsed.list);
+	ck_assert_str_eq(parsed.host, "x-1.example_2.org");
+	ck_assert_str_eq(parsed.service, "http");
+	ck_assert_int_eq(coil__address_parse(&parsed, "1.host2:1", false), 0);
+	ck_assert_str_eq(parsed.host, "1.host2");
+	ck_assert_int_eq(coil__address_resolve(&parsed), -EPERM);
 }
 END_TEST
 
 COIL_TEST(a_service_has_the_port_that_etc_services_says)
 {
-	struct address address;
+	struct address parsed;
 
 	ck_assert_int_eq(
-		coil__address_parse(&address, "127.0.0.1:test-service", false),
+		coil__address_parse(&parsed, "127.0.0.1:test-service", false),
 		0);
-	ck_assert_int_eq(coil__address_resolve(&address), 0);
-	ck_assert_int_eq(address.where[0].in.sin_port, htons(4242));
-	ck_assert_int_eq(coil__address_parse(&address, ":test-service", true),
+	ck_assert_int_eq(coil__address_resolve(&parsed), 0);
+	ck_assert_int_eq(parsed.where[0].in.sin_port, htons(4242));
+	ck_assert_int_eq(coil__address_parse(&parsed, ":test-service", true),
 			 0);
-	ck_assert_int_eq(coil__address_resolve(&address), 0);
-	ck_assert_int_eq(address.where[0].in6.sin6_port, htons(4242));
-	ck_assert_int_eq(address.where[1].in.sin_port, htons(4242));
+	ck_assert_int_eq(coil__address_resolve(&parsed), 0);
+	ck_assert_int_eq(parsed.where[0].in6.sin6_port, htons(4242));
+	ck_assert_int_eq(parsed.where[1].in.sin_port, htons(4242));
 	ck_assert_int_eq(coil_dial("127.0.0.1:no-such-service"), -ENOENT);
 }
 
@@ -352,22 +353,6 @@ COIL_TEST(if_one_address_of_a_name_is_taken_none_stays_open)
 /*
  * Unix sockets.
  */
-
-static char folder[32], address[64];
-static const char *path = address + 5;
-
-static void begin_unix(void)
-{
-	memcpy(folder, "/tmp/coil-XXXXXX", sizeof("/tmp/coil-XXXXXX"));
-	ck_assert_ptr_nonnull(mkdtemp(folder));
-	snprintf(address, sizeof(address), "unix:%s/socket", folder);
-}
-
-static void end_unix(void)
-{
-	unlink(path);
-	ck_assert_int_eq(rmdir(folder), 0);
-}
 
 COIL_TEST(a_socket_file_has_the_mode_that_was_asked_for)
 {

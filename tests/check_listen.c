@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Listening on a path that other processes use too, and on an inherited fd. */
+#include "tests/paths.h"
 #include "tests/sockets.h"
 #include "tests/support.h"
 #include <coil/address.h>
@@ -11,22 +12,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
-
-static char folder[32], address[64];
-static const char *path = address + 5;
-
-static void begin_unix(void)
-{
-	memcpy(folder, "/tmp/coil-XXXXXX", sizeof("/tmp/coil-XXXXXX"));
-	ck_assert_ptr_nonnull(mkdtemp(folder));
-	snprintf(address, sizeof(address), "unix:%s/socket", folder);
-}
-
-static void end_unix(void)
-{
-	unlink(path);
-	ck_assert_int_eq(rmdir(folder), 0);
-}
 
 static int bound(int type)
 {
@@ -190,14 +175,20 @@ COIL_TEST(a_socket_file_has_its_mode_whatever_the_umask)
 	end_unix();
 }
 
+/* A stale file, and the path of the lock for its replacement. */
+static void begin_stale(char lock[80])
+{
+	begin_unix();
+	snprintf(lock, 80, "%s.lock", path);
+	close(bound(SOCK_STREAM));
+}
+
 COIL_TEST(a_lock_that_was_left_behind_hinders_nobody)
 {
 	char lock[80];
 	int fd;
 
-	begin_unix();
-	snprintf(lock, sizeof(lock), "%s.lock", path);
-	close(bound(SOCK_STREAM));
+	begin_stale(lock);
 	close(open(lock, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	fd = coil_listen(address, NULL);
 	ck_assert_int_ge(fd, 0);
@@ -212,9 +203,7 @@ COIL_TEST(somebodys_file_that_has_the_name_of_the_lock_is_not_removed)
 	struct stat stat;
 	int fd;
 
-	begin_unix();
-	snprintf(lock, sizeof(lock), "%s.lock", path);
-	close(bound(SOCK_STREAM));
+	begin_stale(lock);
 	fd = open(lock, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	ck_assert_int_eq(write(fd, "123\n", 4), 4);
 	close(fd);
@@ -232,9 +221,7 @@ COIL_TEST(a_lock_that_is_held_or_no_file_keeps_a_stale_file_from_being_replaced)
 	char lock[80];
 	int fd;
 
-	begin_unix();
-	snprintf(lock, sizeof(lock), "%s.lock", path);
-	close(bound(SOCK_STREAM));
+	begin_stale(lock);
 	fd = open(lock, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
 	ck_assert_int_eq(coil_listen(address, NULL), -EADDRINUSE);

@@ -85,7 +85,7 @@ COIL_TEST(where_a_pidfd_cannot_be_waited_for_the_child_is)
 	struct coil_process process;
 
 	if (refuse_call_of(SYS_waitid, 0, 3, EINVAL)) {
-		printf("skip: no seccomp filter can be had here\n");
+		printf("skip: " NO_FILTER "\n");
 		return;
 	}
 	sh(&process, "read line; exit 7", &all_pipes);

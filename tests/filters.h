@@ -12,6 +12,8 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#define NO_FILTER "no seccomp filter can be had here"
+
 static UNUSED int install_filter(struct sock_filter *code, unsigned short length)
 {
 	struct sock_fprog program = { .len = length, .filter = code };

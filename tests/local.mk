@@ -382,6 +382,7 @@ tests_libsupport_la_SOURCES = \
 	%D%/everything.h \
 	%D%/filters.h \
 	%D%/ops.h \
+	%D%/paths.h \
 	%D%/processes.h \
 	%D%/queues.h \
 	%D%/resolver.h \

@@ -554,13 +554,21 @@ bool support_simulated(void)
 	return !strcmp(engine, "sim");
 }
 
-bool support_skip_on(const char *name, const char *reason)
+static bool skip(const char *reason)
 {
-	if (strcmp(engine, name))
-		return false;
 	printf("skip on %s: %s\n", engine, reason);
 	fflush(stdout);
 	return true;
+}
+
+bool support_skip_on(const char *name, const char *reason)
+{
+	return !strcmp(engine, name) && skip(reason);
+}
+
+bool support_skip_but_on(const char *name, const char *reason)
+{
+	return strcmp(engine, name) && skip(reason);
 }
 
 void support_run(int (*fn)(void *arg))

@@ -56,6 +56,9 @@ bool support_on_valgrind(void);
  */
 bool support_skip_on(const char *engine, const char *reason);
 
+/* False on that backend.  True on the others, and then prints such a line. */
+bool support_skip_but_on(const char *backend, const char *reason);
+
 /* 1, or how many times slower than usual everything is. */
 int support_patience(void);
 

@@ -190,6 +190,24 @@ static UNUSED int in_child(void (*fn)(void *arg), void *arg, char *text,
 	return status;
 }
 
+/*
+ * Runs fn(arg) in a child, which must exit with 0; text is what it wrote on standard
+ * error.  Returns false if the child exited with 77, as it lacks something, and prints a
+ * line that says what.
+ */
+static UNUSED bool ends_well(void (*fn)(void *arg), void *arg, char *text, size_t size,
+			     const char *lack)
+{
+	int status = in_child(fn, arg, text, size);
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+		printf("skip: %s\n", lack);
+		return false;
+	}
+	ck_assert_msg(!status, "status %#x: %s", status, text);
+	return true;
+}
+
 static UNUSED void run_in_child(void *arg)
 {
 	_exit(coil_run((int (*)(void *))arg, NULL) ? 1 : 0);
