@@ -7,13 +7,6 @@
 
 #define MS COIL_MILLISECOND
 
-static void done(struct coil_stream *stream, int peer)
-{
-	ck_assert_int_eq(coil_stream_close(stream), 0);
-	if (peer >= 0)
-		close(peer);
-}
-
 COIL_TEST(stream_001_nothing_sent_is_not_the_end_and_bytes_come_in_order)
 {
 	int peer;

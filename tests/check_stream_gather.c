@@ -38,12 +38,6 @@ static struct coil_stream *counted_stream(int *peer)
 	return stream;
 }
 
-static void done(struct coil_stream *stream, int peer)
-{
-	ck_assert_int_eq(coil_stream_close(stream), 0);
-	close(peer);
-}
-
 static void write_ten(struct coil_stream *stream)
 {
 	for (int i = 0; i < 10; i++)

@@ -4,13 +4,6 @@
 
 #define MS COIL_MILLISECOND
 
-static void done(struct coil_stream *stream, int peer)
-{
-	ck_assert_int_eq(coil_stream_close(stream), 0);
-	if (peer >= 0)
-		close(peer);
-}
-
 static void peeks(struct coil_stream *stream, size_t min, const char *text)
 {
 	const char *data = NULL;

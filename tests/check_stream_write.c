@@ -6,13 +6,6 @@
 
 #define MS COIL_MILLISECOND
 
-static void done(struct coil_stream *stream, int peer)
-{
-	ck_assert_int_eq(coil_stream_close(stream), 0);
-	if (peer >= 0)
-		close(peer);
-}
-
 COIL_TEST(stream_023_a_write_to_an_idle_stream_is_sent_before_the_loop_sleeps)
 {
 	struct iovec parts[] = { { "ve", 2 }, { NULL, 0 }, { "ct", 2 }, { "or", 2 } };

@@ -54,6 +54,14 @@ static UNUSED struct coil_stream *pipe_stream(int *peer, bool writes, int flags)
 }
 
 /* The peer sends. */
+/* A stream that nothing went wrong with ends, and its peer, unless that is -1. */
+static UNUSED void done(struct coil_stream *stream, int peer)
+{
+	ck_assert_int_eq(coil_stream_close(stream), 0);
+	if (peer >= 0)
+		close(peer);
+}
+
 static UNUSED void give_text(int fd, const char *text)
 {
 	ssize_t len = (ssize_t)strlen(text);
