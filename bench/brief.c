@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Single calls that need not wait, as docs/rationale.md quotes them: a timeout among
+ * Single calls that need not wait, as docs/decisions.md quotes them: a timeout among
  * 1,000 sleepers, around nothing and around a yield; and a byte read at an offset,
  * of FILE, which is on a disk and in its cache, or of a memfd.
  * ARGUMENTS: timeout [TIMES] | pread [TIMES [FILE]].

@@ -9,7 +9,7 @@
 
 /*
  * coil_check(), but not a call: for the fast paths of sync, where that call would be
- * a quarter of the price (docs/rationale.md has the figure).
+ * a quarter of the price (docs/decisions.md has the figure).
  */
 static inline int coil__pending(void)
 {

@@ -4,7 +4,7 @@
 # A guard against rot that no noise disturbs: what the paths that matter most take,
 # in instructions, as callgrind counts them in tests/count, beside the figures of
 # instructions.tsv.  More than a twentieth above is a failure; a figure that has to
-# be raised needs its reason in docs/rationale.md.
+# be raised needs its reason in docs/decisions.md.
 #
 # The figures are those of a compiler and its flags; for others there are none, and
 # that is a skip, or a failure where COIL_INSTRUCTIONS=required.  With

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What was tried and not kept, or kept for what the machine says, without coil: each
- * is quoted in docs/rationale.md.  ARGUMENTS: modes | clear | guards | bundle [TIMES]:
+ * is quoted in docs/decisions.md or docs/performance.md.  ARGUMENTS: modes | clear | guards | bundle [TIMES]:
  * reading the modes of the floating-point unit, clearing a request, the guards of
  * stacks, and 16 pieces sent at once.
  */
