@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What was tried and not kept, or kept for what the machine says, without coil: each
- * is quoted in docs/decisions.md or docs/performance.md.  ARGUMENTS: modes | clear | guards | bundle [TIMES]:
- * reading the modes of the floating-point unit, clearing a request, the guards of
- * stacks, and 16 pieces sent at once.
+ * Trials without coil, of what was dropped, or kept for what the machine showed.
+ * docs/decisions.md and docs/performance.md quote each.  ARGUMENTS: modes | clear |
+ * guards | bundle [TIMES]: reading the modes of the floating-point unit, clearing an
+ * operation, the guards of stacks, and 16 pieces sent at once.
  */
 #include "bench/bench.h"
 #include <liburing.h>
