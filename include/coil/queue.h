@@ -4,9 +4,9 @@
 
 /*
  * A queue passes items by value between tasks of one loop.  Items come out in
- * the order of the puts, in the reverse order, or smallest first.  A
- * cancellation never loses an item and never delivers one twice.  Waiters are
- * served in the order in which they came.
+ * the order of the puts, last put first, or smallest first.  A cancellation
+ * never loses an item and never delivers one twice.  Waiters are served in the
+ * order in which they came.
  */
 
 #include <coil/cdefs.h>
@@ -34,7 +34,7 @@ struct coil_queue {
 	size_t limit;			/* maximum of bytes held */
 	size_t head;			/* bytes taken in all, once out is at out_end */
 	size_t tail;			/* bytes put in all, once in is at in_end */
-	size_t done;			/* bytes of these marked done */
+	size_t done;			/* bytes put and marked done */
 	size_t maxsize;			/* maximum of items; 0: no limit */
 	struct coil_waitq getters;
 	struct coil_waitq putters;
@@ -50,8 +50,7 @@ struct coil_queue {
 /*
  * Make an empty queue for items of item_size bytes.  A put waits while the
  * queue holds maxsize items; with maxsize 0 it never waits.  Items come out in
- * the order of the puts, in the reverse order (lifo), or smallest first
- * (priority).
+ * the order of the puts, last put first (lifo), or smallest first (priority).
  *
  * compare works as for qsort(3).  Equal items come out in the order of the
  * puts.  compare must not park, and must not use the queue.
