@@ -11,9 +11,9 @@
  *	unix:/run/x.sock	unix:@abstract		at most 107 bytes
  *	fd:3			an inherited socket that listens or is bound
  *
- * Port and numbers are decimal and nothing may follow; what is not of one of
- * these forms is -EINVAL, a name or path that is too long -ENAMETOOLONG, an
- * interface that is not there -ENODEV.
+ * Ports and numbers are decimal, and nothing may follow the address.  Calls
+ * return -EINVAL for text in none of these forms, -ENAMETOOLONG for a name or
+ * path that is too long, and -ENODEV for an interface that does not exist.
  */
 
 #include <coil/cdefs.h>
@@ -28,79 +28,94 @@ extern "C" {
 
 struct addrinfo;
 
-/* Zero is the default of each; reserved must be zero. */
+/* Zero is the default of each field; reserved must be zero. */
 struct coil_listen_options {
 	int backlog;		/* connections that may wait; 0: SOMAXCONN */
 	bool reuse_port;	/* SO_REUSEPORT: several loops on one TCP port */
-	mode_t unix_mode;	/* of the socket file; 0: as the umask has it */
+	mode_t unix_mode;	/* of the socket file; 0: by the umask */
 	uint64_t reserved[4];
 };
 
 /*
- * Returns a listening stream socket, O_NONBLOCK and O_CLOEXEC: an fd of the
- * caller's, or a negative errno.  options may be NULL.  TCP sockets have
- * SO_REUSEADDR; port 0 is one that is free; ":8080" is one socket for both
- * families, or of IPv4 where there is no IPv6; "[::]:8080" is IPv6 alone.
+ * Listens on an address.  Returns a listening stream socket that is O_NONBLOCK
+ * and O_CLOEXEC, an fd that the caller owns, or a negative errno.  options may
+ * be NULL.
  *
- * For "unix:PATH" a stale file, a socket file to which no socket is bound, is
- * replaced; "PATH.lock" exists meanwhile.  A file of another kind, or one to which a
- * socket is bound, is left alone: -EADDRINUSE.  If several callers, also of several
- * processes, start on one path at the same time, one succeeds.  A file "PATH.lock" of
- * the program's own hinders the replacement only if a flock(2) of it is held
- * (-EADDRINUSE), or if it is a folder (-EISDIR) or a symlink (-ELOOP).
+ * TCP sockets have SO_REUSEADDR.  Port 0 chooses a free port.  ":8080" is one
+ * socket for both families, or for IPv4 where there is no IPv6; "[::]:8080" is
+ * IPv6 only.  A name is bound to the first of its addresses that this host has.
  *
- * "fd:3" returns 3, made O_NONBLOCK and O_CLOEXEC.  A socket that is bound and does
- * not listen yet listens from now on.  -EINVAL if fd 3 is no stream socket that is
- * bound or listens (a SOCK_SEQPACKET socket is none), -EBADF if it is not open; then
- * the fd stays as it was.
+ * "unix:PATH" replaces a stale file: a socket file to which no socket is bound.
+ * A file "PATH.lock" exists meanwhile.  The call leaves any other file alone,
+ * and a file to which a socket is bound, and returns -EADDRINUSE.  If several
+ * callers, also in several processes, start on one path at the same time, one
+ * succeeds.  An existing file "PATH.lock" prevents the replacement only if a
+ * flock(2) of it is held (-EADDRINUSE), or if it is a folder (-EISDIR) or a
+ * symlink (-ELOOP).
  *
- * Never parks and works on every thread, but for a name, which parks while it
- * is looked up (see coil_dial()) and is bound to the first of its addresses
- * that this host has.
+ * "fd:3" returns 3, and makes it O_NONBLOCK and O_CLOEXEC.  A socket that is
+ * bound and does not listen yet listens from now on.  Returns -EBADF if fd 3 is
+ * not open, and -EINVAL if it is no stream socket that is bound or listens (a
+ * SOCK_SEQPACKET socket is none).  After an error the fd is unchanged.
+ *
+ * Parks only for a name or a service, while it is looked up (see coil_dial()).
+ * For all other addresses the call does not park, and works on every thread.
  */
 COIL_MUST_CHECK int coil_listen(const char *address,
 				const struct coil_listen_options *options);
 
 /*
- * Connects a stream socket, O_NONBLOCK, O_CLOEXEC and for TCP with TCP_NODELAY:
- * an fd of the caller's.  Every address of a name is tried, IPv6 and IPv4 in
- * turn, each when the one before failed or has taken 250 ms (RFC 8305); the
- * first to connect wins, the others are closed before the call returns.  At most
- * 8 sockets are open at a time: for a ninth attempt the oldest is given up.
- * ":8080" is this host; "fd:3" is -EINVAL.
+ * Connects a stream socket to an address.  Returns a connected fd that is
+ * O_NONBLOCK, O_CLOEXEC and, for TCP, TCP_NODELAY, and that the caller owns; or
+ * a negative errno.
  *
- * Parks.  -ECONNREFUSED and the other errors of connect(2), the last of them if
- * there were several; -ENOENT for a name or service that nobody knows (or a
- * unix path that is not there), -EAGAIN when the resolver could not answer now,
- * -EIO when it failed; -ECANCELED or -ETIMEDOUT, and then every socket is
- * closed; -EPERM outside a task, -ENOMEM, -EMFILE.
+ * The call tries every address of a name, IPv6 and IPv4 in turn.  Each attempt
+ * begins when the one before has failed or has taken 250 ms (RFC 8305).  The
+ * first socket to connect wins; the others are closed before the call returns.
+ * At most 8 sockets are open at a time: a ninth attempt ends the oldest.
+ * ":8080" is this host.
+ *
+ * Returns -ECONNREFUSED or another error of connect(2), the last one if several
+ * attempts failed.  Returns -ENOENT for an unknown name or service, or a unix
+ * path that does not exist.  Returns -EAGAIN if the resolver could not answer
+ * now, and -EIO if it failed.  Returns -EINVAL for "fd:3", -EPERM outside a
+ * task, -ENOMEM, -EMFILE.
+ *
+ * Parks.  A cancel or an expired deadline ends it with -ECANCELED or
+ * -ETIMEDOUT; then every socket is closed.
  */
 COIL_MUST_CHECK int coil_dial(const char *address);
 
 enum { COIL_ADDRESS_SIZE = 128 };	/* room for any of the forms above */
 
 /*
- * Where a socket is bound, and where its peer is, in the form that coil_dial()
- * takes: the port that ":0" became, the address of a client.  Their length
- * without the 0 at the end, or a negative errno and text is as it was: -ENOSPC
- * when size is too small, -EADDRNOTAVAIL for a socket that is not bound or has
- * no name, -ENOTCONN without a peer, -EAFNOSUPPORT for other kinds of socket,
- * -EINVAL and -ENAMETOOLONG for a name of AF_UNIX that no text stands for.
+ * Write the address to which a socket is bound, or that of its peer, in the
+ * form that coil_dial() takes.  This gives the port that ":0" became, or the
+ * address of a client.  Return the length without the final NUL, or a negative
+ * errno; then text is unchanged.  ":8080" is a socket of both families that is
+ * bound to every address.  An IPv4 address that is mapped to IPv6 is written as
+ * IPv4.
  *
- * ":8080" is a socket of both families that is bound to every address; an IPv4
- * address that came as IPv6 is written as the former.  Never parks; works on
- * every thread.
+ * Return -ENOSPC if size is too small; -EADDRNOTAVAIL for a socket that is not
+ * bound or has no name; -ENOTCONN without a peer; -EAFNOSUPPORT for other kinds
+ * of socket; -EINVAL or -ENAMETOOLONG for a name of AF_UNIX that has no form as
+ * text.
+ *
+ * Do not park.  Work on every thread.
  */
 int coil_local_address(int fd, char *text, size_t size);
 int coil_peer_address(int fd, char *text, size_t size);
 
 /*
- * Looks up a name as getaddrinfo(3) does, in a thread of its own unless node and
- * service are numeric.  The arguments are copied.  Returns 0, and *ret is the caller's
- * for freeaddrinfo(3); a negative errno; or a positive n, which gai_strerror(-n)
- * explains.  Parks; a cancel ends it at once, and what the thread finds later is freed.
- * The process looks up coil_options.lookups names at a time that a server has to answer;
- * more wait.  Numbers and names in /etc/hosts do not wait for them.
+ * Looks up a name as getaddrinfo(3) does.  Uses a thread of its own, unless
+ * node and service are numeric.  The arguments are copied.  Returns 0 and sets
+ * *ret, which the caller passes to freeaddrinfo(3); a negative errno; or a
+ * positive n, which gai_strerror(-n) explains.
+ *
+ * Parks.  A cancel or an expired deadline ends it at once; a later result of
+ * the thread is freed.  The process looks up at most coil_options.lookups names
+ * at a time that a server has to answer; further ones wait.  Numbers and names
+ * in /etc/hosts do not wait for them.
  */
 COIL_MUST_CHECK int coil_getaddrinfo(const char *node, const char *service,
 				     const struct addrinfo *hints,

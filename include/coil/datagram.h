@@ -3,12 +3,12 @@
 #define COIL_DATAGRAM_H
 
 /*
- * Many datagrams of one size in one buffer and one call: segmentation and
- * receive offload of UDP (GSO, UDP_SEGMENT; GRO, UDP_GRO), where the kernel and
- * the way to the peer have them.  For datagrams of various sizes and peers there
- * are coil_recvmmsg() and coil_sendmmsg().
+ * Sends and receives many datagrams of one size with one buffer and one call.
+ * Uses segmentation and receive offload of UDP (GSO, UDP_SEGMENT; GRO, UDP_GRO)
+ * where the kernel and the way to the peer support them.  For datagrams of
+ * various sizes and peers use coil_recvmmsg() and coil_sendmmsg().
  *
- * What <coil/socket.h> says of errors, requests and buffers holds here.
+ * The rules of <coil/socket.h> on errors, cancels, fds and buffers apply.
  */
 
 #include <coil/cdefs.h>
@@ -22,27 +22,31 @@ extern "C" {
 struct msghdr;
 
 /*
- * Sends the one buffer of msg as datagrams of segment_size bytes each, of which
- * the last may be shorter, to msg's address or the socket's peer; every one has
- * msg's control data.  Where the kernel refuses to segment they are sent one by
- * one.  Parks whenever nothing fits.
+ * Sends the one buffer of msg as datagrams of segment_size bytes each; the last
+ * may be shorter.  They go to msg's address or to the socket's peer, each with
+ * msg's control data.  If the kernel refuses to segment, the call sends them
+ * one by one.  Parks when nothing fits.
  *
- * The count of bytes that were sent, all of them unless an error or a request
- * came after some: then it is whole datagrams, and the error or request shows
- * at the next call.  A negative errno if nothing was sent: -EINVAL for a
- * segment_size of 0 or above 65535, for a msg_iovlen other than 1 and for more
- * than 256 bytes of control data; -EMSGSIZE for datagrams that are too large;
- * -EOPNOTSUPP for a stream socket.  0 for no bytes: nothing is sent.
+ * Returns the number of bytes sent.  It is less than the buffer's length only
+ * if an error, a cancel or an expired deadline came after some datagrams.  Then
+ * it counts whole datagrams, and the next call returns the error.  For a buffer
+ * without bytes the call sends nothing and returns 0.
+ *
+ * Returns a negative errno if nothing was sent: -EINVAL for a segment_size of 0
+ * or above 65535, a msg_iovlen other than 1, or more than 256 bytes of control
+ * data; -EMSGSIZE for datagrams that are too large; -EOPNOTSUPP for a stream
+ * socket.
  */
 COIL_MUST_CHECK ssize_t coil_send_segments(int fd, const struct msghdr *msg,
 					   size_t segment_size, int flags);
 
 /*
- * As coil_recvmsg(), of one datagram or of several of one size that the kernel
- * has put together: *segment_size is the size of each, of which the last may be
- * shorter.  The kernel does so only where setsockopt(2) was told, IPPROTO_UDP
- * and UDP_GRO; the buffer should have 65535 bytes then.  msg may have control
- * data or none, and then what comes of it is dropped.
+ * Receives as coil_recvmsg() does, one datagram or several of one size that the
+ * kernel has combined.  Sets *segment_size to the size of each; the last may be
+ * shorter.  The kernel combines datagrams only if UDP_GRO is set with
+ * setsockopt(2) at level IPPROTO_UDP; the buffer should have 65535 bytes then.
+ * msg may have room for control data.  If it has none, the control data is
+ * dropped and fds in it are closed.
  */
 COIL_MUST_CHECK ssize_t coil_recv_segments(int fd, struct msghdr *msg,
 					   size_t *segment_size, int flags);
