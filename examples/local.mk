@@ -13,7 +13,19 @@ noinst_PROGRAMS += \
 	%D%/run \
 	%D%/wait
 
-# What they share.
+# The listings of docs/tutorial.md.
+noinst_PROGRAMS += \
+	%D%/tutorial/event \
+	%D%/tutorial/gather \
+	%D%/tutorial/lines \
+	%D%/tutorial/queue \
+	%D%/tutorial/run \
+	%D%/tutorial/shield \
+	%D%/tutorial/shutdown \
+	%D%/tutorial/timeout \
+	%D%/tutorial/wait
+
+# What the examples share.
 noinst_HEADERS += \
 	%D%/log.h \
 	%D%/options.h

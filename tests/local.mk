@@ -452,6 +452,10 @@ endif
 check_PROGRAMS += %D%/send_raw
 TESTS += %D%/examples.sh %D%/examples_logmux.sh
 
+# The page and its programs say the same.
+TESTS += %D%/tutorial.sh
+EXTRA_DIST += %D%/tutorial.sh
+
 # The programs of bench/ do a little and print what bench/run reads; nothing is timed.
 TESTS += %D%/bench.sh
 EXTRA_DIST += %D%/bench.sh
