@@ -3,16 +3,16 @@
 #define COIL_TIMEOUT_H
 
 /*
- * Deadlines are scopes around ordinary calls:
+ * A timeout is a scope with a deadline around ordinary calls:
  *
  *	COIL_TIMEOUT(2 * COIL_SECOND) {
  *		n = coil_recv(fd, buf, sizeof(buf), 0);
  *		...
  *	}
  *
- * Once the deadline has been noticed every parking call inside returns
- * -ETIMEDOUT, until the scope is left.  A timeout lives on the stack of the task
- * that began it.  That task must end it, after the timeouts that were begun in it.
+ * Once the deadline has expired, every parking call inside returns -ETIMEDOUT until the
+ * scope is left.  A timeout lies in a frame of the task that began it.  That task must
+ * end it, after the timeouts that were begun inside it.
  */
 
 #include <coil/cdefs.h>
@@ -25,58 +25,69 @@
 extern "C" {
 #endif
 
-/* = {0} is ready. */
+/* = {0} is ready to use. */
 struct coil_timeout {
 	struct coil_scope scope;
 };
 
 /*
- * Opens the scope; its deadline is ns from now, at once when ns <= 0, none when
- * COIL_FOREVER.  Returns 0; -EPERM outside a task; -EINVAL when it is open or
- * was used and not set to {0} again; -ENOMEM.  Never parks.
+ * Opens the scope.  The deadline is ns nanoseconds from now.  If ns <= 0 it has expired
+ * already.  With COIL_FOREVER there is none.  Returns 0.  On an error the scope is not
+ * open:
+ *	-EPERM: the caller is not a task
+ *	-EINVAL: the timeout is open, was used and not set to {0} again, or is NULL
+ *	-ENOMEM: there is no memory for a timer
+ * Never parks, and ignores a pending cancellation.
  */
 int coil_timeout_begin(struct coil_timeout *timeout, int64_t ns);
 
 /*
- * Moves the deadline of an open timeout to the instant when (COIL_FOREVER:
- * none).  Returns 0; -EINVAL when it is not open or has expired; -EPERM from
- * another task; -ENOMEM (then the old deadline stands).  Never parks.
+ * Moves the deadline of an open timeout to the instant when.  COIL_FOREVER removes it.
+ * Returns 0.  On an error the old deadline stays:
+ *	-EINVAL: the timeout is not open, has expired, or is NULL
+ *	-EPERM: another task began the timeout
+ *	-ENOMEM: there is no memory for a timer
+ * Never parks, and ignores a pending cancellation.
  */
 int coil_timeout_reschedule(struct coil_timeout *timeout, int64_t when);
 
 /*
- * Leaves the scope.  Returns -ETIMEDOUT if a parking call inside returned it on
- * this scope's account, else 0.  -EBUSY if a timeout or a shield that was begun in
- * it is still open: end that first; nothing has changed.  -EINVAL when it is not
- * open; -EPERM from another task.  Never parks.
+ * Ends the scope.  Returns -ETIMEDOUT if a parking call inside returned it because of
+ * this timeout, otherwise 0.  On a misuse the scope is unchanged:
+ *	-EBUSY: a timeout or a shield that was begun inside is still open; end it first
+ *	-EINVAL: the timeout is not open, or is NULL
+ *	-EPERM: another task began the timeout
+ * Never parks, and ignores a pending cancellation.
  */
 int coil_timeout_end(struct coil_timeout *timeout);
 
-/* Whether the deadline passed and was noticed while the scope was open. */
+/* Returns whether the loop or a parking call noticed the expiry while the scope was open. */
 bool coil_timeout_expired(const struct coil_timeout *timeout);
 
-/* The deadline on coil_now()'s clock; COIL_FOREVER when there is none. */
+/* Returns the deadline on the clock of coil_now(), COIL_FOREVER if there is none. */
 int64_t coil_timeout_when(const struct coil_timeout *timeout);
 
 /*
- * Opens a shield: until it is left, calls inside do not return a cancel or an expiry of
- * a scope outside, so that the task can finish its work.  The shield covers the calls
- * inside and the groups whose first child is made inside.
+ * Opens a shield.  Until it is ended, calls inside do not return a cancellation of a scope
+ * outside, so that the task can finish its work.  The shield covers the calls inside and
+ * the groups whose first child is made inside.
  *
- * ns is how long the work may take once such a cancel or expiry arrives; if one is
- * pending at the entry, from the entry on.  After that calls inside return -ETIMEDOUT.
- * Until one arrives there is no limit; with COIL_FOREVER there is never one.
- * coil_timeout_reschedule() sets a fixed deadline instead.  If there is no memory for a
- * timer when the limit begins, the limit has passed at once.
+ * ns limits the work once such a cancellation has arrived.  The limit begins when it
+ * arrives, or at entry if one is pending.  After the limit, calls inside return
+ * -ETIMEDOUT.  With COIL_FOREVER there is no limit.  coil_timeout_reschedule() sets a
+ * fixed deadline instead.  If there is no memory for a timer when the limit begins, the
+ * limit has passed at once.
  *
- * Returns 0; -EPERM outside a task; -EINVAL when it is open or was used and not set to
- * {0} again.  The task ends it by coil_timeout_end().  Never parks.
+ * coil_timeout_end() ends the shield.  Returns 0.  On an error the shield is not open:
+ *	-EPERM: the caller is not a task
+ *	-EINVAL: the shield is open, was used and not set to {0} again, or is NULL
+ * Never parks, and ignores a pending cancellation.
  */
 int coil_shield_begin(struct coil_timeout *shield, int64_t ns);
 
 /*
- * What the block macros are made of.  Where there is no memory for the limit it has
- * passed already: a block without one might never end.
+ * The block macros call these.  If there is no memory for a timer, the deadline of the
+ * block has expired at once: a block without a deadline might never end.
  */
 static inline struct coil_timeout *coil_timeout_enter(struct coil_timeout *timeout,
 						      int64_t ns)
@@ -94,8 +105,8 @@ static inline struct coil_timeout *coil_shield_enter(struct coil_timeout *timeou
 }
 
 /*
- * Ends it if it is open; the block macros call it.  Ends the process by abort(3), with a
- * message, if coil_timeout_end() returns -EBUSY.
+ * Ends the scope if it is open.  The block macros call it.  Ends the process with a message
+ * and abort(3) if coil_timeout_end() returns -EBUSY.
  */
 void coil_timeout_leave(struct coil_timeout *timeout);
 
@@ -104,10 +115,10 @@ void coil_timeout_leave(struct coil_timeout *timeout);
 	     *COIL_UNIQUE(once) = enter(&name, (ns));				\
 	     COIL_UNIQUE(once); COIL_UNIQUE(once) = NULL)
 
-/* Runs the block under a deadline; break, return and goto leave it cleanly. */
+/* Runs the block in a timeout.  break, return and goto leave the block and end it. */
 #define COIL_TIMEOUT(ns) COIL_SCOPE_BLOCK(coil_timeout_enter, COIL_UNIQUE(timeout), ns)
 
-/* Runs the block in a shield: at most ns once a cancel or an expiry has arrived. */
+/* Runs the block in a shield, for at most ns once a cancellation has arrived. */
 #define COIL_SHIELD(ns) COIL_SCOPE_BLOCK(coil_shield_enter, COIL_UNIQUE(shield), ns)
 
 #ifdef __cplusplus
