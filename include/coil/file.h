@@ -3,17 +3,17 @@
 #define COIL_FILE_H
 
 /*
- * The file calls of POSIX for tasks.  read and write serve every fd: pipes,
- * sockets, terminals and files; where they would block, or wait for a disk, the
- * task parks and the others run.
+ * The file calls of POSIX, for tasks.  coil_read() and coil_write() serve every
+ * fd: pipes, sockets, terminals and files.  Where a call would block, or wait
+ * for a disk, the task parks and other tasks run.
  *
- * What <coil/socket.h> says of errors, requests, buffers, lengths and closing
- * holds here.  A request cannot stop a disk: once a call works on a file it may
- * go on to its end, and then returns its own result.
+ * The rules of <coil/socket.h> on errors, cancels, buffers, lengths and closing
+ * apply.  A cancel cannot stop a disk: a call that works on a file may continue
+ * to its end, and then returns its own result.
  *
- * A disk that is full cuts a write short, and the next is -ENOSPC; so does the
- * limit on the size of files (RLIMIT_FSIZE), and the next is -EFBIG: SIGXFSZ is
- * not raised.
+ * A full disk cuts a write short, and the next write returns -ENOSPC.  The limit
+ * on the size of files (RLIMIT_FSIZE) also cuts a write short, and the next
+ * write returns -EFBIG; SIGXFSZ is not raised.
  */
 
 #include <coil/cdefs.h>
@@ -28,16 +28,17 @@ extern "C" {
 struct statx;
 
 /*
- * Read and write at the file's position, as read(2) and write(2) do.  Return the
- * count, which may be short; 0 at the end; or a negative errno (-EPIPE for a pipe or
- * socket without a reader; SIGPIPE is not raised).  Several tasks or processes that
- * share a position never write to the same place or read the same bytes, as with the
- * system calls.  Calls on one fd are served in their order.
+ * Read and write at the file's position, as read(2) and write(2) do.  Return
+ * the number of bytes, which may be less than len; 0 at the end; or a negative
+ * errno, such as -EPIPE for a pipe or socket without a reader (SIGPIPE is not
+ * raised).  Tasks or processes that share a position never write to the same
+ * place or read the same bytes, as with the system calls.  Calls on one fd are
+ * served in their order.
  *
- * Park.  A blocking fd keeps its flags and stops only this task, also where other
- * processes read and write it.  A cancel cannot end a write to another user's blocking
- * terminal, which cannot be opened anew with O_NONBLOCK, while its reader takes nothing,
- * nor a read of a blocking terminal's master whose bytes another process took first.
+ * These calls park.  A blocking fd keeps its flags and stops only this task,
+ * also if other processes read and write it.  A cancel cannot end a write to a blocking
+ * terminal of another user while its reader takes nothing, because that
+ * terminal cannot be reopened with O_NONBLOCK.
  */
 COIL_MUST_CHECK ssize_t coil_read(int fd, void *buf, size_t len);
 COIL_MUST_CHECK ssize_t coil_write(int fd, const void *buf, size_t len);
@@ -45,50 +46,64 @@ COIL_MUST_CHECK ssize_t coil_readv(int fd, const struct iovec *iov, int n);
 COIL_MUST_CHECK ssize_t coil_writev(int fd, const struct iovec *iov, int n);
 
 /*
- * Writes all len bytes at the file's position.  Returns len, or a negative errno of
- * coil_write(); then a part may have been written, and the count is not known.  -EIO if
- * write(2) returns 0.  Parks as often as needed.  A cancel ends it as it ends
- * coil_write().
+ * Writes all len bytes at the file's position, and parks as often as needed.
+ * Returns len or a negative errno of coil_write(); -EIO if write(2) returns 0.
+ * After an error a part may have been written, and the number of bytes is
+ * unknown.  A cancel ends it as it ends coil_write().
  */
 COIL_MUST_CHECK ssize_t coil_write_all(int fd, const void *buf, size_t len);
 
-/* The same at offset; the position stays.  -EINVAL if negative, or -ESPIPE. */
+/*
+ * Read and write at offset; the file's position does not move.  Return as
+ * coil_read() and coil_write() do; -EINVAL for a negative offset, -ESPIPE for an
+ * fd without a position.
+ */
 COIL_MUST_CHECK ssize_t coil_pread(int fd, void *buf, size_t len, off_t offset);
 COIL_MUST_CHECK ssize_t coil_pwrite(int fd, const void *buf, size_t len,
 				    off_t offset);
 
 /*
- * Sends count bytes of a regular file or block device in to out, a stream
- * socket, pipe or file; fewer only if in ends.  Reads at *offset and moves it,
- * or at the file's position when offset is NULL.  Returns the count or a
- * negative errno; on an error too *offset, or the position, has moved by what
- * was sent.  -EINVAL for an in or out of another kind or a negative *offset:
- * then nothing was sent.  Calls at the position of one fd are served one after the
- * other.  Nothing is copied if out is a socket or pipe with O_NONBLOCK.
+ * Sends count bytes of in, a regular file or block device, to out, a stream
+ * socket, pipe or file.  Reads at *offset and advances it, or at the file's
+ * position if offset is NULL.  Parks as often as needed.
+ *
+ * Returns count, fewer only if in ends, or a negative errno.  Also after an
+ * error *offset, or the position, has advanced by the number of bytes sent.
+ * Returns -EINVAL for a negative *offset or for an in or out of another kind;
+ * then nothing was sent.
+ *
+ * Calls at the position of one fd are served one after the other.  No data is
+ * copied if out is a socket or pipe with O_NONBLOCK and the data is in memory.
  */
 COIL_MUST_CHECK ssize_t coil_sendfile(int out, int in, off_t *offset,
 				      size_t count);
 
 /*
- * Moves up to len bytes between two fds of which one is a pipe, as splice(2) does;
- * parks until both ends are ready.  Returns the count; 0 at the end of in or for a
- * len of 0; or a negative errno: -EINVAL if neither is a pipe, -EAGAIN only with
- * SPLICE_F_NONBLOCK.
+ * Moves up to len bytes between two fds, of which one is a pipe, as splice(2)
+ * does.  Parks until both ends are ready.  Returns the number of bytes; 0 at
+ * the end of in or for len 0; or a negative errno: -EINVAL if neither is a
+ * pipe, -EAGAIN only with SPLICE_F_NONBLOCK.
  */
 COIL_MUST_CHECK ssize_t coil_splice(int in, off_t *in_offset, int out,
 				    off_t *out_offset, size_t len,
 				    unsigned flags);
 
 /*
- * As openat(2), with O_CLOEXEC: an fd of the caller's.  A FIFO is opened with
- * O_NONBLOCK and stays so: for reading at once, without a writer, and for
- * writing -ENXIO while nobody reads.  mode is what a file it makes gets.
+ * Open a file as openat(2) does, with O_CLOEXEC.  mode is the mode of a file
+ * that is created, less the umask.  Return an fd that the caller owns, or a
+ * negative errno.  These calls park.
+ *
+ * A FIFO is opened with O_NONBLOCK and keeps it.  For reading it opens at once,
+ * without a writer; for writing without a reader the call returns -ENXIO.
  */
 COIL_MUST_CHECK int coil_openat(int dir, const char *path, int flags,
 				mode_t mode);
 COIL_MUST_CHECK int coil_open(const char *path, int flags, mode_t mode);
 
-/* As the system calls of these names: 0 or a negative errno. */
+/*
+ * Do what the system calls of these names do.  Return 0 or a negative errno.
+ * Park.
+ */
 COIL_MUST_CHECK int coil_fsync(int fd);
 COIL_MUST_CHECK int coil_fdatasync(int fd);
 COIL_MUST_CHECK int coil_ftruncate(int fd, off_t length);
