@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-/* Must not move or go away until all tasks that came have left. */
+/* Must stay in place until all tasks that came have left. */
 struct coil_barrier {
 	int parties;
 	int leaving;		/* tasks woken that have not returned yet */

@@ -45,9 +45,9 @@ void coil_channel_fini(struct coil_channel *channel);
 
 /*
  * Copies *item into the channel.  Parks while the channel is full.  Tasks of
- * all loops wait in one line and are served in the order in which they came.
+ * all loops wait in one queue and are served in the order in which they came.
  * Returns 0.  On an error the item is not in the channel:
- *	-ESHUTDOWN: the channel is, or was meanwhile, closed
+ *	-ESHUTDOWN: the channel is closed, or was during the wait
  *	-ECANCELED, -ETIMEDOUT: a cancellation was pending at entry (even if
  *		there is room) or ended the wait
  *	-EPERM: the caller is not a task

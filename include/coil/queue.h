@@ -85,7 +85,7 @@ void coil_queue_set_drop(struct coil_queue *queue, void (*drop)(void *item, void
  * must be valid: this call and coil_queue_get() do not check them for NULL.
  *
  * Returns 0.  On an error the item is not in the queue:
- *	-ESHUTDOWN: the queue is, or was meanwhile, shut down
+ *	-ESHUTDOWN: the queue is shut down, or was during the wait
  *	-ECANCELED, -ETIMEDOUT: a cancellation was pending at entry (even if
  *		there is room) or ended the wait
  *	-EPERM: the caller is not a task
@@ -110,7 +110,10 @@ COIL_MUST_CHECK int coil_queue_get(struct coil_queue *queue, void *item);
 COIL_MUST_CHECK int coil_queue_put_nowait(struct coil_queue *queue, const void *item);
 COIL_MUST_CHECK int coil_queue_get_nowait(struct coil_queue *queue, void *item);
 
-/* Return the number of items inside; whether it is 0; whether it is maxsize. */
+/*
+ * Return the number of items inside; whether it is 0; whether it is maxsize,
+ * which is never so if maxsize is 0.
+ */
 size_t coil_queue_size(const struct coil_queue *queue);
 bool coil_queue_empty(const struct coil_queue *queue);
 bool coil_queue_full(const struct coil_queue *queue);
