@@ -11,6 +11,12 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
+/*
+ * Ends a function that does nothing but prefetch: gcc takes it for one without any
+ * effect, and drops the calls of it.
+ */
+#define PREFETCHED() __asm__ volatile("")
+
 #define container_of(pointer, type, member)				\
 	((type *)((char *)(pointer) - offsetof(type, member)))
 

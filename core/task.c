@@ -106,21 +106,14 @@ static inline void fetch_stack(const struct coil_task *task)
 	__builtin_prefetch(stack, 1);
 	__builtin_prefetch(stack + LINE, 1);
 	__builtin_prefetch(stack + 2 * LINE, 1);
-	__builtin_prefetch(stack + 3 * LINE, 1);
-	__builtin_prefetch(stack + 4 * LINE, 1);
+	PREFETCHED();
 }
 
-static inline void fetch_ready(const struct coil_loop *loop, uint32_t n)
+/* Where no more than FETCH_TASK are ready it fetches one that has run, which is harmless. */
+static inline void fetch_ready(const struct coil_loop *loop)
 {
-	const char *task;
-
-	if (n > FETCH_TASK) {
-		task = (const char *)ahead(loop, FETCH_TASK);
-		__builtin_prefetch(task, 1);
-		__builtin_prefetch(task + LINE, 1);
-	}
-	if (n > FETCH_STACK)
-		fetch_stack(ahead(loop, FETCH_STACK));
+	__builtin_prefetch(ahead(loop, FETCH_TASK), 1);
+	fetch_stack(ahead(loop, FETCH_STACK));
 }
 
 void coil__fetch_first(const struct coil_loop *loop)
@@ -131,15 +124,21 @@ void coil__fetch_first(const struct coil_loop *loop)
 		fetch_stack(ahead(loop, i));
 }
 
+/* n is how many are ready, at least one. */
+static inline struct coil_task *pick_of(struct coil_loop *loop, uint32_t n)
+{
+	if (unlikely(--loop->budget <= 0))
+		return &loop->root;
+	if (n > FETCH_STACK)
+		fetch_ready(loop);
+	return loop->ready[loop->ready_head++ & loop->ready_mask];
+}
+
 static inline struct coil_task *pick(struct coil_loop *loop)
 {
 	uint32_t n = coil__ready_count(loop);
 
-	if (unlikely(!n) || unlikely(--loop->budget <= 0))
-		return &loop->root;
-	if (n > FETCH_STACK)
-		fetch_ready(loop, n);
-	return loop->ready[loop->ready_head++ & loop->ready_mask];
+	return likely(n) ? pick_of(loop, n) : &loop->root;
 }
 
 /* Room for one more task: nothing can fail later, when it becomes ready. */
@@ -192,7 +191,7 @@ void coil__turn(struct coil_task *self)
 	if (!coil__ready_count(loop) && --loop->budget > 0)
 		return;
 	coil__ready_push(loop, self);
-	switch_to(loop, self, pick(loop), false);
+	switch_to(loop, self, pick_of(loop, coil__ready_count(loop)), false);
 }
 
 /* A read of the clock costs as much as two items, a look at the kernel as many. */
@@ -349,6 +348,7 @@ static inline void fetch_birth(const struct coil_task *task)
 	__builtin_prefetch(line, 1);
 	__builtin_prefetch(line + 64, 1);
 	__builtin_prefetch(line - 192, 1);
+	PREFETCHED();
 }
 
 static int name_task(struct coil_task *task, const char *name)
@@ -447,19 +447,23 @@ void coil__task_start(struct coil_task *task, bool eager)
  * Late tasks are those that were made after main had returned, outside of groups, and
  * that the loop has yet to look at: a list, so that it need not look at all tasks.
  */
-static struct coil_task *new_late(struct coil_loop *loop, const struct coil_task_options *options,
-				  int (*fn)(void *arg), void *arg)
+static __attribute__((noinline)) struct coil_task *
+create_late(struct coil_loop *loop, const struct coil_task_options *options,
+	    int (*fn)(void *arg), void *arg)
 {
 	struct coil_task *task = loop->ended ? NULL : coil__task_new(loop, options, fn, arg);
 
-	if (!task)
+	if (!task) {
+		errno = loop->ended ? ESHUTDOWN : ENOMEM;
 		return NULL;
+	}
 	task->late = task->has_more = true;
 	task->sibling_prev = NULL;
 	task->sibling_next = loop->late;
 	if (loop->late)
 		loop->late->sibling_prev = task;
 	loop->late = task;
+	coil__task_start(task, options && options->eager);
 	return task;
 }
 
@@ -483,8 +487,9 @@ struct coil_task *coil__task_pop_late(struct coil_loop *loop)
 	return task;
 }
 
-struct coil_task *coil_create_task_with(const struct coil_task_options *options,
-					int (*fn)(void *arg), void *arg)
+/* Inline in both callers, as a task without options needs no look at them. */
+static inline __attribute__((always_inline)) struct coil_task *
+create(const struct coil_task_options *options, int (*fn)(void *arg), void *arg)
 {
 	struct coil_loop *loop = coil__loop;
 	struct coil_task *task;
@@ -498,11 +503,10 @@ struct coil_task *coil_create_task_with(const struct coil_task_options *options,
 		return NULL;
 	}
 	if (unlikely(loop->ending))
-		task = new_late(loop, options, fn, arg);
-	else
-		task = coil__task_new(loop, options, fn, arg);
+		return create_late(loop, options, fn, arg);
+	task = coil__task_new(loop, options, fn, arg);
 	if (unlikely(!task)) {
-		errno = loop->ended ? ESHUTDOWN : ENOMEM;
+		errno = ENOMEM;
 		return NULL;
 	}
 	coil__task_start(task, options && options->eager);
@@ -511,7 +515,13 @@ struct coil_task *coil_create_task_with(const struct coil_task_options *options,
 
 struct coil_task *coil_create_task(int (*fn)(void *arg), void *arg)
 {
-	return coil_create_task_with(NULL, fn, arg);
+	return create(NULL, fn, arg);
+}
+
+struct coil_task *coil_create_task_with(const struct coil_task_options *options,
+					int (*fn)(void *arg), void *arg)
+{
+	return create(options, fn, arg);
 }
 
 /* Its stack goes to the pool, or is unmapped.  Nobody stands on it. */

@@ -16,18 +16,18 @@
 
 static bool has_waiting(const struct coil_barrier *barrier, int n)
 {
-	return coil_waitq_size(&barrier->waiting) >= (size_t)n;
+	return barrier->waiting.size >= (size_t)n;
 }
 
 /* Wakes the first n; they get their numbers, or all of them that error. */
 static int wake(struct coil_barrier *barrier, int n, int error)
 {
-	for (int i = 0; i < n && has_waiting(barrier, 1); i++) {
+	for (int i = 0; i < n; i++) {
 		void *result;
 
 		/* Refused at the first, of another loop, or not at all. */
 		if (!coil_waitq_unpark_with(&barrier->waiting, &result))
-			return -EXDEV;
+			return has_waiting(barrier, 1) ? -EXDEV : 0;
 		*(int *)result = error ? error : i;
 		barrier->leaving++;
 	}
