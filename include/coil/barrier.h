@@ -48,9 +48,9 @@ struct coil_barrier {
 COIL_MUST_CHECK int coil_barrier_wait(struct coil_barrier *barrier);
 
 /*
- * Makes the barrier as new.  Tasks of the current round, waiting or leaving,
- * return -ENOTRECOVERABLE.  Tasks that already wait for the next round stay.
- * Returns 0; -EXDEV or -EINVAL as above.  Never parks.
+ * Puts the barrier back into its initial state.  Tasks of the current round,
+ * waiting or leaving, return -ENOTRECOVERABLE.  Tasks that already wait for the
+ * next round stay.  Returns 0; -EXDEV or -EINVAL as above.  Never parks.
  */
 int coil_barrier_reset(struct coil_barrier *barrier);
 

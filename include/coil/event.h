@@ -38,7 +38,7 @@ struct coil_event {
  *
  * A set wakes all tasks that wait at that moment, even if the event is cleared
  * before they run.  But if another thread, a process or a signal handler sets a
- * shared event, and the event is cleared at once, it may wake no task.
+ * shared event, and the event is cleared at once, that set may wake no task.
  *
  * Returns 0.  On an error:
  *	-ECANCELED, -ETIMEDOUT: a cancellation was pending at entry (even if the

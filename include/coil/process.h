@@ -106,7 +106,7 @@ struct coil_process_options {
  *	-EAGAIN: there are too many processes
  *	-ENOSYS: there is no pidfd_open(2): an old kernel, or a filter refuses
  *		it
- *	-ENOENT, -EACCES, -ENOEXEC: and other errors of execve(2) and chdir(2)
+ *	-ENOENT, -EACCES, -ENOEXEC and others: errors of execve(2) and chdir(2)
  *
  * Never parks, and ignores a pending cancellation.  Works on any thread.  The
  * thread waits until the child has begun its program.  Does not copy the

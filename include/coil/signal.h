@@ -3,10 +3,10 @@
 #define COIL_SIGNAL_H
 
 /*
- * Tasks wait for signals, instead of signal handlers, which may do very little.
- * The program must block the signals, in main() before coil_run(), so that
- * every thread has them blocked.  A signal then stays pending until a task
- * waits for it.
+ * Lets tasks wait for signals.  This replaces signal handlers, which may do
+ * very little.  The program must block the signals, in main() before
+ * coil_run(), so that every thread has them blocked.  A signal then stays
+ * pending until a task waits for it.
  */
 
 #include <coil/cdefs.h>
