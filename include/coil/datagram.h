@@ -8,7 +8,7 @@
  * where the kernel and the way to the peer support them.  For datagrams of
  * various sizes and peers use coil_recvmmsg() and coil_sendmmsg().
  *
- * The rules of <coil/socket.h> on errors, cancels, fds and buffers apply.
+ * The rules of <coil/socket.h> on errors, cancellation, fds and buffers apply.
  */
 
 #include <coil/cdefs.h>
@@ -27,15 +27,14 @@ struct msghdr;
  * msg's control data.  If the kernel refuses to segment, the call sends them
  * one by one.  Parks when nothing fits.
  *
- * Returns the number of bytes sent.  It is less than the buffer's length only
- * if an error, a cancel or an expired deadline came after some datagrams.  Then
- * it counts whole datagrams, and the next call returns the error.  For a buffer
- * without bytes the call sends nothing and returns 0.
- *
- * Returns a negative errno if nothing was sent: -EINVAL for a segment_size of 0
- * or above 65535, a msg_iovlen other than 1, or more than 256 bytes of control
- * data; -EMSGSIZE for datagrams that are too large; -EOPNOTSUPP for a stream
- * socket.
+ * Returns the number of bytes sent; 0 for an empty buffer.  It is less than the
+ * buffer's length only if an error or a cancellation came after some datagrams.
+ * Then it counts whole datagrams, and the next call returns the error.  On an
+ * error nothing was sent:
+ *	-EINVAL: segment_size is 0 or above 65535, msg_iovlen is not 1, or msg has
+ *		more than 256 bytes of control data
+ *	-EMSGSIZE: the datagrams are too large
+ *	-EOPNOTSUPP: fd is a stream socket
  */
 COIL_MUST_CHECK ssize_t coil_send_segments(int fd, const struct msghdr *msg,
 					   size_t segment_size, int flags);
@@ -43,10 +42,11 @@ COIL_MUST_CHECK ssize_t coil_send_segments(int fd, const struct msghdr *msg,
 /*
  * Receives as coil_recvmsg() does, one datagram or several of one size that the
  * kernel has combined.  Sets *segment_size to the size of each; the last may be
- * shorter.  The kernel combines datagrams only if UDP_GRO is set with
- * setsockopt(2) at level IPPROTO_UDP; the buffer should have 65535 bytes then.
- * msg may have room for control data.  If it has none, the control data is
- * dropped and fds in it are closed.
+ * shorter.
+ *
+ * The kernel combines datagrams only if UDP_GRO is set with setsockopt(2) at
+ * level IPPROTO_UDP.  The buffer should have 65535 bytes then.  If msg has no
+ * room for control data, the control data is dropped and fds in it are closed.
  */
 COIL_MUST_CHECK ssize_t coil_recv_segments(int fd, struct msghdr *msg,
 					   size_t *segment_size, int flags);

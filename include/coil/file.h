@@ -7,13 +7,13 @@
  * fd: pipes, sockets, terminals and files.  Where a call would block, or wait
  * for a disk, the task parks and other tasks run.
  *
- * The rules of <coil/socket.h> on errors, cancels, buffers, lengths and closing
- * apply.  A cancel cannot stop a disk: a call that works on a file may continue
- * to its end, and then returns its own result.
+ * The rules of <coil/socket.h> on errors, cancellation, buffers, lengths and
+ * closing apply.  A cancellation cannot stop a disk: a call that works on a
+ * file may continue to its end, and then returns its own result.
  *
- * A full disk cuts a write short, and the next write returns -ENOSPC.  The limit
- * on the size of files (RLIMIT_FSIZE) also cuts a write short, and the next
- * write returns -EFBIG; SIGXFSZ is not raised.
+ * A full disk cuts a write short, and the next write returns -ENOSPC.  The
+ * limit on the size of files (RLIMIT_FSIZE) also cuts a write short, and the
+ * next write returns -EFBIG; SIGXFSZ is not raised.
  */
 
 #include <coil/cdefs.h>
@@ -28,17 +28,18 @@ extern "C" {
 struct statx;
 
 /*
- * Read and write at the file's position, as read(2) and write(2) do.  Return
- * the number of bytes, which may be less than len; 0 at the end; or a negative
- * errno, such as -EPIPE for a pipe or socket without a reader (SIGPIPE is not
- * raised).  Tasks or processes that share a position never write to the same
- * place or read the same bytes, as with the system calls.  Calls on one fd are
- * served in their order.
+ * Read and write at the file's position, as read(2) and write(2) do.  Tasks or
+ * processes that share a position never write to the same place or read the
+ * same bytes, as with the system calls.  Calls on one fd are served in their
+ * order.  SIGPIPE is not raised.
  *
  * These calls park.  A blocking fd keeps its flags and stops only this task,
- * also if other processes read and write it.  A cancel cannot end a write to a blocking
- * terminal of another user while its reader takes nothing, because that
- * terminal cannot be reopened with O_NONBLOCK.
+ * also if other processes read and write it.  A cancellation cannot end a write
+ * to a blocking terminal of another user while its reader takes nothing,
+ * because that terminal cannot be reopened with O_NONBLOCK.
+ *
+ * Return the number of bytes, which may be less than len; 0 at the end; or a
+ * negative errno, such as -EPIPE for a pipe or socket without a reader.
  */
 COIL_MUST_CHECK ssize_t coil_read(int fd, void *buf, size_t len);
 COIL_MUST_CHECK ssize_t coil_write(int fd, const void *buf, size_t len);
@@ -46,17 +47,17 @@ COIL_MUST_CHECK ssize_t coil_readv(int fd, const struct iovec *iov, int n);
 COIL_MUST_CHECK ssize_t coil_writev(int fd, const struct iovec *iov, int n);
 
 /*
- * Writes all len bytes at the file's position, and parks as often as needed.
- * Returns len or a negative errno of coil_write(); -EIO if write(2) returns 0.
- * After an error a part may have been written, and the number of bytes is
- * unknown.  A cancel ends it as it ends coil_write().
+ * Writes all len bytes at the file's position, and parks as often as needed.  A
+ * cancellation ends it as it ends coil_write().  Returns len, or a negative
+ * errno of coil_write(); -EIO if write(2) returns 0.  After an error a part may
+ * have been written, and the number of bytes is unknown.
  */
 COIL_MUST_CHECK ssize_t coil_write_all(int fd, const void *buf, size_t len);
 
 /*
  * Read and write at offset; the file's position does not move.  Return as
- * coil_read() and coil_write() do; -EINVAL for a negative offset, -ESPIPE for an
- * fd without a position.
+ * coil_read() and coil_write() do; -EINVAL for a negative offset, -ESPIPE for
+ * an fd without a position.
  */
 COIL_MUST_CHECK ssize_t coil_pread(int fd, void *buf, size_t len, off_t offset);
 COIL_MUST_CHECK ssize_t coil_pwrite(int fd, const void *buf, size_t len,
@@ -65,24 +66,24 @@ COIL_MUST_CHECK ssize_t coil_pwrite(int fd, const void *buf, size_t len,
 /*
  * Sends count bytes of in, a regular file or block device, to out, a stream
  * socket, pipe or file.  Reads at *offset and advances it, or at the file's
- * position if offset is NULL.  Parks as often as needed.
+ * position if offset is NULL.  Calls at the position of one fd are served one
+ * after the other.  No data is copied if out is a socket or pipe with
+ * O_NONBLOCK and the data is in memory.  Parks as often as needed.
  *
  * Returns count, fewer only if in ends, or a negative errno.  Also after an
  * error *offset, or the position, has advanced by the number of bytes sent.
  * Returns -EINVAL for a negative *offset or for an in or out of another kind;
  * then nothing was sent.
- *
- * Calls at the position of one fd are served one after the other.  No data is
- * copied if out is a socket or pipe with O_NONBLOCK and the data is in memory.
  */
 COIL_MUST_CHECK ssize_t coil_sendfile(int out, int in, off_t *offset,
 				      size_t count);
 
 /*
  * Moves up to len bytes between two fds, of which one is a pipe, as splice(2)
- * does.  Parks until both ends are ready.  Returns the number of bytes; 0 at
- * the end of in or for len 0; or a negative errno: -EINVAL if neither is a
- * pipe, -EAGAIN only with SPLICE_F_NONBLOCK.
+ * does.  Parks until both ends are ready.  Returns the number of bytes, 0 at
+ * the end of in or for len 0, or an error:
+ *	-EINVAL: neither fd is a pipe
+ *	-EAGAIN: flags have SPLICE_F_NONBLOCK, and an end is not ready
  */
 COIL_MUST_CHECK ssize_t coil_splice(int in, off_t *in_offset, int out,
 				    off_t *out_offset, size_t len,
@@ -90,19 +91,19 @@ COIL_MUST_CHECK ssize_t coil_splice(int in, off_t *in_offset, int out,
 
 /*
  * Open a file as openat(2) does, with O_CLOEXEC.  mode is the mode of a file
- * that is created, less the umask.  Return an fd that the caller owns, or a
- * negative errno.  These calls park.
+ * that is created, less the umask.  These calls park.  Return an fd that the
+ * caller owns, or a negative errno.
  *
  * A FIFO is opened with O_NONBLOCK and keeps it.  For reading it opens at once,
- * without a writer; for writing without a reader the call returns -ENXIO.
+ * without a writer.  For writing without a reader the call returns -ENXIO.
  */
 COIL_MUST_CHECK int coil_openat(int dir, const char *path, int flags,
 				mode_t mode);
 COIL_MUST_CHECK int coil_open(const char *path, int flags, mode_t mode);
 
 /*
- * Do what the system calls of these names do.  Return 0 or a negative errno.
- * Park.
+ * Do what the system calls of these names do.  These calls park.  Return 0 or a
+ * negative errno.
  */
 COIL_MUST_CHECK int coil_fsync(int fd);
 COIL_MUST_CHECK int coil_fdatasync(int fd);

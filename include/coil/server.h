@@ -60,10 +60,13 @@ struct coil_server_options {
 /*
  * Starts a server: listens on an address in any form of <coil/address.h>, and
  * runs handler(stream, arg) for each connection.  A name is listened on at all
- * its addresses (at most 16).  options may be NULL and are copied.  Returns the
- * server, or NULL and sets errno: an error of coil_listen(), EINVAL for options
- * or handler, EPERM outside a task, ENOMEM.  Parks only for a name or a
- * service: then a cancel or an expired deadline returns ECANCELED or ETIMEDOUT.
+ * its addresses (at most 16).  options may be NULL and are copied.  Parks only
+ * for a name or a service; a cancellation ends that, and no server is made.
+ * Returns the server, or NULL and sets errno:
+ *	an error of coil_listen()
+ *	EINVAL: handler is NULL, or a field of options is invalid
+ *	EPERM: the caller is not a task
+ *	ENOMEM, EMFILE, ENFILE
  *
  * The server owns the stream, and closes it when the handler returns.  It
  * flushes the stream first, unless the result is negative or the task was
@@ -75,26 +78,27 @@ struct coil_server_options {
  * handler gave the task no name, the name then states the server and the peer.
  *
  * idle_ns is how long a connection may be idle.  A connection is idle while its
- * stream receives and sends no byte, and its TCP peer takes none of the bytes
- * that the kernel still has for it.  One byte is enough: a slow peer is served,
- * a stopped peer is not.  After the limit, parking calls of the handler return
- * -ETIMEDOUT, as in a COIL_TIMEOUT.  A handler that returns -ETIMEDOUT then has
- * not failed.
+ * stream receives and sends no byte, and its TCP peer takes no byte from the
+ * kernel.  One byte is enough: a slow peer is served, a stopped peer is not.
+ * After the limit, parking calls of the handler return -ETIMEDOUT, as in a
+ * COIL_TIMEOUT.  A handler that returns -ETIMEDOUT then has not failed.
  *
  * max_per_address limits the open connections of one IPv4 address, or of one
- * /64 network of IPv6; the server closes further ones at once.  keepalive_ns is
- * the approximate time after which the server detects that a TCP peer is gone
- * without a message.  It sets SO_KEEPALIVE and TCP_USER_TIMEOUT, in whole
- * seconds.  max_per_address, keepalive_ns and notsent_lowat have no effect on
- * Unix sockets.
+ * /64 network of IPv6.  The server closes further ones at once.  The server
+ * detects after about keepalive_ns that a TCP peer is gone without a message.
+ * It sets SO_KEEPALIVE and TCP_USER_TIMEOUT, in whole seconds.
+ * max_per_address, keepalive_ns and notsent_lowat have no effect on Unix
+ * sockets.
  *
  * While max_connections are open, the server accepts no more: clients wait in
- * the backlog.  If no fd is left, the server frees an fd that it keeps in
- * reserve.  It accepts each new connection with that fd and closes the
- * connection at once, so that the peer notices; in between the program can open
- * files with the fd.  The server serves again when two fds are free.  If memory
- * runs out, it pauses for 100 ms or until one of its connections ends.  It
- * reports each such shortage once to the error handler.
+ * the backlog.
+ *
+ * If no fd is left, the server frees an fd that it keeps in reserve.  It
+ * accepts each new connection with that fd and closes the connection at once,
+ * so that the peer notices.  In between the program can open files with the fd.
+ * The server serves again when two fds are free.  If memory runs out, it pauses
+ * for 100 ms or until one of its connections ends.  It reports each such
+ * shortage once to the error handler.
  *
  * For "fd:3" the server listens on a duplicate: fd 3 stays open, and the caller
  * still owns it.  It may be given to several servers, also on several loops.
@@ -119,14 +123,13 @@ int coil_server_fd(const struct coil_server *server, size_t i);
 int coil_server_connections(const struct coil_server *server);
 
 /*
- * Parks until the server stops.  Returns 0, or why it has no socket left to
- * listen on: -EBADF if the program closed the sockets.  Returns -ESHUTDOWN if
- * the server had stopped before, and -EDEADLK from the error handler while it
- * reports a problem of this server.
- *
- * A cancel or an expired deadline, pending or new, stops the server.  The call
- * then returns -ECANCELED or -ETIMEDOUT when the listening sockets are closed.
- * The handlers continue.
+ * Parks until the server stops.  A cancellation, pending or new, stops the
+ * server: the call returns -ECANCELED or -ETIMEDOUT when the listening sockets
+ * are closed.  The handlers continue.  Returns 0, or an error:
+ *	-EBADF, -EINVAL: the program closed, or shut down, the listening sockets,
+ *		and none is left
+ *	-ESHUTDOWN: the server had stopped before
+ *	-EDEADLK: the caller is the error handler, called by this server
  */
 int coil_serve_forever(struct coil_server *server);
 
@@ -136,12 +139,12 @@ int coil_serve_forever(struct coil_server *server);
  * Then the listening sockets are closed.  Clients above max_connections wait
  * until a handler ends.  For "fd:3" the other clients stay in the backlog.
  *
- * Returns 0, also the second time, when no client can connect any more.  If it
- * has TCP clients, it first waits for two of their round trips (at least 1 ms,
- * at most 200 ms), so that handshakes in progress can end.  A slower handshake
- * is reset.
+ * Parks.  With TCP clients it first waits for two of their round trips (at
+ * least 1 ms, at most 200 ms), so that handshakes in progress can end.  A
+ * slower handshake is reset.  A cancellation neither prevents nor ends the
+ * call.  A handler may call it.
  *
- * Parks.  A cancel does not end it.  A handler may call it.
+ * Returns 0, also the second time, when no client can connect any more.
  */
 int coil_server_stop(struct coil_server *server);
 
@@ -152,16 +155,18 @@ int coil_server_stop(struct coil_server *server);
  * grace coil_group_ending() is true in the handlers.  coil_serve_forever()
  * returns first.
  *
- * Returns 0, or -ETIMEDOUT after close_ns.  Returns -EDEADLK from a handler of
- * this server or a task in a group of one, and -EBUSY while another task closes
- * the server.  Parks.  A cancel neither prevents nor ends it, so a cancelled
- * task can still close its servers with all of the grace.
- *
  * close_ns limits all of that.  After nine tenths of it the handlers are
- * cancelled and their connections shut down, so that a call that waits for a
- * peer ends even in a shield.  If handlers are left at the end of close_ns, the
- * call returns -ETIMEDOUT.  For the caller the server is closed then too; it is
+ * cancelled and their connections shut down.  So a call that waits for a peer
+ * ends even in a shield.  If handlers are left at the end of close_ns, the call
+ * returns -ETIMEDOUT.  For the caller the server is closed then too; it is
  * freed when the last handler has ended.
+ *
+ * Parks.  A cancellation neither prevents nor ends it, so a cancelled task can
+ * still close its servers with all of the grace.  Returns 0, or an error:
+ *	-ETIMEDOUT: close_ns ended before the last handler
+ *	-EDEADLK: the caller is a handler of this server, or a task in a group of
+ *		one
+ *	-EBUSY: another task is closing the server
  */
 int coil_server_close(struct coil_server *server, int64_t grace_ns);
 

@@ -10,12 +10,11 @@
  *
  * - A call returns its result or a negative errno.  It returns -EPERM outside a
  *   task.
- * - If a cancel is pending or a deadline has expired at entry, the call does
- *   nothing and returns -ECANCELED or -ETIMEDOUT.
- * - A cancel or an expired deadline ends a parked call with the same error,
- *   unless the operation has completed.  Then the call returns the result, and
- *   the next parking call returns the error.  So a cancel loses no byte and no
- *   fd.
+ * - If a cancellation is pending at entry, the call does nothing and returns
+ *   -ECANCELED or -ETIMEDOUT.
+ * - A cancellation ends a parked call with the same error, unless the operation
+ *   has completed.  Then the call returns the result, and the next parking call
+ *   returns the error.  So a cancellation loses no byte and no fd.
  * - The kernel uses the buffers until the call returns, and never afterwards.
  * - If another task closes the fd with coil_close(), the call returns
  *   -ECANCELED.
@@ -46,12 +45,12 @@ struct mmsghdr;
 COIL_MUST_CHECK int coil_socket(int domain, int type, int protocol);
 
 /*
- * Accepts the next connection, and parks until there is one.  addr may be NULL;
- * otherwise *addrlen holds its size and is set to the size of the peer's
- * address.  Returns an fd that is O_NONBLOCK and O_CLOEXEC and that the caller
- * owns, or a negative errno.  Returns -EINVAL if fd does not listen.  Returns
- * -EMFILE or -ENFILE if no fd is left; the connection stays queued.  May set
- * O_NONBLOCK on a blocking listening socket.
+ * Accepts the next connection, and parks until there is one.  addr may be NULL.
+ * Otherwise *addrlen holds its size and is set to the size of the peer's
+ * address.  May set O_NONBLOCK on a blocking listening socket.  Returns an fd
+ * that is O_NONBLOCK and O_CLOEXEC and that the caller owns, or an error:
+ *	-EINVAL: fd does not listen
+ *	-EMFILE, -ENFILE: no fd is left; the connection stays queued
  */
 COIL_MUST_CHECK int coil_accept(int fd, struct sockaddr *addr,
 				socklen_t *addrlen);
@@ -69,8 +68,8 @@ COIL_MUST_CHECK int coil_connect(int fd, const struct sockaddr *addr,
 /*
  * Receive and send as recv(2) and send(2) do.  coil_recv() parks until there is
  * something to receive, coil_send() until something fits.  Return the number of
- * bytes, which may be less than len, 0 at the end of a stream, or a negative
- * errno such as -EPIPE, -ECONNRESET or -ENOTCONN.
+ * bytes, which may be less than len, or 0 at the end of a stream.  On an error
+ * they return a negative errno such as -EPIPE, -ECONNRESET or -ENOTCONN.
  */
 COIL_MUST_CHECK ssize_t coil_recv(int fd, void *buf, size_t len, int flags);
 COIL_MUST_CHECK ssize_t coil_send(int fd, const void *buf, size_t len,
@@ -106,7 +105,7 @@ COIL_MUST_CHECK int coil_sendmmsg(int fd, struct mmsghdr *msgs, unsigned n,
 /*
  * Sends all len bytes, and parks as often as needed.  Returns len or a negative
  * errno.  On every return *done holds the number of bytes sent, unless done is
- * NULL: after a cancel the caller can continue from there.
+ * NULL.  So the caller can continue from there after a cancellation.
  */
 COIL_MUST_CHECK ssize_t coil_send_all(int fd, const void *buf, size_t len,
 				      int flags, size_t *done);
@@ -126,40 +125,41 @@ COIL_MUST_CHECK ssize_t coil_recv_all(int fd, void *buf, size_t len, int flags,
 int coil_shutdown(int fd, int how);
 
 /*
- * Closes any fd.  Returns 0, -EBADF, or another negative errno (-EIO, -ENOSPC,
- * -EDQUOT: data of a file was lost); the fd is closed then too.  Returns -EPERM
- * and leaves the fd open on a loop outside a task, while a call of a task is
- * using the fd.  Off a loop the call is close(2).
+ * Closes any fd.  Off a loop the call is close(2).
  *
  * Calls of this loop's tasks that are using the fd return -ECANCELED.  The fd
  * is closed when the last of them has ended, so that no operation reaches the
- * next file with its number.  Parks until those calls have ended.  Works also
- * after a cancel or an expired deadline; neither ends the wait.
+ * next file with its number.  Parks until those calls have ended.  A
+ * cancellation neither prevents nor ends it.
  *
  * A disk or a file server may be slow, so a thread closes a file or a terminal.
  * The task parks until that is done; no other file has the number before.  If
  * there is no thread or no fd for that, the loop waits instead.  On a loop
  * outside a task the call returns 0 without waiting for the thread.
  *
- * Does not wait for a peer, except for a socket with SO_LINGER: its number is
- * free at once, and the task parks until a thread has closed the socket.  If
- * there is no thread or no fd for that, and on a loop outside a task, the call
- * does not linger; the kernel still sends what is left.
+ * Does not wait for a peer, except for a socket with SO_LINGER.  The number of
+ * such a socket is free at once, and the task parks until a thread has closed
+ * the socket.  If there is no thread or no fd for that, and on a loop outside a
+ * task, the call does not linger.  The kernel still sends what is left.
+ *
+ * Returns 0, or an error; the fd is closed all the same, except after -EPERM:
+ *	-EBADF: fd is not open, or another task is closing it
+ *	-EIO, -ENOSPC, -EDQUOT: data of a file was lost
+ *	-EPERM: the call is on a loop outside a task, and a call of a task is
+ *		using the fd
  */
 int coil_close(int fd);
 
 /*
- * Waits as poll(2) does, until one of the fds is ready.  It has no timeout
- * argument: use a COIL_TIMEOUT scope.  Returns the number of fds that are
- * ready, and sets revents of all.  Parks.
- *
- * Ignores negative fds; if there are no others it parks until a cancel or an
- * expired deadline.  A regular file is always ready for POLLIN and POLLOUT and
- * reports no other event: an entry for one with other events, or 0, is never
- * ready.
- *
- * Returns -EINVAL for more fds than the process may open, -EFAULT, -ENOMEM.
- * Returns -ECANCELED also if another task closes one of the fds.
+ * Waits as poll(2) does, and parks until one of the fds is ready.  It has no
+ * timeout argument: use a COIL_TIMEOUT scope.  Ignores negative fds; if there
+ * are no others it parks until a cancellation.  A regular file is always ready
+ * for POLLIN and POLLOUT and reports no other event.  An entry for a regular
+ * file with other events, or 0, is never ready.  Returns the number of fds that
+ * are ready, and sets revents of all; or an error:
+ *	-EINVAL: n is more than the process may open
+ *	-EFAULT, -ENOMEM
+ *	-ECANCELED: also if another task closes one of the fds
  */
 COIL_MUST_CHECK int coil_poll(struct pollfd *fds, nfds_t n);
 

@@ -16,16 +16,16 @@
  *
  * - Misuse returns -EINVAL for a NULL stream, -EFAULT for a NULL buffer, and
  *   -EPERM outside a task.
- * - If a cancel is pending or a deadline has expired at entry, a call does
- *   nothing and returns -ECANCELED or -ETIMEDOUT.
- * - A cancel or an expired deadline ends a parked call with the same error.  No
- *   byte is lost or read twice, and the stream remains usable.
+ * - If a cancellation is pending at entry, a call does nothing and returns
+ *   -ECANCELED or -ETIMEDOUT.
+ * - A cancellation ends a parked call with the same error.  No byte is lost or
+ *   read twice, and the stream remains usable.
  * - A call returns -ECANCELED if another task closes the stream meanwhile.
  * - A call that returns -ENOMEM has lost no byte.
  * - An error of the connection is permanent: each later read, or write, returns
  *   it again.  Bytes that arrived before the error are read first.
  * - -ENOSPC and -EDQUOT of a file are not permanent.  A flush or a write
- *   returns them once and the queued bytes are lost.  The next write tries
+ *   returns them once, and the queued bytes are lost.  The next write tries
  *   again.
  * - A stream belongs to one loop.  In another loop, such as that of a forked
  *   child, a flush of queued bytes returns -EPERM and sends nothing.
@@ -47,9 +47,9 @@ struct coil_stream;
 /*
  * Connects to an address in a form that coil_dial() takes, such as
  * "localhost:http" or "unix:/run/x.sock", and opens a stream over the
- * connection.  Returns the stream, or NULL and sets errno to ENOMEM or to an
- * error of coil_dial().  Parks.  A cancel or an expired deadline ends the
- * attempt and closes its sockets.
+ * connection.  Parks.  Returns the stream, or NULL and sets errno to ENOMEM or
+ * to an error of coil_dial().  A cancellation ends the attempt and closes its
+ * sockets.
  */
 COIL_MUST_CHECK struct coil_stream *coil_open_connection(const char *address);
 
@@ -57,9 +57,11 @@ COIL_MUST_CHECK struct coil_stream *coil_open_connection(const char *address);
  * Opens a stream over a connected stream socket, a pipe, a terminal or a file.
  * The fd may be blocking or not.  The stream owns the fd from now on; if the
  * call fails, it closes the fd.  Sets TCP_NODELAY, because the stream itself
- * combines small writes.  Returns the stream, or NULL and sets errno: EBADF,
- * EINVAL (a directory or a socket of another type), ENOMEM.  Does not park,
- * except to close the fd when it fails.
+ * combines small writes.  Does not park, except to close the fd when it fails.
+ * Returns the stream, or NULL and sets errno:
+ *	EBADF: the fd is not open
+ *	EINVAL: the fd is a directory, or a socket of another type
+ *	ENOMEM
  */
 COIL_MUST_CHECK struct coil_stream *coil_stream_open(int fd);
 
@@ -74,9 +76,9 @@ COIL_MUST_CHECK ssize_t coil_stream_read(struct coil_stream *stream, void *buf, 
 
 /*
  * Reads exactly len bytes, and parks until they have arrived.  Returns len, or
- * a negative errno; then it has read nothing.  Returns -ENODATA if the stream
- * ends first: the bytes that arrived remain readable.  Returns -EINVAL for a
- * len above SSIZE_MAX, and 0 for len 0.
+ * 0 for len 0.  On an error it has read nothing:
+ *	-ENODATA: the stream ended first; the bytes that arrived remain readable
+ *	-EINVAL: len is above SSIZE_MAX
  */
 COIL_MUST_CHECK ssize_t coil_stream_read_exactly(struct coil_stream *stream, void *buf,
 						 size_t len);
@@ -85,14 +87,15 @@ COIL_MUST_CHECK ssize_t coil_stream_read_exactly(struct coil_stream *stream, voi
  * Reads all bytes up to and including the next separator, and parks until it
  * has arrived.  Returns their number and sets *data to the first.  *data points
  * into the stream's own buffer and is not NUL-terminated.  It is valid until
- * the next call that reads from or closes the stream.
- *
- * Returns 0 at the end of the stream.  Returns -ENODATA, or the error of the
- * connection, if the stream ends after bytes without a separator:
- * coil_stream_read() can read them.  Returns -EMSGSIZE if more bytes than the
- * read limit precede the separator; so does each further call until
- * coil_stream_read() or coil_stream_skip() has taken bytes.  Returns -EINVAL
- * for sep_len 0.
+ * the next call that reads from or closes the stream.  Returns 0 at the end of
+ * the stream.  On an error it has read nothing, and coil_stream_read() can read
+ * the bytes:
+ *	-ENODATA, or the error of the connection: the stream ended after bytes
+ *		without a separator
+ *	-EMSGSIZE: more bytes than the read limit precede the separator; each
+ *		further call returns this too, until coil_stream_read() or
+ *		coil_stream_skip() has taken bytes
+ *	-EINVAL: sep_len is 0
  */
 COIL_MUST_CHECK ssize_t coil_stream_read_until(struct coil_stream *stream, const char *sep,
 					       size_t sep_len, const char **data);
@@ -116,28 +119,28 @@ COIL_MUST_CHECK ssize_t coil_stream_read_line(struct coil_stream *stream, const 
 COIL_MUST_CHECK int coil_stream_next_line(struct coil_stream *stream, char **line, size_t *len);
 
 /*
- * Waits until at least min bytes have arrived, and reads none of them.  Returns
- * the number of bytes that have arrived, which may be more than min, and sets
- * *data to the first; *data is valid as for coil_stream_read_until().  At the
- * end of the stream it returns the number of bytes left, which may be less than
- * min, or 0.  Returns -EMSGSIZE for a min above the read limit, or the error of
- * the connection if that came before min bytes.  Parks, except for min 0.
+ * Waits until at least min bytes have arrived, and reads none of them.  Parks,
+ * except for min 0.  Returns the number of bytes that have arrived, which may
+ * be more than min, and sets *data to the first; *data is valid as for
+ * coil_stream_read_until().  At the end of the stream it returns the number of
+ * bytes left, which may be less than min, or 0.  Returns -EMSGSIZE for a min
+ * above the read limit, or the error of the connection if that came before min
+ * bytes.
  */
 COIL_MUST_CHECK ssize_t coil_stream_peek(struct coil_stream *stream, size_t min,
 					 const char **data);
 
 /*
- * Returns the number of bytes in the read buffer: a read of so many does not
- * park.  Returns 0 for NULL.
+ * Returns the number of bytes in the read buffer: so many can be read without
+ * parking.  Returns 0 for NULL.
  */
 size_t coil_stream_buffered(const struct coil_stream *stream);
 
 /*
  * Discards the next len bytes, and parks until they have arrived.  Returns the
- * number of bytes discarded.  It is less than len only at the end of the stream
- * (0 if the end came before), or if an error, a cancel or an expired deadline
- * came first.  Returns a negative errno if nothing was discarded; -EINVAL for a
- * len above SSIZE_MAX.
+ * number of bytes discarded.  It is less than len at the end of the stream (0
+ * if no byte was left), and after an error or a cancellation.  Returns a
+ * negative errno if nothing was discarded; -EINVAL for a len above SSIZE_MAX.
  */
 COIL_MUST_CHECK ssize_t coil_stream_skip(struct coil_stream *stream, size_t len);
 
@@ -164,26 +167,32 @@ void coil_stream_set_limits(struct coil_stream *stream, size_t read_limit, size_
 int coil_stream_fd(const struct coil_stream *stream);
 
 /*
- * Writes len bytes.  The caller may reuse buf when the call returns.
+ * Writes len bytes.  The caller may reuse buf when the call returns.  Parks
+ * while the queue would exceed the high-water mark, and while an earlier write
+ * of another task is parked.
  *
- * The bytes may be sent later: the stream gathers small writes and sends them
- * by one system call.  It sends them before the loop next enters the kernel for
- * events, so at the latest when the task parks in any call, or ends, and soon
- * after it yields.  It sends them earlier when the task reads bytes from this
- * stream that have not arrived, when a write does not fit, and at a flush or a
- * close.  A task flushes before it computes for long, ends the process, or uses
- * the fd itself.  Bytes for which the kernel has no room stay queued, and are
- * sent when it has.
+ * The bytes may be sent later: the stream gathers small writes, and one system
+ * call sends them.  They are sent before the loop next enters the kernel for
+ * events: when the task parks in any call, or ends, and soon after it yields.
+ * They are sent earlier in these cases:
+ *
+ * - The task reads bytes from this stream that have not arrived.
+ * - A write does not fit.
+ * - A task flushes or closes the stream.
+ *
+ * A task flushes before it computes for long, ends the process, or uses the fd
+ * itself.  Bytes for which the kernel has no room stay queued, and are sent
+ * when it has.
  *
  * Returns len.  May be short, but at least 1, only for a write larger than the
- * high-water mark that is cancelled or runs out of memory.  Returns a negative
- * errno if it took nothing: -EPIPE or -ECONNRESET when the peer is gone, -EPIPE
- * after coil_stream_shutdown().  If sending fails later, the next write, flush,
- * shutdown or close returns the error.  For len 0 it sends nothing and returns
- * 0, or the error of an earlier send.
+ * high-water mark that is cancelled or runs out of memory.  For len 0 it sends
+ * nothing and returns 0, or the error of an earlier send.  Returns a negative
+ * errno if it took nothing, or if the connection failed meanwhile:
+ *	-EPIPE, -ECONNRESET: the peer is gone
+ *	-EPIPE: coil_stream_shutdown() was called
  *
- * Parks while the queue would exceed the high-water mark, and while an earlier
- * write of another task is parked.
+ * If sending fails later, the next write, flush, shutdown or close returns the
+ * error.
  */
 COIL_MUST_CHECK ssize_t coil_stream_write(struct coil_stream *stream, const void *buf,
 					  size_t len);
@@ -214,27 +223,30 @@ void coil_stream_cork(struct coil_stream *stream, bool on);
 
 /*
  * Sends what was gathered, and parks until the queue is empty.  Returns 0, or
- * the error of sending.  Several tasks may flush at the same time.  A cancel or
- * an expired deadline ends the wait; the stream still sends what is queued.
+ * the error of sending.  Several tasks may flush at the same time.  A
+ * cancellation ends the wait; the stream still sends what is queued.
  */
 int coil_stream_flush(struct coil_stream *stream);
 
 /*
  * Waits for the earlier writes of other tasks, flushes, and then signals the
- * end of the stream to the peer.  Reading goes on.  Returns 0, also the second
- * time.  Returns an error of coil_stream_flush(); then the peer got no signal.
- * Returns -ENOTSOCK for a file, pipe or terminal: coil_stream_close() signals
- * their end.  Parks as coil_stream_flush() does.
+ * end of the stream to the peer.  Reading goes on.  Parks as
+ * coil_stream_flush() does.  Returns 0, also the second time.  On an error the
+ * peer got no signal:
+ *	-ENOTSOCK: a file, pipe or terminal, whose end coil_stream_close() signals
+ *	any error of coil_stream_flush()
  */
 int coil_stream_shutdown(struct coil_stream *stream);
 
 /*
- * Flushes, closes the fd and frees the stream.  Returns 0, or the reason why
- * written bytes could not be sent: -EPIPE, -ECONNRESET, -ECANCELED, -ETIMEDOUT.
- * Returns -EBADF if the handler of a server closed the stream before.  Parks
- * while it flushes.  A cancel or an expired deadline, pending or new, ends only
- * the flush: bytes for which the kernel has no room are dropped.  Calls of
- * other tasks on the stream return -ECANCELED.
+ * Flushes, closes the fd and frees the stream.  Parks while it flushes.  A
+ * cancellation, pending or new, ends only the flush: bytes for which the kernel
+ * has no room are dropped.  Calls of other tasks on the stream return
+ * -ECANCELED.  Returns 0, or an error:
+ *	-EPIPE, -ECONNRESET, -ECANCELED, -ETIMEDOUT ...: the reason why written
+ *		bytes could not be sent
+ *	-EBADF: the handler of a server closed the stream before
+ *	-EPERM: see below
  *
  * Outside a task it cannot wait, so queued bytes may be dropped (-ECANCELED).
  * It returns -EPERM and changes nothing, not even the fd, in these cases:
