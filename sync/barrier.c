@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Those in the queue are all of one kind.  While no task is leaving they are inside,
- * fewer than the parties; while one is, they are queued for the next round, and
- * become it when the last of the old one has left.  So the order of the queue is the
- * order of arrival, and a task parks once.  One that is cancelled leaves the queue at
- * that moment, and does not count from then on.
+ * All tasks in the queue are in the same state.  While no task is leaving, they have
+ * arrived in the current round, and there are fewer of them than parties.  While a task
+ * is leaving, they wait for the next round, which begins when the last task of the old
+ * round has left.  So the queue keeps the order of arrival, and a task parks only once.
+ * A cancelled task leaves the queue at once and is no longer counted.
  */
 #include <coil/barrier.h>
 #include <coil/task.h>
@@ -19,13 +19,13 @@ static bool has_waiting(const struct coil_barrier *barrier, int n)
 	return barrier->waiting.size >= (size_t)n;
 }
 
-/* Wakes the first n; they get their numbers, or all of them that error. */
+/* Wakes the first n waiters.  Their result is their order of arrival, or error if not 0. */
 static int wake(struct coil_barrier *barrier, int n, int error)
 {
 	for (int i = 0; i < n; i++) {
 		void *result;
 
-		/* Refused at the first, of another loop, or not at all. */
+		/* All waiters belong to one loop, so this fails at the first or never. */
 		if (!coil_waitq_unpark_with(&barrier->waiting, &result))
 			return has_waiting(barrier, 1) ? -EXDEV : 0;
 		*(int *)result = error ? error : i;
@@ -55,7 +55,7 @@ int coil_barrier_wait(struct coil_barrier *barrier)
 		return -EINVAL;
 	if (barrier->parties <= 0)
 		return -EINVAL;
-	/* This does not park, it refuses. */
+	/* With a cancellation pending, the park call returns its error at once. */
 	if (coil__pending())
 		return coil_waitq_park_for(&barrier->waiting, NULL, "barrier");
 	if ((has_waiting(barrier, 1) || barrier->leaving) && barrier->thread != thread)

@@ -12,7 +12,7 @@ static bool is_owner(const struct coil_lock *lock)
 	return self && lock->owner == self;
 }
 
-/* Hears no request, so that the caller can rely on having the lock. */
+/* Ignores cancellation: the caller must hold the lock when the wait returns. */
 static int take_back(struct coil_lock *lock)
 {
 	if (lock->owner)
@@ -68,7 +68,7 @@ int coil_condition_notify(struct coil_condition *condition, size_t n)
 		return -EINVAL;
 	if (!coil_current_task())
 		return -EPERM;
-	/* Of a condition that nobody waits for the lock is not known, nor needed. */
+	/* The condition knows its lock only while it has waiters. */
 	if (condition->waiters.head && !is_owner(condition->lock))
 		return -EPERM;
 	while (n-- && coil_waitq_unpark(&condition->waiters))

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Those who wait for a shared event are parked as a plain event's are, and one
- * task beside them, the watcher, polls the eventfd.  Polls of their own would
- * complete in reverse order on io_uring, and on epoll miss a set of their own
- * loop that is cleared at once.
+ * The waiters of a shared event park in its wait queue, as those of a plain event do.
+ * One more task, the watcher, polls the eventfd for all of them.  If each waiter polled
+ * for itself, the io_uring backend would complete the polls in reverse order.  On the
+ * epoll backend the waiters would miss a set of their own loop that is cleared at once.
  *
- * There is a watcher while there are waiters.  What ties it to the event lies on
- * its own stack; whoever takes the last waiter away, by waking it or by leaving,
- * cuts the tie, and from then on nobody looks at the event any more: it may go,
- * though some who were woken have yet to run.
+ * A watcher exists while there are waiters.  Its struct coil_event_watcher, on its own
+ * stack, points to the event.  The task that removes the last waiter, by waking it or by
+ * leaving the queue itself, clears that pointer.  From then on the library does not use
+ * the event.  The caller may free it although some woken tasks have not run yet.
  */
 #include <coil/event.h>
 #include <coil/socket.h>
@@ -26,7 +26,7 @@
 
 struct coil_event_watcher {
 	struct coil_task *task;
-	struct coil_event *event;	/* NULL: it was dismissed */
+	struct coil_event *event;	/* NULL: the watcher was dismissed */
 };
 
 static bool is_ready(int fd, short events)
@@ -36,7 +36,7 @@ static bool is_ready(int fd, short events)
 	return poll(&poll_fd, 1, 0) == 1 && poll_fd.revents & events;
 }
 
-/* Parks until the eventfd is set. */
+/* Polls the eventfd for this task alone, without a watcher. */
 static int poll_alone(int fd)
 {
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
@@ -48,8 +48,8 @@ static int poll_alone(int fd)
 }
 
 /*
- * One event may be set by many threads, but waited for in one: only there may
- * its waiters be looked at.
+ * Many threads may set one event, but the tasks of only one thread may wait for it.
+ * Only that thread may read the wait queue.
  */
 static bool is_here(uintptr_t thread)
 {
@@ -57,9 +57,9 @@ static bool is_here(uintptr_t thread)
 }
 
 /*
- * What a thread did before it set the event, and that it is done with the event
- * itself, is known to whoever waited.  The kernel sees to that, but C, and
- * ThreadSanitizer, do not know of it.
+ * A waiter sees all that the setting thread wrote before the set, and knows that this
+ * thread no longer uses the event.  The write and the read of the eventfd ensure that,
+ * but the C memory model and ThreadSanitizer do not know it.  This pair states it.
  */
 static uintptr_t publish(struct coil_event *event)
 {
@@ -81,13 +81,13 @@ static bool claim(struct coil_event *event)
 					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
-/* The last step: another thread may claim the event from here on. */
+/* Must be the last access to the event: another thread may claim it from here on. */
 static void disclaim(struct coil_event *event)
 {
 	__atomic_store_n(&event->thread, 0, __ATOMIC_RELEASE);
 }
 
-/* Wakes all; alone tells them that they have to look for themselves. */
+/* alone: the watcher has failed, and each waiter has to poll the eventfd itself. */
 static void wake_all(struct coil_event *event, bool alone)
 {
 	void *told;
@@ -97,8 +97,8 @@ static void wake_all(struct coil_event *event, bool alone)
 }
 
 /*
- * Somebody else may have cancelled it, as a loop that ends does, while a task
- * that is shielded still waits.
+ * The poll fails if the watcher is cancelled.  A loop that ends cancels it, while a
+ * shielded task may still wait for the event.
  */
 static int watch(void *arg)
 {
@@ -127,7 +127,7 @@ static void dismiss(struct coil_event *event)
 	disclaim(event);
 }
 
-/* Eager, so that it ties itself to the event before anybody can end it. */
+/* Eager: the watcher sets event->watcher before another task can dismiss it. */
 static int start_watcher(struct coil_event *event)
 {
 	static const struct coil_task_options options = {
@@ -147,7 +147,7 @@ static int wait_shared(struct coil_event *event)
 	bool alone = false;
 	int fd = event->fd, err = coil_check();
 
-	/* This refuses, as a request is pending or there is no task. */
+	/* Returns the error at once: a cancellation is pending, or there is no task. */
 	if (err)
 		return poll_alone(fd);
 	if (is_ready(fd, POLLIN)) {
@@ -162,7 +162,7 @@ static int wait_shared(struct coil_event *event)
 		err = start_watcher(event);
 		if (err)
 			return err;
-		/* A callback of the loop's may have been quicker than we. */
+		/* A callback of the loop may have set the event meanwhile. */
 		if (event->set)
 			return 0;
 		if (!event->watcher)
@@ -193,7 +193,10 @@ static int write_one(int fd, bool owned)
 {
 	const uint64_t one = 1;
 
-	/* One that is full is set, and a write to it might block. */
+	/*
+	 * An eventfd of the caller's may be a blocking one.  If its counter is full, the
+	 * event is already set, and a write would block.
+	 */
 	if (!owned && !is_ready(fd, POLLOUT))
 		return is_ready(fd, POLLIN) ? 0 : -EBADF;
 	if (write(fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
@@ -201,7 +204,7 @@ static int write_one(int fd, bool owned)
 	return 0;
 }
 
-/* Once it was written an event of another thread may be gone. */
+/* Another thread may free its event as soon as the eventfd is written to. */
 static int set_shared(struct coil_event *event)
 {
 	bool owned = event->owned;
@@ -231,7 +234,7 @@ int coil_event_set(struct coil_event *event)
 	return 0;
 }
 
-/* Reads without waiting, whatever the flags of somebody else's eventfd are. */
+/* Reads without blocking, although an eventfd of the caller's may be a blocking one. */
 static ssize_t take(int fd, uint64_t *count)
 {
 	struct iovec iov = { count, sizeof(*count) };
@@ -253,7 +256,7 @@ int coil_event_clear(struct coil_event *event)
 		event->set = false;
 		return 0;
 	}
-	/* An EFD_SEMAPHORE counts down by one a read. */
+	/* Each read of an EFD_SEMAPHORE eventfd takes only one off its counter. */
 	do {
 		n = take(event->fd, &count);
 	} while (n > 0 && count == 1);
@@ -293,10 +296,10 @@ int coil_event_open(struct coil_event *event)
 }
 
 /*
- * A write would show it, but even a write of zero wakes the waiters of the eventfd, in
- * this process or another.  Without /proc a write from a bad address shows it too: among
- * files without a type only an eventfd reads the eight bytes, and it fails before it
- * wakes a waiter.
+ * A real write would show whether fd is an eventfd.  But even a write of zero wakes the
+ * waiters of the eventfd, in this process or another.  So read its name in /proc.
+ * Without /proc, write from a bad address.  Among files without a file type only an
+ * eventfd reads the eight bytes, and it fails with EFAULT before it wakes a waiter.
  */
 static int check_eventfd(int fd)
 {

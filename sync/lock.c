@@ -32,8 +32,9 @@ int coil_lock_acquire(struct coil_lock *lock)
 	if (self && lock->owner == self)
 		return -EDEADLK;
 	/*
-	 * A release makes us the owner before it wakes us: no barging, no retry.
-	 * With a request pending this does not park, it refuses.
+	 * coil_lock_release() makes the longest waiter the owner before it wakes it, so
+	 * no other task can take the lock in between.  With a cancellation pending, this
+	 * call returns its error at once.
 	 */
 	return coil_waitq_park_for(&lock->waiters, NULL, "lock");
 }

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a queue holds is counted in bytes, ever put and ever taken, so that nothing
- * is divided.  A FIFO queue is a ring.  The others lie at the start of the memory,
- * the LIFO as a stack, priority as a heap.
+ * A queue counts the bytes ever put and ever taken, not items, to avoid divisions.
+ * A FIFO queue is a ring.  The other two begin at the start of the memory: a LIFO queue
+ * is a stack, a priority queue a heap.
  *
- * Getters wait only while the queue is empty, putters only while it is full.  A
- * put gives its item straight to the first getter; a get takes one out and puts
- * the first putter's in.  So whoever is woken finds it done.
+ * Getters wait only while the queue is empty, putters only while it is full.  A put
+ * copies its item straight to the longest waiting getter.  A get takes an item out and
+ * then puts in the item of the longest waiting putter.  So the call of a woken task is
+ * already complete.
  *
- * Most items of a FIFO queue go in and out in runs.  A put that finds room counts
- * all that lies in one piece as put; until `in` has come to `in_end` the next ones
- * have nothing else to look at.  So with items that are there, and gets.  A task
- * that is about to wait first ends the run of those that are to wake it.
+ * Most items of a FIFO queue go in and out in runs.  A put that finds room counts the
+ * whole contiguous room as put, up to RUN items.  The next puts need only compare `in`
+ * with `in_end`, until the two are equal.  Gets do the same with the items.  A task that
+ * is about to wait first ends the run of the calls that have to wake it.
  */
 #include "sync/queue.h"
 #include "core/self.h"
@@ -28,11 +29,11 @@ enum { FIFO, LIFO, PRIORITY };
 
 enum {
 	FIRST_SLOTS = 16,
-	RUN = 128,		/* items at most: see coil__spend */
-	UP_FRONT = 64 * 1024,	/* bytes */
+	RUN = 128,		/* maximum, in items: see coil__spend */
+	UP_FRONT = 64 * 1024,	/* maximum that init allocates, in bytes */
 };
 
-/* A memcpy whose size is not known is a call; these are one move each. */
+/* With a constant size, memcpy is one move; with a variable size it is a call. */
 static inline void copy(void *to, const void *from, size_t size)
 {
 	if (likely(size == 4))
@@ -45,7 +46,7 @@ static inline void copy(void *to, const void *from, size_t size)
 		memcpy(to, from, size);
 }
 
-/* Bytes ever put, and ever taken: what is left of a run has not been yet. */
+/* Bytes ever put, and ever taken, without the unused rest of the run. */
 static inline size_t tail(const struct coil_queue *queue)
 {
 	return queue->tail - (size_t)(queue->in_end - queue->in);
@@ -91,8 +92,8 @@ struct coil_waitq *coil__queue_putters(struct coil_queue *queue)
 }
 
 /*
- * A full ring has grown from old bytes: the part that came first moves to the end,
- * unless all lies in order.
+ * A full ring of old bytes has grown.  If its content wraps, the part that came first
+ * moves to the end of the new memory.
  */
 static void unwrap(struct coil_queue *queue, size_t out, size_t old)
 {
@@ -172,7 +173,7 @@ static void heap_insert(struct coil_queue *queue, size_t at, const void *item)
 	while (at) {
 		size_t parent = (at - 1) / 2;
 
-		/* An equal was there before. */
+		/* An equal item that came earlier stays in front. */
 		if (queue->compare(place(queue, parent), item) <= 0)
 			break;
 		move(queue, at, parent);
@@ -182,7 +183,7 @@ static void heap_insert(struct coil_queue *queue, size_t at, const void *item)
 	queue->arrivals[at] = queue->tail;
 }
 
-/* Takes the first out; the last looks for a place from the top down. */
+/* Takes the first item out, then moves the last one down from the top to its place. */
 static void heap_take(struct coil_queue *queue, size_t last, void *item)
 {
 	size_t at = 0, child;
@@ -201,7 +202,7 @@ static void heap_take(struct coil_queue *queue, size_t last, void *item)
 }
 
 /*
- * FIFO.  A run has begun.
+ * FIFO, inside a run.
  */
 
 static inline void push(struct coil_queue *queue, const void *item)
@@ -220,7 +221,7 @@ static inline void pop(struct coil_queue *queue, void *item)
 	copy(item, at, queue->item_size);
 }
 
-/* Of so many bytes, those of a run that lie before the ring's end. */
+/* Returns how many of the bytes one run covers: it ends at the end of the ring. */
 static inline size_t in_one_piece(const struct coil_queue *queue, const unsigned char *at,
 				  size_t bytes)
 {
@@ -250,7 +251,7 @@ static inline void begin_gets(struct coil_queue *queue, size_t bytes)
 }
 
 /*
- * All three orders: room, or an item, is known to be there.
+ * All three orders.  The caller has checked that there is room, or an item.
  */
 
 static void insert(struct coil_queue *queue, const void *item, size_t room)
@@ -304,16 +305,16 @@ static int exchange(struct coil_queue *queue, void *item)
 	return 0;
 }
 
-/* One that was never made is empty and full for ever: nobody is to wait for it. */
+/* A queue that was not initialised is empty and full for ever: a wait would not end. */
 static int no_more(const struct coil_queue *queue)
 {
 	return queue->item_size ? -EAGAIN : -EINVAL;
 }
 
 /*
- * Only the first item of a run is counted, for all of them: the fast path has no
- * instruction to spare.  An item that goes to a waiting getter, or comes from a waiting
- * putter, is not counted: these have to run before they wait again.
+ * Charges the whole run with its first item, to keep the fast path short.  An item that
+ * goes to a waiting getter, or comes from a waiting putter, costs nothing: that task has
+ * to run before it can wait again.
  */
 static inline int pay(const struct coil_queue *queue, size_t run, bool parks)
 {
@@ -322,7 +323,7 @@ static inline int pay(const struct coil_queue *queue, size_t run, bool parks)
 	return 0;
 }
 
-/* No run of puts, or of gets, has begun: the count is the count. */
+/* Called outside a run of puts, or of gets, so that the counter is exact. */
 static inline int put_now(struct coil_queue *queue, const void *item, bool parks)
 {
 	size_t size = queue->tail - head(queue);
@@ -357,9 +358,9 @@ static inline int get_now(struct coil_queue *queue, void *item, bool parks)
 }
 
 /*
- * With a request pending this does not park, it refuses.  Getters and putters
- * park from one place, which is jumped to: where a switch from one to the other
- * finds the same return addresses, the processor does not mispredict them.
+ * With a cancellation pending, the park call returns its error at once.  Getters and
+ * putters share this function and reach it by a jump.  A switch from one to the other
+ * then finds the same return addresses, which the processor predicts.
  */
 static __attribute__((noinline)) int visit(struct coil_waitq *waitq, void *item, const char *what)
 {
@@ -383,7 +384,7 @@ static __attribute__((noinline)) int get(struct coil_queue *queue, void *item)
 	return err == -EAGAIN ? visit(coil__queue_getters(queue), item, "queue get") : err;
 }
 
-/* Where these two fall in a line of the cache is worth a twentieth of an item. */
+/* The alignment to cache lines of these two is worth 5 % of the time of an item. */
 HOT int coil_queue_put(struct coil_queue *queue, const void *item)
 {
 	if (unlikely(queue->in == queue->in_end) || unlikely(coil__pending()))
@@ -478,14 +479,14 @@ static int turn_away(struct coil_waitq *waitq)
 	return waitq->head ? -EXDEV : 0;
 }
 
-/* Throws away what is inside; the queue is empty before anybody is shown it. */
+/* Drops all items.  The queue is empty before drop() is called, which may use it. */
 static void empty(struct coil_queue *queue)
 {
 	size_t unfinished = tail(queue) - queue->done, bytes = held(queue);
 	unsigned char *at = queue->order == FIFO ? queue->out : queue->items;
 	size_t size = queue->item_size;
 
-	/* Fewer, if some were marked done before they were taken. */
+	/* Some items may have been marked done before they were taken. */
 	queue->done += bytes < unfinished ? bytes : unfinished;
 	end_puts(queue);
 	queue->head = queue->tail;
@@ -576,7 +577,7 @@ void coil_queue_fini(struct coil_queue *queue)
 			coil_task_name(coil_current_task()));
 		abort();
 	}
-	/* Whoever is shown an item can put none back. */
+	/* With shut set, drop() cannot put an item back. */
 	queue->shut = true;
 	empty(queue);
 	free(queue->items);

@@ -3,17 +3,20 @@
 #define COIL_SYNC_QUEUE_H
 
 /*
- * What those who park in a queue's getters or putters give to the one who unparks
- * them, which does for them what they came for.
+ * A task that parks in a queue's getters or putters passes this as its data.  The task
+ * that unparks it completes the get or the put first.
  */
 struct visitor {
-	void *item;		/* to be filled in, or to be taken */
-	int status;		/* 0, or why that was not done */
+	void *item;		/* a getter's buffer, or a putter's item */
+	int status;		/* 0, or a negative errno: the item was not passed */
 };
 
 struct coil_queue;
 
-/* Where to park until there is an item, or room: who comes next will look there. */
+/*
+ * Return the wait queue to park in until there is an item, or room.  They end the run of
+ * puts or gets, so that the next put or get looks at the wait queue (see queue.c).
+ */
 struct coil_waitq *coil__queue_getters(struct coil_queue *queue);
 struct coil_waitq *coil__queue_putters(struct coil_queue *queue);
 

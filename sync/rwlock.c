@@ -4,10 +4,10 @@
 #include "core/self.h"
 #include <errno.h>
 
-/* What a waiter's data points to. */
+/* A waiter's data points to one of these. */
 static char reading, writing;
 
-/* Hands the lock to the first waiters, as many as may have it together. */
+/* Gives the lock to the first waiter and to the next ones that may share it. */
 static int hand_over(struct coil_rwlock *lock)
 {
 	void *wants;
@@ -36,7 +36,7 @@ static int queue_up(struct coil_rwlock *lock, void *wants)
 	if (self && lock->writer == self)
 		return -EDEADLK;
 	err = coil_waitq_park_for(&lock->waiters, wants, "rwlock");
-	/* It may have been a writer who kept readers from joining readers. */
+	/* A cancelled writer no longer keeps the readers behind it from sharing the lock. */
 	if (err)
 		hand_over(lock);
 	return err;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The caller parks in the wait queues of all its cases at once, as any other that
- * waits for one of them: whoever unparks it there has done the case for it, and
- * by that took it out of all the others.  So nothing is ever to be given back.
+ * The caller parks in the wait queues of all its cases at once, like any other waiter of
+ * each.  The task that unparks it from one of them has already completed that case, and
+ * the unpark takes the caller out of all other queues.  So nothing has to be given back.
  *
- * What others than this loop's tasks bring has to be waited for in ways of their own:
- * shared events (see event.c), fds, signals and channels.  A task does that in the
- * caller's place, takes nothing, and unparks it from a queue made for this.  Such
- * tasks are children of a group, which is left before the call returns.  The caller
- * then takes the signal or the item itself, and if another was faster waits again.
+ * Shared events (see event.c), fds, signals and channels have no wait queue of this loop,
+ * because their wake-up comes from outside of it.  Each of these cases gets a stand-in, a
+ * task that waits for it.  The stand-in takes nothing.  It unparks the caller from a wait
+ * queue that is made for this case.  The caller then takes the signal or the item itself.
+ * If another task was faster, the caller waits again.  The stand-ins are children of a
+ * group, which ends before the call returns.
  */
 #include <coil/select.h>
 #include <coil/socket.h>
@@ -28,16 +29,16 @@
 #include <string.h>
 #include <sys/signalfd.h>
 
-/* A case while the caller is parked for it. */
+/* One case while the caller waits for it. */
 struct place {
-	struct visitor visitor;		/* of a queue */
-	const struct coil_case *one;	/* that a task waits for in our place */
-	struct coil_waitq fired;	/* where to park for that */
-	bool set;			/* ... and it came */
-	short revents;			/* of an fd, then */
+	struct visitor visitor;		/* for a queue's case */
+	const struct coil_case *one;	/* the case, for its stand-in */
+	struct coil_waitq fired;	/* the stand-in unparks the caller from here */
+	bool set;			/* the stand-in saw the case ready */
+	short revents;			/* what the stand-in saw, for an fd's case */
 };
 
-/* What coil_waitq_park_any wants; all three have one for each case. */
+/* The arguments of coil_waitq_park_any(): each array has one entry for each case. */
 struct places {
 	struct place *each;
 	struct coil_waitq **waitqs;
@@ -53,7 +54,7 @@ static bool needs_stand_in(const struct coil_case *one)
 	return one->kind >= COIL_SELECT_KIND_CHANNEL_GET;
 }
 
-/* What another may take between a look at it and the taking. */
+/* A case is contended if another may take the item or signal after the caller saw it. */
 static bool is_contended(const struct coil_case *one)
 {
 	return one->kind == COIL_SELECT_KIND_CHANNEL_GET ||
@@ -115,7 +116,7 @@ static int check_all(const struct coil_case cases[], size_t n)
 	return err;
 }
 
-/* Which of its events an fd is ready for; the stand-in may have seen it. */
+/* Prefers what the stand-in saw: the fd may have changed since. */
 static short revents_of(const struct coil_case *one, const struct place *place)
 {
 	struct pollfd now = { .fd = one->fd, .events = one->events };
@@ -149,7 +150,7 @@ static bool is_ready(const struct coil_case *one, const struct place *place)
 	}
 }
 
-/* What becomes its result, if it is 0 or more or -ESHUTDOWN. */
+/* Returns the case's result (0 or more, or -ESHUTDOWN), or an error of coil_select(). */
 static int do_case(struct coil_case *one, const struct place *place)
 {
 	switch (one->kind) {
@@ -170,7 +171,7 @@ static int do_case(struct coil_case *one, const struct place *place)
 	}
 }
 
-/* One that is ready; -EAGAIN: another was faster. */
+/* Completes a case that was ready.  Returns -EAGAIN if another was faster. */
 static int perform(struct coil_case *one, const struct place *place)
 {
 	int result;
@@ -186,7 +187,7 @@ static int perform(struct coil_case *one, const struct place *place)
 	return 0;
 }
 
-/* A number below n (xorshift); the sequence is the same in every thread. */
+/* Returns a number below n (xorshift).  The sequence is the same in every thread. */
 static size_t draw(size_t n)
 {
 	static __thread uint32_t state __attribute__((tls_model("initial-exec"))) = 1;
@@ -198,8 +199,8 @@ static size_t draw(size_t n)
 }
 
 /*
- * A turn that only went round would not be fair: where two of many are ready it
- * comes to the first after a long gap more often than to the second.
+ * Draws one of the ready cases.  Round-robin would not be fair: if two of many cases are
+ * ready, the one that follows the longer gap would be chosen more often.
  */
 static int look_once(struct coil_case cases[], const struct place places[], size_t n)
 {
@@ -222,7 +223,7 @@ static int look_once(struct coil_case cases[], const struct place places[], size
 	return -EBUSY;
 }
 
-/* Another thread, or a task that waits for signals, may be faster: then once more. */
+/* Looks again while another thread, or a task that waits for signals, was faster. */
 static int look(struct coil_case cases[], const struct place places[], size_t n)
 {
 	int which;
@@ -237,7 +238,7 @@ static int look(struct coil_case cases[], const struct place places[], size_t n)
  * Waiting.
  */
 
-/* As long as it takes: an fd may be said to be ready for something else. */
+/* Polls again if coil_poll() reports no event, for example after a spurious wake-up. */
 static int poll_fd(int fd, short events, short *revents)
 {
 	struct pollfd one = { .fd = fd, .events = events };
@@ -250,7 +251,7 @@ static int poll_fd(int fd, short events, short *revents)
 	return n < 0 ? n : 0;
 }
 
-/* Polled, not read: the signal stays pending. */
+/* Polls the signalfd and does not read it: the signal stays pending for the caller. */
 static int watch_signals(const sigset_t *signals)
 {
 	int fd = signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK), err;
@@ -279,7 +280,6 @@ static int watch(const struct coil_case *one, struct place *place)
 	}
 }
 
-/* In the caller's place. */
 static int stand_in(void *arg)
 {
 	struct place *place = arg;
@@ -293,8 +293,8 @@ static int stand_in(void *arg)
 }
 
 /*
- * Eager, so that they wait before we do.  If one cannot be made, or fails, the
- * group is cancelled and the caller with it, who hears why when it leaves.
+ * Eager: the stand-ins wait before the caller parks.  If one cannot be created, or fails,
+ * the group and the caller are cancelled.  dismiss_stand_ins() then returns the error.
  */
 static void send_stand_ins(struct coil_group *group, const struct coil_case cases[],
 			   struct place places[], size_t n)
@@ -310,7 +310,7 @@ static void send_stand_ins(struct coil_group *group, const struct coil_case case
 	}
 }
 
-/* What is pending is for the caller's next call. */
+/* A cancellation that is pending stays so: the caller's next call returns it. */
 static int dismiss_stand_ins(struct coil_group *group)
 {
 	if (!group->scope.task)
@@ -327,7 +327,7 @@ static struct coil_waitq *place_of(struct coil_case *one, struct place *place, v
 		place->visitor.item = one->get;
 		return coil__queue_getters(one->queue);
 	case COIL_SELECT_KIND_PUT:
-		/* Who takes it only reads it. */
+		/* A getter only reads the item. */
 		place->visitor.item = (void *)one->put;
 		return coil__queue_putters(one->queue);
 	case COIL_SELECT_KIND_EVENT:
@@ -339,7 +339,10 @@ static struct coil_waitq *place_of(struct coil_case *one, struct place *place, v
 	}
 }
 
-/* Unparked from which: what that was for has been done. */
+/*
+ * Returns the index of the completed case.  Returns -EAGAIN for a contended case, which
+ * the caller has yet to complete.
+ */
 static int park(struct coil_case cases[], struct places *places, size_t n)
 {
 	int which;
@@ -360,7 +363,10 @@ static int park(struct coil_case cases[], struct places *places, size_t n)
 	return which;
 }
 
-/* A stand-in has ended, and what it saw another has: it must not be parked for. */
+/*
+ * A stand-in has ended, but another task has taken what it saw.  Parking would be wrong:
+ * no stand-in would wake the caller for this case.
+ */
 static bool is_outdated(const struct coil_case cases[], const struct place places[], size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -376,7 +382,10 @@ static int wait_in(struct coil_case cases[], struct places *places, size_t n)
 	int which = -EAGAIN, err;
 
 	send_stand_ins(&group, cases, places->each, n);
-	/* Meanwhile the loop may have run; with a request pending park() refuses. */
+	/*
+	 * A case may have become ready while the stand-ins were created.  With a
+	 * cancellation pending, park() returns its error at once.
+	 */
 	if (!coil_check())
 		which = look(cases, places->each, n);
 	if (which == -EAGAIN && !is_outdated(cases, places->each, n))
@@ -384,7 +393,7 @@ static int wait_in(struct coil_case cases[], struct places *places, size_t n)
 	if (which == -EAGAIN && !coil_check())
 		which = look(cases, places->each, n);
 	err = dismiss_stand_ins(&group);
-	/* A set that we had no time to hear of came first all the same. */
+	/* A case that a stand-in saw ready came before the cancellation, so it counts. */
 	for (size_t i = 0; i < n && which < 0; i++) {
 		if (places->each[i].set && !is_contended(&cases[i])) {
 			cases[i].result = places->each[i].revents;
@@ -394,7 +403,7 @@ static int wait_in(struct coil_case cases[], struct places *places, size_t n)
 	return which < 0 && err ? err : which;
 }
 
-/* What a pending request has us return; it counts as a refused call. */
+/* Returns the error of the pending cancellation.  Parking counts it as a refused call. */
 static int refuse(void)
 {
 	struct coil_waitq none = {0};
@@ -419,14 +428,14 @@ static int wait_any(struct coil_case cases[], size_t n)
 		places.waitqs = (struct coil_waitq **)(places.each + n);
 		places.data = (void **)(places.waitqs + n);
 	}
-	/* What came another has taken. */
+	/* Wait again when another took the item or signal. */
 	while ((which = wait_in(cases, &places, n)) == -EAGAIN && !coil_check())
 		memset(places.each, 0, n * sizeof(*places.each));
 	free(memory);
 	return which == -EAGAIN ? refuse() : which;
 }
 
-/* While the caller is parked another task may consume the handle of one of these. */
+/* Another task may consume a handle, and so free the task, while the caller is parked. */
 static void hold_tasks(struct coil_case cases[], size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -443,7 +452,7 @@ static void release_tasks(struct coil_case cases[], size_t n)
 	}
 }
 
-/* None was ready at once. */
+/* Called when no case was ready at once. */
 static int wait_for(struct coil_case cases[], size_t n, int64_t ns)
 {
 	struct coil_timeout limit = {0};

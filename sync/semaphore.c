@@ -28,7 +28,7 @@ int coil_semaphore_acquire(struct coil_semaphore *semaphore)
 	}
 	if (semaphore->value < 0)
 		return -EINVAL;
-	/* With a request pending this does not park, it refuses. */
+	/* With a cancellation pending, this call returns its error at once. */
 	return coil_waitq_park_for(&semaphore->waiters, NULL, "semaphore");
 }
 
@@ -43,7 +43,7 @@ int coil_semaphore_release(struct coil_semaphore *semaphore)
 		return -EINVAL;
 	if (semaphore->value >= most)
 		return -ERANGE;
-	/* The permit is the first waiter's and never shows in value. */
+	/* The permit goes to the longest waiter and never appears in value. */
 	if (coil_waitq_unpark(&semaphore->waiters))
 		return 0;
 	if (semaphore->waiters.head)
