@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A channel is a ring of items with a lock at either end, and a line of tasks at
- * each.  While nobody waits a sender needs only the end where items go in and a
- * receiver only the other, so that two cores seldom meet; all else is done with both
- * locks held, the sender's first.
+ * A channel is a ring of items with a lock and a line of waiters at each end.  While no
+ * task waits, a sender takes only the lock of the end where items go in, and a receiver
+ * only the other.  So two cores seldom touch the same data.  Everything else is done
+ * with both locks held, the sender's taken first.
  *
- * Receivers wait only while there is no item, senders only while there is no room;
- * whoever changes that does for the first in line what it waits for, takes it out of
- * the line, and only then sees to it that it runs.  So nobody barges in between.
+ * Receivers wait only while there is no item, senders only while there is no room.  The
+ * task that changes this completes the call of the first waiter, takes the waiter out of
+ * the line, and wakes it last.  So no other task can get in between.
  *
- * The one in line lies on the stack of its task, which may be another loop's: then
- * it is woken by a struct remote that lies there as well.  From the moment it is
- * out of the line until that has arrived the task does not hear requests.  It has
- * got what it waited for, its wake-up is sure to come, and until then others hold
- * pointers to its stack.  Whether it is still in line is decided under the locks, so
- * that a request and a hand-over cannot both have it.
+ * A waiter lies on the stack of its task, which may belong to another loop.  In that case
+ * the struct remote in the waiter is posted to that loop and wakes the task there.  From
+ * the moment the waiter leaves the line until the wake-up, a cancellation does not
+ * interrupt the wait: the call is complete, the wake-up is sure to come, and until then
+ * other threads hold pointers to the stack.  A cancel and a completion both look under
+ * the locks whether the waiter is still in line, so that only one of them gets it.
  *
- * Nothing is sent to a loop under a lock, as that may be a system call; and once
- * they are let go of, the channel may be finished.  Its memory stays as long as a
- * task that was in line has not run: a cancel takes the locks to see where it is.
+ * A remote is posted after both locks are released, because posting may be a system
+ * call.  The channel may be finished as soon as they are released.  But its memory stays
+ * until every task that was in line has run, because a cancel takes the locks to find
+ * out whether the waiter is in line.
  */
 #include <coil/channel.h>
 #include "core/channel.h"
@@ -31,37 +32,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE = 64 };		/* of a cache, in bytes */
+enum { LINE = 64 };		/* a cache line, in bytes */
 
-/* Two lines of the caches, of which the second is for those that wait. */
+/* Two cache lines.  The second one is used only while tasks wait. */
 struct end {
 	_Alignas(LINE) pthread_mutex_t lock;
 	_Atomic(size_t) passed;		/* items so far; written with the lock held */
-	size_t other;			/* what the other end's was at the last look */
-	size_t at;			/* where in items the next one lies or goes */
+	size_t other;			/* the other end's passed when last read */
+	size_t at;			/* offset in items of the next one */
 	struct list line;
 	struct list watchers;		/* of coil__channel_watch */
 };
 
-/* What both ends read is written with both locks held. */
+/* The fields that both ends read are written with both locks held. */
 struct coil_channel_state {
 	size_t item_size;
 	size_t bytes;			/* of all slots */
 	size_t capacity;
 	size_t waiting;			/* tasks in the lines, and watchers */
-	atomic_size_t refs;		/* the channel's, and of tasks that were in line */
+	atomic_size_t refs;		/* the channel, and tasks that are or were in line */
 	bool closed;
 	struct end in;
 	struct end out;
 	_Alignas(LINE) unsigned char items[];
 };
 
-/* A task in line, or one that was and is yet to be told. */
+/* A task in line, or out of it and not woken yet. */
 struct waiter {
 	struct link link;
 	struct remote remote;
 	struct coil_channel_state *state;
-	struct list *line;		/* NULL: it is out of line, and status is set */
+	struct list *line;		/* NULL: out of line, and status is set */
 	struct coil_task *task;
 	void *item;
 	int status;
@@ -89,7 +90,7 @@ static struct waiter *first_of(const struct end *end)
 	return first_in(&end->line);
 }
 
-/* With both locks held, as all that lies between two looks at the lines. */
+/* Takes the waiter out of its line.  The caller holds both locks. */
 static void settle(struct waiter *waiter, int status)
 {
 	list_remove(waiter->line, &waiter->link);
@@ -105,8 +106,8 @@ static void arrived(struct coil_loop *loop, struct remote *remote)
 }
 
 /*
- * Without the lock.  Its loop cannot have ended, since its task has not; after this
- * the waiter may be gone.
+ * The caller holds no lock.  The loop of the waiter's task cannot have ended, since the
+ * task has not.  The waiter may be gone when this returns.
  */
 static void wake(struct waiter *waiter)
 {
@@ -137,7 +138,7 @@ static const struct wait sending = { "channel send", interrupt };
 static const struct wait receiving = { "channel recv", interrupt };
 static const struct wait watching = { "channel", interrupt };
 
-/* The last to let go frees it. */
+/* Drops a reference.  The last one frees the channel's state. */
 static void let_go(struct coil_channel_state *state)
 {
 	if (atomic_fetch_sub_explicit(&state->refs, 1, memory_order_acq_rel) != 1)
@@ -165,7 +166,7 @@ static void wake_list(struct list *woken)
 		wake(container_of(link, struct waiter, link));
 }
 
-/* With both locks held, which the caller lets go of; then it wakes others, and parks. */
+/* Entered with both locks held.  Releases them, wakes others, then parks the caller. */
 static int stand_in_line(struct coil_channel_state *state, struct list *line,
 			 const struct wait *wait, void *item, struct list *others)
 {
@@ -180,7 +181,7 @@ static int stand_in_line(struct coil_channel_state *state, struct list *line,
 	atomic_fetch_add_explicit(&state->refs, 1, memory_order_relaxed);
 	unlock_both(state);
 	wake_list(others);
-	/* A loop that another thread may wake is not stuck. */
+	/* Another thread may wake this loop, so it must not count as deadlocked. */
 	self->loop->watched++;
 	woken = coil__park(self, wait, &waiter);
 	self->loop->watched--;
@@ -189,7 +190,7 @@ static int stand_in_line(struct coil_channel_state *state, struct list *line,
 }
 
 /*
- * The ring, with the lock of the end in question held.
+ * The ring.  The caller holds the lock of the end that the function works on.
  */
 
 static size_t passed(const struct end *end)
@@ -197,7 +198,7 @@ static size_t passed(const struct end *end)
 	return atomic_load_explicit(&end->passed, memory_order_relaxed);
 }
 
-/* The slot is the other end's as soon as this one has counted it. */
+/* Once passed is stored, the slot belongs to the other end. */
 static void step(struct coil_channel_state *state, struct end *end)
 {
 	end->at += state->item_size;
@@ -238,7 +239,7 @@ static void take(struct coil_channel_state *state, void *item)
 	step(state, &state->out);
 }
 
-/* False: it takes both ends to tell. */
+/* Returns false if the answer depends on both ends, and then has done nothing. */
 static bool send_alone(struct coil_channel_state *state, const void *item)
 {
 	bool can;
@@ -264,7 +265,8 @@ static bool receive_alone(struct coil_channel_state *state, void *item)
 }
 
 /*
- * With both locks held: 0, -ESHUTDOWN or -EAGAIN.  Adds to woken the tasks to be woken.
+ * The caller holds both locks, and afterwards wakes the waiters that were added to woken.
+ * Return 0, -ESHUTDOWN, or -EAGAIN if the call would have to wait.
  */
 
 static int send_now(struct coil_channel_state *state, const void *item, struct list *woken)
@@ -308,16 +310,15 @@ static int receive_now(struct coil_channel_state *state, void *item, struct list
 	return 0;
 }
 
-/* NULL when a call makes no sense: of one that is not ready, or for no item. */
+/* Returns NULL if the channel is not initialised or there is no item. */
 static struct coil_channel_state *state_of(const struct coil_channel *channel, const void *item)
 {
 	return channel && item ? channel->state : NULL;
 }
 
-/* What a call does. */
 enum { SEND = 1, RECEIVE = 2, PARK = 4 };
 
-/* A task in line at one end makes the other end ready. */
+/* A sender in line makes the channel ready to receive from, and a receiver to send to. */
 static int wait_for_both(struct coil_channel_state *state, void *item, unsigned what,
 			 struct list *woken)
 {
@@ -361,7 +362,7 @@ static inline int pass(struct coil_channel *channel, void *item, unsigned what)
 	return 0;
 }
 
-/* Who takes an item that is sent only reads it. */
+/* The casts are safe: the receiver only reads an item that is sent. */
 
 int coil_channel_try_send(struct coil_channel *channel, const void *item)
 {
@@ -384,7 +385,7 @@ int coil_channel_recv(struct coil_channel *channel, void *item)
 }
 
 /*
- * Looking, for coil_select().
+ * For coil_select(): these look at the channel and take nothing.
  */
 
 static bool is_ready(struct coil_channel_state *state, bool send)
@@ -471,7 +472,7 @@ void coil_channel_fini(struct coil_channel *channel)
 
 	if (!state)
 		return;
-	/* Who passed the last item on may still be about to let go of its end. */
+	/* The task that passed the last item may not have released its lock yet. */
 	lock_both(state);
 	if (state->waiting)
 		coil__die(coil_current_task(), "calls coil_channel_fini while tasks wait");
