@@ -25,22 +25,23 @@ struct coil_future {
 /*
  * Sets the result and wakes the waiters, in the order in which they came.  They run
  * later.  The future may be freed as soon as it is set, before its waiters run.
- *
- * Returns 0; -EALREADY if it is set already, and the first result stays; -EXDEV if
- * tasks of another loop wait for it, and nothing is set; -EINVAL (future is NULL).
- * Never parks.
+ * Returns 0.  On an error nothing is set:
+ *	-EALREADY: the result is set already, and stays
+ *	-EXDEV: tasks of another loop wait for the future
+ *	-EINVAL: future is NULL
+ * Never parks, and ignores a pending cancellation.
  */
 int coil_future_set(struct coil_future *future, int result);
 
 /*
- * Waits until the future is set and returns its result.
- *
- * Returns -ECANCELED or -ETIMEDOUT if a cancellation is pending at entry or arrives
- * first; -EPERM outside a task; -EXDEV if tasks of another loop wait for it; -EINVAL
- * (future is NULL).  A result of the same value looks the same: coil_future_done()
- * tells the two apart.
- *
- * Parks, unless the future is set.  A cancellation ends the wait.
+ * Waits until the future is set and returns its result.  On an error:
+ *	-ECANCELED, -ETIMEDOUT: a cancellation was pending at entry (even if the result is
+ *		set) or ended the wait; a result of the same value looks the same, and
+ *		coil_future_done() tells the two apart
+ *	-EPERM: the caller is not a task
+ *	-EXDEV: tasks of another loop wait for the future
+ *	-EINVAL: future is NULL
+ * Parks, unless the future is set.
  */
 COIL_MUST_CHECK int coil_future_wait(struct coil_future *future);
 

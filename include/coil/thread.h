@@ -17,20 +17,22 @@ extern "C" {
 #endif
 
 /*
- * Runs fn(arg) on a thread and returns its result.  arg may lie on the caller's stack.
- *
- * Returns -ECANCELED or -ETIMEDOUT, and fn has not run, if a cancellation is pending at
- * entry or arrives while fn waits for a thread; -EINVAL (fn is NULL); -EPERM outside a
- * task; -ENOMEM; -EAGAIN if no thread could be started and none is running.
- *
- * Parks.  Once fn runs, the call waits for its end, and a cancellation waits for the next
- * parking call.
+ * Runs fn(arg) on a thread and returns its result.  arg may lie on the caller's stack.  On
+ * an error fn has not run:
+ *	-ECANCELED, -ETIMEDOUT: a cancellation was pending at entry, or arrived while fn
+ *		waited for a thread
+ *	-EPERM: the caller is not a task
+ *	-EINVAL: fn is NULL
+ *	-ENOMEM: there is no memory
+ *	-EAGAIN: no thread could be started, and none is running
+ * Parks.  Once fn runs, the call waits for its end; the next parking call returns a
+ * cancellation that arrived meanwhile.
  */
 COIL_MUST_CHECK int coil_to_thread(int (*fn)(void *arg), void *arg);
 
 /*
- * Does the same on a thread of its own, but a cancellation ends the wait at once and
- * leaves fn running.  Neither coil_run() nor exit(3) waits for it.
+ * Does the same on a thread that coil_run() and exit(3) do not wait for.  A cancellation
+ * ends the wait at once and leaves fn running.
  *
  * The job owns arg from the call on, whatever the call returns.  release(arg) is called,
  * if release is not NULL, when fn has returned, or instead of fn if fn does not run.  It

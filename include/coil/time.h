@@ -26,24 +26,25 @@ extern "C" {
 int64_t coil_now(void);
 
 /*
- * Parks the task for at least ns nanoseconds.  ns <= 0 is coil_yield().
- *
- * Returns 0; -ECANCELED or -ETIMEDOUT if a cancellation is pending at entry or ends the
- * sleep; -ENOMEM if there is no memory for a timer; -EPERM outside a task.
+ * Parks the task for at least ns nanoseconds.  ns <= 0 is coil_yield().  Returns 0.  On an
+ * error:
+ *	-ECANCELED, -ETIMEDOUT: a cancellation was pending at entry or ended the sleep
+ *	-EPERM: the caller is not a task
+ *	-ENOMEM: there is no memory for a timer
  */
 int coil_sleep(int64_t ns);
 
 /*
- * Parks the task until the instant when.  If that has passed, the caller goes to the
- * back of the run queue once, as in coil_yield().  Returns what coil_sleep() returns.
+ * Parks the task until the instant when.  If that has passed, moves the caller to the back
+ * of the run queue once, as coil_yield() does.  Returns what coil_sleep() returns.
  */
 int coil_sleep_until(int64_t when);
 
 /*
- * Lets the other ready tasks run: moves the caller to the back of the run queue, once.
- *
- * Returns 0; -ECANCELED or -ETIMEDOUT if a cancellation is pending at entry, and then no
- * other task has run; -EPERM outside a task.
+ * Moves the caller to the back of the run queue, once, so that the other ready tasks run.
+ * Returns 0.  On an error:
+ *	-ECANCELED, -ETIMEDOUT: a cancellation was pending at entry; no other task has run
+ *	-EPERM: the caller is not a task
  */
 int coil_yield(void);
 

@@ -27,11 +27,12 @@ struct coil_waitq {
 /*
  * Parks the caller at the end of the queue until another task unparks it.  data is
  * handed to the task that unparks the caller.  It must stay valid until the call returns.
- *
- * Returns 0 once unparked, even if a cancellation arrived after that; -ECANCELED or
- * -ETIMEDOUT if a cancellation was pending at entry or arrived first, and then the
- * caller has left the queue; -EPERM outside a task; -EXDEV if tasks of another loop wait
- * in the queue; -EINVAL (waitq is NULL).
+ * Returns 0 once unparked, even if a cancellation arrived after that.  On an error the
+ * caller is not in the queue:
+ *	-ECANCELED, -ETIMEDOUT: a cancellation was pending at entry or arrived first
+ *	-EPERM: the caller is not a task
+ *	-EXDEV: tasks of another loop wait in the queue
+ *	-EINVAL: waitq is NULL
  */
 COIL_MUST_CHECK int coil_waitq_park(struct coil_waitq *waitq);
 COIL_MUST_CHECK int coil_waitq_park_with(struct coil_waitq *waitq, void *data);
@@ -44,18 +45,19 @@ COIL_MUST_CHECK int coil_waitq_park_for(struct coil_waitq *waitq, void *data, co
 
 /*
  * Does the same, but ignores cancellations, pending and new.  It is for a wait that is
- * sure to end, for example for a lock that is taken back.  Returns 0, -EPERM, -EXDEV or
- * -EINVAL.
+ * sure to end, for example for a lock that is taken back.  Returns 0, or -EPERM, -EXDEV or
+ * -EINVAL as above.
  */
 int coil_waitq_park_shielded(struct coil_waitq *waitq, void *data, const char *what);
 
 /*
  * Parks the caller at the end of n queues at once, until it is unparked from one of them.
  * It has then left the others.  A queue may be listed twice.  data may be NULL; otherwise
- * data[i] is handed to the task that unparks the caller from waitqs[i].
- *
- * Returns the index of that queue, or an error of coil_waitq_park(); -EINVAL also if n is
- * 0; -ENOMEM, only for more than 8 queues.
+ * data[i] is handed to the task that unparks the caller from waitqs[i].  Returns the index
+ * of the queue from which the caller was unparked.  Errors are those of coil_waitq_park(),
+ * and:
+ *	-EINVAL: n is 0, or waitqs or a queue is NULL
+ *	-ENOMEM: there is no memory, which only more than 8 queues need
  */
 COIL_MUST_CHECK int coil_waitq_park_any(struct coil_waitq *const waitqs[], void *const data[],
 					size_t n, const char *what);
@@ -63,9 +65,10 @@ COIL_MUST_CHECK int coil_waitq_park_any(struct coil_waitq *const waitqs[], void 
 /*
  * Removes the first waiter from the queue and makes it ready.  It runs only after the
  * caller has parked.  _with also writes the waiter's data to *data, if data is not NULL.
- *
- * Returns the waiter's task, or NULL: with errno unchanged if the queue is empty, with
- * errno EXDEV if the waiters belong to another loop, with EINVAL if waitq is NULL.
+ * Returns the waiter's task.  Returns NULL and leaves errno unchanged if the queue is
+ * empty.  On an error returns NULL and sets errno:
+ *	EXDEV: the waiters belong to another loop
+ *	EINVAL: waitq is NULL
  * Never parks.
  */
 struct coil_task *coil_waitq_unpark(struct coil_waitq *waitq);
