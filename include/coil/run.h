@@ -139,7 +139,7 @@ int coil_run_workers_with(const struct coil_workers_options *options, int (*fn)(
 /* Does the same with n loops and all other options zero. */
 int coil_run_workers(unsigned n, int (*fn)(void *arg), void *arg);
 
-/* Returns the index of the worker that the calling thread is, from 0; 0 on other threads. */
+/* Returns the index of the calling thread among the n threads, from 0; 0 on others. */
 unsigned coil_worker_index(void);
 
 #ifdef __cplusplus

@@ -189,7 +189,7 @@ const char *coil_task_name(const struct coil_task *task);
 int coil_task_set_name(struct coil_task *task, const char *format, ...) COIL_PRINTF(2, 3);
 
 /*
- * A variable has a value in every task: NULL until one is set.  A new task starts with the
+ * A variable has a separate value in every task: NULL until one is set.  A new task starts with the
  * values that its creator has at that moment.  A function that runs on a thread for a task
  * sees the values of that task.
  *
