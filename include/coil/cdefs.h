@@ -3,13 +3,14 @@
 #define COIL_CDEFS_H
 
 /*
- * Compiler attributes and helper macros of the other headers.  Programs do not use them.
+ * Compiler attributes and helper macros of the other headers.  Programs do not
+ * use them.
  */
 
 /*
- * Marks a function whose result the caller needs: an fd, a count that may be short, a lock
- * that may not be held.  Clean-up functions, such as a flush, are not marked: after an
- * error their callers have nothing left to do.
+ * Marks a function whose result the caller needs: an fd, a count that may be
+ * short, a lock that may not be held.  Clean-up functions, such as a flush, are
+ * not marked: after an error their callers have nothing left to do.
  */
 #define COIL_MUST_CHECK __attribute__((warn_unused_result))
 #define COIL_PRINTF(at, first) __attribute__((__format__(__printf__, at, first)))

@@ -3,8 +3,8 @@
 #define COIL_FUTURE_H
 
 /*
- * A future is a result that is set once and that any number of tasks wait for.  It
- * belongs to one loop.
+ * A future is a result that is set once and that any number of tasks wait for.
+ * It belongs to one loop.
  */
 
 #include <coil/cdefs.h>
@@ -23,9 +23,9 @@ struct coil_future {
 };
 
 /*
- * Sets the result and wakes the waiters, in the order in which they came.  They run
- * later.  The future may be freed as soon as it is set, before its waiters run.
- * Returns 0.  On an error nothing is set:
+ * Sets the result and wakes the waiters, in the order in which they came.  They
+ * run later.  The future may be freed as soon as it is set, before its waiters
+ * run.  Returns 0.  On an error nothing is set:
  *	-EALREADY: the result is set already, and stays
  *	-EXDEV: tasks of another loop wait for the future
  *	-EINVAL: future is NULL
@@ -35,9 +35,9 @@ int coil_future_set(struct coil_future *future, int result);
 
 /*
  * Waits until the future is set and returns its result.  On an error:
- *	-ECANCELED, -ETIMEDOUT: a cancellation was pending at entry (even if the result is
- *		set) or ended the wait; a result of the same value looks the same, and
- *		coil_future_done() tells the two apart
+ *	-ECANCELED, -ETIMEDOUT: a cancellation was pending at entry (even if the
+ *		result is set) or ended the wait; a result of the same value
+ *		looks the same, and coil_future_done() tells the two apart
  *	-EPERM: the caller is not a task
  *	-EXDEV: tasks of another loop wait for the future
  *	-EINVAL: future is NULL

@@ -3,8 +3,8 @@
 #define COIL_GROUP_H
 
 /*
- * A group owns the tasks that it starts.  Its end waits for all of them, and the first
- * failure cancels the others.
+ * A group owns the tasks that it starts.  Its end waits for all of them, and
+ * the first failure cancels the others.
  *
  *	struct coil_group group = {0};
  *
@@ -12,9 +12,10 @@
  *	coil_group_create_task(&group, consume, &queue);
  *	err = coil_group_wait(&group);
  *
- * The owner of the group is the task that made the first child.  The body is what the
- * owner runs from then until coil_group_wait().  The body is inside the group's scope: if
- * the group is cancelled, its parking calls return -ECANCELED too.
+ * The owner of the group is the task that made the first child.  The body is
+ * what the owner runs from then until coil_group_wait().  The body is inside
+ * the group's scope: if the group is cancelled, its parking calls return
+ * -ECANCELED too.
  */
 
 #include <coil/cdefs.h>
@@ -40,15 +41,16 @@ struct coil_group {
 };
 
 /*
- * Starts fn(arg) as a child of the group.  The child is queued and runs later.  arg must
- * stay valid as long as the child uses it.  Returns 0.  On an error no task was made, and
- * the caller still owns arg:
- *	-ECANCELED: the group is cancelled or ending, or a cancellation of the caller is
- *		pending and this would be the first child
- *	-ENOMEM: there is no memory.  This counts as a failed child, unless the group is
- *		independent: it cancels the group, and coil_group_wait() returns it
- *	-EPERM: the thread has no loop, or the caller is not a task and this would be the
- *		first child
+ * Starts fn(arg) as a child of the group.  The child is queued and runs later.
+ * arg must stay valid as long as the child uses it.  Returns 0.  On an error no
+ * task was made, and the caller still owns arg:
+ *	-ECANCELED: the group is cancelled or ending, or a cancellation of the
+ *		caller is pending and this would be the first child
+ *	-ENOMEM: there is no memory.  This counts as a failed child, unless the
+ *		group is independent: it cancels the group, and
+ *		coil_group_wait() returns it
+ *	-EPERM: the thread has no loop, or the caller is not a task and this
+ *		would be the first child
  *	-EXDEV: the group is in use on another loop
  *	-EINVAL: fn or group is NULL
  * Never parks.
@@ -56,10 +58,11 @@ struct coil_group {
 int coil_group_create_task(struct coil_group *group, int (*fn)(void *arg), void *arg);
 
 /*
- * Does the same with options, which may be NULL; -EINVAL also if they are invalid.
- * *handle, if handle is not NULL, becomes a second reference to the task, which one of the
- * consuming calls of task.h must consume.  On an error it becomes NULL.  A failure that is
- * awaited through it still counts as the group's.
+ * Does the same with options, which may be NULL; -EINVAL also if they are
+ * invalid.  *handle, if handle is not NULL, becomes a second reference to the
+ * task, which one of the consuming calls of task.h must consume.  On an error
+ * it becomes NULL.  A failure that is awaited through it still counts as the
+ * group's.
  */
 int coil_group_create_task_with(struct coil_group *group,
 				const struct coil_task_options *options,
@@ -67,59 +70,63 @@ int coil_group_create_task_with(struct coil_group *group,
 				struct coil_task **handle);
 
 /*
- * Waits until every child has ended, and leaves the group's scope.  Returns the first
- * failure: the first negative result other than -ECANCELED of a child.  If no child failed,
- * returns -ECANCELED or -ETIMEDOUT if the caller itself was cancelled or a deadline around
- * the call expired, otherwise 0.  Afterwards the group is {0} again, except for
- * independent.  On a misuse the group is unchanged:
+ * Waits until every child has ended, and leaves the group's scope.  Returns the
+ * first failure: the first negative result other than -ECANCELED of a child. If
+ * no child failed, returns -ECANCELED or -ETIMEDOUT if the caller itself was
+ * cancelled or a deadline around the call expired, otherwise 0.  Afterwards the
+ * group is {0} again, except for independent.  On a misuse the group is
+ * unchanged:
  *	-EPERM: the caller is not a task, or is not the owner
- *	-EBUSY: a timeout that was begun after the first child is still open and could not
- *		end the wait; end it first
+ *	-EBUSY: a timeout that was begun after the first child is still open and
+ *		could not end the wait; end it first
  *	-EINVAL: group is NULL
  *
- * Parks.  A cancellation, pending or new, cancels the children.  The wait lasts until they
- * have ended.
+ * Parks.  A cancellation, pending or new, cancels the children.  The wait lasts
+ * until they have ended.
  */
 int coil_group_wait(struct coil_group *group);
 
 /*
- * Cancels every child, and the body.  If the group has no child yet, it remembers the
- * cancel: coil_group_create_task() returns -ECANCELED until coil_group_wait(), which
- * returns 0 and makes the group new.  Does nothing for NULL, off a loop, and for a group of
- * another loop.  Another thread uses coil_call_soon_threadsafe() to have the group's loop
- * make the call.  Never parks.
+ * Cancels every child, and the body.  If the group has no child yet, it
+ * remembers the cancel: coil_group_create_task() returns -ECANCELED until
+ * coil_group_wait(), which returns 0 and makes the group new.  Does nothing for
+ * NULL, off a loop, and for a group of another loop.  Another thread uses
+ * coil_call_soon_threadsafe() to have the group's loop make the call.  Never
+ * parks.
  */
 void coil_group_cancel(struct coil_group *group);
 
 /*
- * Cancels the group after grace_ns nanoseconds.  From now on coil_group_ending() is
- * true in the children, and no more are started (-ECANCELED).  Cancels at once, as
- * coil_group_cancel() does, if grace_ns <= 0, if there is no memory, or if the group
- * has no child yet.  Does nothing if the group was cancelled before.  Never parks.
+ * Cancels the group after grace_ns nanoseconds.  From now on
+ * coil_group_ending() is true in the children, and no more are started
+ * (-ECANCELED).  Cancels at once, as coil_group_cancel() does, if grace_ns
+ * <= 0, if there is no memory, or if the group has no child yet.  Does nothing
+ * if the group was cancelled before.  Never parks.
  */
 void coil_group_cancel_after(struct coil_group *group, int64_t grace_ns);
 
 /*
- * Returns whether the caller's group, or a group further out, is ending or cancelled.  A
- * task that would rather finish its present work than be cut short asks this.
+ * Returns whether the caller's group, or a group further out, is ending or
+ * cancelled.  A task that would rather finish its present work than be cut
+ * short asks this.
  */
 bool coil_group_ending(void);
 
 /*
- * Reports a failure of the body: error, a negative errno, counts as if a child had
- * returned it.  Cancels the group.  Never parks.
+ * Reports a failure of the body: error, a negative errno, counts as if a child
+ * had returned it.  Cancels the group.  Never parks.
  */
 void coil_group_fail(struct coil_group *group, int error);
 
 /*
- * Cancels the children and waits for them.  The block macro calls it.  Ends the process
- * with a message and abort(3) if coil_group_wait() returns -EBUSY.
+ * Cancels the children and waits for them.  The block macro calls it.  Ends the
+ * process with a message and abort(3) if coil_group_wait() returns -EBUSY.
  */
 void coil_group_leave(struct coil_group *group);
 
 /*
- * Declares the group name and runs the block.  The end of the block waits for the children.
- * break, return and goto leave the block and cancel the children first.
+ * Declares the group name and runs the block.  The end of the block waits for
+ * the children.  Leaving the block by break, return or goto cancels them first.
  */
 #define COIL_GROUP(name)							\
 	for (struct coil_group name COIL_CLEANUP(coil_group_leave) = COIL_ZERO, \

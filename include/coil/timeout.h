@@ -10,9 +10,9 @@
  *		...
  *	}
  *
- * Once the deadline has expired, every parking call inside returns -ETIMEDOUT until the
- * scope is left.  A timeout lies in a frame of the task that began it.  That task must
- * end it, after the timeouts that were begun inside it.
+ * Once the deadline has expired, every parking call inside returns -ETIMEDOUT
+ * until the scope is left.  A timeout lies in a frame of the task that began
+ * it.  That task must end it, after the timeouts that were begun inside it.
  */
 
 #include <coil/cdefs.h>
@@ -31,19 +31,20 @@ struct coil_timeout {
 };
 
 /*
- * Opens the scope.  The deadline is ns nanoseconds from now.  If ns <= 0 it has expired
- * already.  With COIL_FOREVER there is none.  Returns 0.  On an error the scope is not
- * open:
+ * Opens the scope.  The deadline is ns nanoseconds from now.  If ns <= 0 it has
+ * expired already.  With COIL_FOREVER there is none.  Returns 0.  On an error
+ * the scope is not open:
  *	-EPERM: the caller is not a task
- *	-EINVAL: the timeout is open, was used and not set to {0} again, or is NULL
+ *	-EINVAL: the timeout is open, was used and not set to {0} again, or is
+ *		NULL
  *	-ENOMEM: there is no memory for a timer
  * Never parks, and ignores a pending cancellation.
  */
 int coil_timeout_begin(struct coil_timeout *timeout, int64_t ns);
 
 /*
- * Moves the deadline of an open timeout to the instant when.  COIL_FOREVER removes it.
- * Returns 0.  On an error the old deadline stays:
+ * Moves the deadline of an open timeout to the instant when.  COIL_FOREVER
+ * removes it.  Returns 0.  On an error the old deadline stays:
  *	-EINVAL: the timeout is not open, has expired, or is NULL
  *	-EPERM: another task began the timeout
  *	-ENOMEM: there is no memory for a timer
@@ -52,42 +53,51 @@ int coil_timeout_begin(struct coil_timeout *timeout, int64_t ns);
 int coil_timeout_reschedule(struct coil_timeout *timeout, int64_t when);
 
 /*
- * Ends the scope.  Returns -ETIMEDOUT if a parking call inside returned it because of
- * this timeout, otherwise 0.  On a misuse the scope is unchanged:
- *	-EBUSY: a timeout or a shield that was begun inside is still open; end it first
+ * Ends the scope.  Returns -ETIMEDOUT if a parking call inside returned it
+ * because of this timeout, otherwise 0.  On a misuse the scope is unchanged:
+ *	-EBUSY: a timeout or a shield that was begun inside is still open; end
+ *		it first
  *	-EINVAL: the timeout is not open, or is NULL
  *	-EPERM: another task began the timeout
  * Never parks, and ignores a pending cancellation.
  */
 int coil_timeout_end(struct coil_timeout *timeout);
 
-/* Returns whether the loop or a parking call noticed the expiry while the scope was open. */
+/*
+ * Returns whether the loop or a parking call noticed the expiry while the scope
+ * was open.
+ */
 bool coil_timeout_expired(const struct coil_timeout *timeout);
 
-/* Returns the deadline on the clock of coil_now(), COIL_FOREVER if there is none. */
+/*
+ * Returns the deadline on the clock of coil_now(), COIL_FOREVER if there is
+ * none.
+ */
 int64_t coil_timeout_when(const struct coil_timeout *timeout);
 
 /*
- * Opens a shield.  Until it is ended, calls inside do not return a cancellation of a scope
- * outside, so that the task can finish its work.  The shield covers the calls inside and
- * the groups whose first child is made inside.
+ * Opens a shield.  Until it is ended, calls inside do not return a cancellation
+ * of a scope outside, so that the task can finish its work.  The shield covers
+ * the calls inside and the groups whose first child is made inside.
  *
- * ns limits the work once such a cancellation has arrived.  The limit begins when it
- * arrives, or at entry if one is pending.  After the limit, calls inside return
- * -ETIMEDOUT.  With COIL_FOREVER there is no limit.  coil_timeout_reschedule() sets a
- * fixed deadline instead.  If there is no memory for a timer when the limit begins, the
- * limit has passed at once.
+ * ns limits the work once such a cancellation has arrived.  The limit begins
+ * when it arrives, or at entry if one is pending.  After the limit, calls
+ * inside return -ETIMEDOUT.  With COIL_FOREVER there is no limit.
+ * coil_timeout_reschedule() sets a fixed deadline instead.  If there is no
+ * memory for a timer when the limit begins, the limit has passed at once.
  *
- * coil_timeout_end() ends the shield.  Returns 0.  On an error the shield is not open:
+ * coil_timeout_end() ends the shield.  Returns 0.  On an error the shield is
+ * not open:
  *	-EPERM: the caller is not a task
- *	-EINVAL: the shield is open, was used and not set to {0} again, or is NULL
+ *	-EINVAL: the shield is open, was used and not set to {0} again, or is
+ *		NULL
  * Never parks, and ignores a pending cancellation.
  */
 int coil_shield_begin(struct coil_timeout *shield, int64_t ns);
 
 /*
- * The block macros call these.  If there is no memory for a timer, the deadline of the
- * block has expired at once: a block without a deadline might never end.
+ * The block macros call these.  If there is no memory for a timer, the deadline
+ * of the block has expired at once: a block without a deadline might never end.
  */
 static inline struct coil_timeout *coil_timeout_enter(struct coil_timeout *timeout,
 						      int64_t ns)
@@ -105,8 +115,8 @@ static inline struct coil_timeout *coil_shield_enter(struct coil_timeout *timeou
 }
 
 /*
- * Ends the scope if it is open.  The block macros call it.  Ends the process with a message
- * and abort(3) if coil_timeout_end() returns -EBUSY.
+ * Ends the scope if it is open.  The block macros call it.  Ends the process
+ * with a message and abort(3) if coil_timeout_end() returns -EBUSY.
  */
 void coil_timeout_leave(struct coil_timeout *timeout);
 
@@ -115,10 +125,15 @@ void coil_timeout_leave(struct coil_timeout *timeout);
 	     *COIL_UNIQUE(once) = enter(&name, (ns));				\
 	     COIL_UNIQUE(once); COIL_UNIQUE(once) = NULL)
 
-/* Runs the block in a timeout.  break, return and goto leave the block and end it. */
+/*
+ * Runs the block in a timeout.  break, return and goto leave the block and end
+ * it.
+ */
 #define COIL_TIMEOUT(ns) COIL_SCOPE_BLOCK(coil_timeout_enter, COIL_UNIQUE(timeout), ns)
 
-/* Runs the block in a shield, for at most ns once a cancellation has arrived. */
+/*
+ * Runs the block in a shield, for at most ns once a cancellation has arrived.
+ */
 #define COIL_SHIELD(ns) COIL_SCOPE_BLOCK(coil_shield_enter, COIL_UNIQUE(shield), ns)
 
 #ifdef __cplusplus
