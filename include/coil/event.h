@@ -80,7 +80,10 @@ int coil_event_fd(const struct coil_event *event);
 /*
  * Ends a shared event and leaves a plain, clear event.  Closes the eventfd if
  * coil_event_open() made it.  Returns 0; -EBUSY while tasks wait; -EINVAL for a
- * plain event.
+ * plain event or NULL.
+ *
+ * May park, as coil_close() does, until no operation uses the eventfd.  A
+ * cancellation neither prevents nor ends this.
  */
 int coil_event_close(struct coil_event *event);
 
