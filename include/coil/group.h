@@ -71,11 +71,11 @@ int coil_group_create_task_with(struct coil_group *group,
 
 /*
  * Waits until every child has ended, and leaves the group's scope.  Returns the
- * first failure: the first negative result other than -ECANCELED of a child. If
- * no child failed, returns -ECANCELED or -ETIMEDOUT if the caller itself was
- * cancelled or a deadline around the call expired, otherwise 0.  Afterwards the
- * group is {0} again, except for independent.  On a misuse the group is
- * unchanged:
+ * first failure, of a child (a negative result other than -ECANCELED) or of
+ * coil_group_fail().  If there is none, returns -ECANCELED or -ETIMEDOUT if the
+ * caller itself was cancelled or a deadline around the call expired, otherwise
+ * 0.  Afterwards the group is {0} again, except for independent.  On a misuse
+ * the group is unchanged:
  *	-EPERM: the caller is not a task, or is not the owner
  *	-EBUSY: a timeout that was begun after the first child is still open and
  *		could not end the wait; end it first

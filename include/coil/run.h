@@ -57,8 +57,8 @@ int coil_run_with(const struct coil_options *options, int (*fn)(void *arg), void
 /*
  * Returns the number of the stop signal that came first in the calling thread's
  * run; 0 if none came.  On a loop that is the present run, off a loop the last
- * one.  On a worker's loop it is the signal that cancelled the main task. Never
- * parks.
+ * one.  On a worker's loop it is the signal that cancelled the main task.
+ * Never parks.
  */
 int coil_stop_signal(void);
 

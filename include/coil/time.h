@@ -4,8 +4,8 @@
 
 /*
  * Time is int64_t nanoseconds.  A duration is called ns.  An instant on the
- * clock of coil_now() is called when.  A duration that would end after
- * INT64_MAX never ends, as COIL_FOREVER does not.
+ * clock of coil_now() is called when.  A duration that would end after INT64_MAX
+ * is the same as COIL_FOREVER: it never ends.
  */
 
 #include <stdint.h>
@@ -26,8 +26,8 @@ extern "C" {
 int64_t coil_now(void);
 
 /*
- * Parks the task for at least ns nanoseconds.  ns <= 0 is coil_yield(). Returns
- * 0.  On an error:
+ * Parks the task for at least ns nanoseconds.  If ns <= 0, does what
+ * coil_yield() does.  Returns 0.  On an error:
  *	-ECANCELED, -ETIMEDOUT: a cancellation was pending at entry or ended the
  *		sleep
  *	-EPERM: the caller is not a task

@@ -29,10 +29,10 @@ struct coil_waitq {
 };
 
 /*
- * Parks the caller at the end of the queue until another task unparks it.  data
- * is handed to the task that unparks the caller.  It must stay valid until the
- * call returns.  Returns 0 once unparked, even if a cancellation arrived after
- * that.  On an error the caller is not in the queue:
+ * Parks the caller at the end of the queue until another task unparks it.  That
+ * task gets data, which must stay valid until the call returns.  Returns 0 once
+ * unparked, even if a cancellation arrived after that.  On an error the caller
+ * is not in the queue:
  *	-ECANCELED, -ETIMEDOUT: a cancellation was pending at entry or arrived
  *		first
  *	-EPERM: the caller is not a task
@@ -43,8 +43,8 @@ COIL_MUST_CHECK int coil_waitq_park(struct coil_waitq *waitq);
 COIL_MUST_CHECK int coil_waitq_park_with(struct coil_waitq *waitq, void *data);
 
 /*
- * Does the same.  what names the wait, for example "lock", in the report of a
- * deadlock.  It must be a string that is never freed.
+ * Does the same, and names the wait in the report of a deadlock, for example
+ * "lock".  The string what must never be freed.
  */
 COIL_MUST_CHECK int coil_waitq_park_for(struct coil_waitq *waitq, void *data, const char *what);
 
@@ -57,10 +57,10 @@ int coil_waitq_park_shielded(struct coil_waitq *waitq, void *data, const char *w
 
 /*
  * Parks the caller at the end of n queues at once, until it is unparked from
- * one of them.  It has then left the others.  A queue may be listed twice.
- * data may be NULL; otherwise data[i] is handed to the task that unparks the
- * caller from waitqs[i].  Returns the index of the queue from which the caller
- * was unparked.  Errors are those of coil_waitq_park(), and:
+ * one of them.  It has then left the others.  A queue may be listed twice.  If
+ * data is not NULL, data[i] is handed to the task that unparks the caller from
+ * waitqs[i].  Returns the index of the queue from which the caller was
+ * unparked.  Errors are those of coil_waitq_park(), and:
  *	-EINVAL: n is 0, or waitqs or a queue is NULL
  *	-ENOMEM: there is no memory, which only more than 8 queues need
  */
@@ -70,7 +70,7 @@ COIL_MUST_CHECK int coil_waitq_park_any(struct coil_waitq *const waitqs[], void 
 /*
  * Removes the first waiter from the queue and makes it ready.  It runs only
  * after the caller has parked.  _with also writes the waiter's data to *data,
- * if data is not NULL. Returns the waiter's task.  Returns NULL and leaves
+ * if data is not NULL.  Returns the waiter's task.  Returns NULL and leaves
  * errno unchanged if the queue is empty.  On an error returns NULL and sets
  * errno:
  *	EXDEV: the waiters belong to another loop
