@@ -75,6 +75,9 @@ test_programs()
 	prints wakeup 'trip cpu' "$bench/wakeup" 10
 	prints files 'cpu rate per_cpu_second' "$bench/files" cached file 100
 	prints timeout 'nothing yield' "$bench/brief" timeout 100
+	for work in barrier group deadline expire sleep leave; do
+		prints scale 'each stretch pass' "$bench/scale" $work 300
+	done
 	prints pread 'memfd' "$bench/brief" pread 100
 	prints pread 'file' "$bench/brief" pread 100 file
 	serves echo "$bench/echo"
@@ -113,6 +116,9 @@ if python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; the
 		grep -q 'libdill  *not present' run.out &&
 		python3 -m json.tool results/switch.part.quick.json >/dev/null
 	say $? 'a table, and results in JSON'
+	run python3 "$top_srcdir/bench/run" --list &&
+		grep -q '^growth:' run.out && grep -q '^scale:leave-1000$' run.out
+	say $? '--list has the works that are not part of the whole, too'
 else
 	echo 'skipped: bench/run: no python3'
 fi

@@ -459,7 +459,8 @@ def growth(ctx):
 
 SCALED = ("barrier", "barrier-cancel", "barrier-abort", "completed", "completed-live",
           "nested", "overdue", "expire", "lock", "lock-cancel", "rwlock", "semaphore",
-          "event", "event-cancel", "sleep-cancel", "queue", "group", "wait")
+          "event", "event-cancel", "sleep-cancel", "queue", "group", "deadline", "sleep",
+          "leave", "wait")
 
 
 def scale(ctx):
@@ -471,7 +472,7 @@ def scale(ctx):
             rows = [ctx.ours("coil", "coil", "scale", work, n)]
             cases.append(Case("%s-%d" % (work, n), rows, [
                 Table("each", "%s, %d of them: CPU each" % (work, n), "ns",
-                      [("pass", "pass ms")])], at=n))
+                      [("stretch", "stretch ms"), ("pass", "pass ms")])], at=n))
             n *= 10
     return cases
 
