@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A room where everybody reads what anybody says, line by line.
+ * A chat room: every member reads what every other member says, line by line.
  *
  *	$ ./chat 127.0.0.1:7000
  *	$ socat - tcp:127.0.0.1:7000
@@ -8,9 +8,10 @@
  *	ann
  *	* ann is here
  *
- * Each member has two tasks: one reads, and puts every line into everybody's
- * queue; the other takes from the member's queue and writes.  Queues are bounded:
- * who is too slow misses lines, and is told how many; nobody waits for it.
+ * Each member has two tasks.  One reads, and puts every line into the queues of all
+ * members.  The other takes from the member's own queue and writes.  The queues are
+ * bounded: a member that is too slow misses lines and later reads how many.  The
+ * others never wait for it.
  *
  * asyncio: start_server(), TaskGroup, Queue.put_nowait().
  */
@@ -35,7 +36,7 @@ struct member {
 static struct member *members;
 static struct log out;
 
-/* What was missed is told in the place where it is missing. */
+/* The note about missed lines goes where the lines are missing. */
 static void post(struct member *member, const char *line)
 {
 	char note[LINE_MOST];
@@ -73,7 +74,7 @@ static int write_lines(void *arg)
 	return (int)n;
 }
 
-/* The length of the character of UTF-8 that begins here; 0: none, or a control. */
+/* Returns the length of the UTF-8 character at text; 0 for none or a control character. */
 static size_t character(const char *text, size_t len)
 {
 	wchar_t wide;
@@ -82,7 +83,7 @@ static size_t character(const char *text, size_t len)
 	return n > len || iswcntrl((wint_t)wide) ? 0 : n;
 }
 
-/* A line without its end, and with nothing in it that would move a cursor. */
+/* Reads a line without its end.  Drops what could move the cursor of a terminal. */
 static ssize_t read_line(struct member *self, char *text, size_t size)
 {
 	const char *line;
@@ -106,7 +107,7 @@ static int read_lines(void *arg)
 	char text[LINE_MOST - NAME_MOST - 4];
 	ssize_t n = 0;
 
-	/* Many lines may come at once: before each those who write have a turn. */
+	/* Many lines may arrive at once: the yield lets the writing tasks run before each. */
 	while (!coil_yield() && (n = read_line(self, text, sizeof(text))) > 0)
 		if (*text)
 			say("<%s> %s", self->name, text);
@@ -122,7 +123,7 @@ static bool is_taken(const char *name)
 	return false;
 }
 
-/* 1 when it has one; 0 at the end; or a negative errno. */
+/* Returns 1 when the member has a name, 0 at the end of the stream, or a negative errno. */
 static int ask_name(struct member *self)
 {
 	const char *question = "your name?\n";
@@ -163,7 +164,7 @@ static int serve(struct coil_stream *stream, void *arg)
 		say("* %s is gone", self.name);
 	}
 	coil_queue_fini(&self.queue);
-	/* Who goes away in the middle is no failure of ours. */
+	/* A member that leaves in the middle is not an error of the server. */
 	return err == -ENOMEM ? err : -ECANCELED;
 }
 

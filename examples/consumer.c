@@ -1,30 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The consuming side of producer_consumer.  A task for each connection receives
- * into a chunk of memory and puts what it finds there, by reference, into one
- * queue; while that is full it does not receive, the socket fills, and the
- * producer has to wait.  Consumers take from the queue.  A second task for each
- * connection acknowledges, for as many items at once as were consumed since.
+ * The consuming side of producer_consumer.  A task for each connection receives into
+ * a chunk of memory and puts the items, by reference, into one queue.  While the queue
+ * is full the task does not receive, the socket fills, and the producer has to wait.
+ * Consumers take from the queue.  A second task for each connection sends
+ * acknowledgements.  Each one covers all items that were consumed since the last.
  *
- * What makes the proof: on a connection a number must follow its predecessor;
- * each item is marked when it is consumed, in a window over its producer's
- * items; and what one consumer has of one producer must ascend.
+ * These checks prove that no item is lost, duplicated or out of order: on a connection
+ * each number must follow its predecessor; each item is marked when it is consumed, in
+ * a window over its producer's items; and the items that one consumer takes from one
+ * producer must ascend.
  */
 #include "producer_consumer.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* How many items one consumer may be behind the others. */
+/* The minimum number of items that one consumer may be behind the others. */
 enum { WINDOW_LEAST = 4096 };
 
-/* How many producers that are gone the consumer remembers: each takes memory. */
+/* The maximum number of producers without a connection to remember: each costs memory. */
 enum { GONE_MAX = 100 };
 
 struct consumed consumed;
 
 static struct coil_queue queue;
-static struct coil_lock entrance;	/* to it: one connection at a time */
+static struct coil_lock entrance;	/* to the queue: one connection at a time */
 static struct coil_event finished;
 static size_t window;			/* a power of two */
 
@@ -34,18 +35,18 @@ struct hello {
 };
 
 /*
- * A producer.  It may be cut off and come back, before its old connection is
- * seen to end.  Its items are counted by turns: number divided by producers.
+ * A producer.  It may lose its connection and come back before the end of the old
+ * connection is detected.  Its items are counted in turns: number / producers.
  */
 struct source {
 	struct source *next;
 	struct hello hello;
 	unsigned connections;
-	unsigned long long arrived;	/* turns below are in the queue */
-	unsigned long long consumed;	/* ... or were consumed */
-	struct coil_event moved;	/* consumed, or a connection's end */
+	unsigned long long arrived;	/* all turns below have entered the queue */
+	unsigned long long consumed;	/* all turns below were consumed */
+	struct coil_event moved;	/* consumed grew, or a connection ended */
 	unsigned long long *last;	/* each consumer's last turn, plus 1 */
-	bool *done;			/* turns from consumed on, by window */
+	bool *done;			/* consumed turns from `consumed` on, by window */
 };
 
 static struct source *sources;
@@ -65,11 +66,11 @@ struct item {
 struct connection {
 	unsigned number;
 	int fd;
-	struct coil_group group;	/* of the one who acknowledges */
-	struct source *source;		/* once it said hello */
-	unsigned long long next;	/* item */
+	struct coil_group group;	/* of the acknowledging task */
+	struct source *source;		/* set by the hello */
+	unsigned long long next;	/* the next item expected */
 	struct chunk *chunk;
-	size_t start, end;		/* of what is not yet looked at */
+	size_t start, end;		/* of the received bytes not parsed yet */
 	bool ended;
 	unsigned long long acked;	/* turns */
 	unsigned char ack[PREFIX + ACK];
@@ -78,7 +79,7 @@ struct connection {
 
 struct consumer {
 	size_t index;
-	int64_t until;			/* busy */
+	int64_t until;			/* busy until then */
 };
 
 static void release(struct chunk *chunk)
@@ -92,7 +93,7 @@ static void drop(void *item, void *arg)
 	release(((struct item *)item)->chunk);
 }
 
-/* Says what is wrong with a connection, which will be closed. */
+/* Reports a protocol error.  The connection is then closed. */
 static int __attribute__((format(printf, 2, 3))) bad(struct connection *c, const char *format,
 						  ...)
 {
@@ -169,7 +170,7 @@ static int consume(void *arg)
  * Acknowledgements.
  */
 
-/* One that was sent in part goes on where it was. */
+/* After a partial send, continues with the rest of the same acknowledgement. */
 static int send_ack(struct connection *c)
 {
 	struct source *source = c->source;
@@ -188,7 +189,7 @@ static int send_ack(struct connection *c)
 	return n < 0 ? (int)n : 0;
 }
 
-/* When asked to stop it still says how far consumers got. */
+/* When cancelled, still sends what the consumers have reached by then. */
 static int acknowledge(void *arg)
 {
 	struct connection *c = arg;
@@ -217,7 +218,11 @@ static int acknowledge(void *arg)
  * Receiving.
  */
 
-/* One who starts in the middle was here before, if one like it was. */
+/*
+ * A producer that starts in the middle is taken for a known one with the same hello.
+ * One that starts at its beginning is, only if the known one is unfinished and has no
+ * connection.
+ */
 static struct source *find_source(const struct hello *hello)
 {
 	struct source *source;
@@ -283,7 +288,7 @@ static bool is_gone(const struct source *source)
 	return !source->connections && source->consumed == source->arrived;
 }
 
-/* A client may claim any producer's name: the oldest entries are forgotten. */
+/* A client may claim any producer's number, so the oldest entries are forgotten. */
 static void forget_sources(void)
 {
 	unsigned gone = 0;
@@ -336,7 +341,7 @@ static int take_hello(struct connection *c, const unsigned char *body,
 	hello.from = get64(body + 20);
 	if (hello.number >= hello.producers || hello.from > hello.items ||
 	    hello.items > INT64_MAX)
-		return bad(c, "producer %u of %u, items %llu to %llu: absurd",
+		return bad(c, "producer %u of %u, items %llu to %llu: not valid",
 			   hello.number, hello.producers, hello.from,
 			   hello.items);
 	return start_source(c, &hello);
@@ -394,7 +399,7 @@ static int take_item(struct connection *c, unsigned at, unsigned size)
 	return err;
 }
 
-/* All that are complete. */
+/* Takes all complete frames. */
 static int take_frames(struct connection *c)
 {
 	int err = 0;
@@ -405,7 +410,7 @@ static int take_frames(struct connection *c)
 
 		if (size > ITEM_MOST)
 			return bad(c, "a frame of %u bytes is too long: "
-				   "%d are the most", size, ITEM_MOST);
+				   "the maximum is %d", size, ITEM_MOST);
 		if (c->end - at < size)
 			break;
 		c->start = at + size;
@@ -417,7 +422,7 @@ static int take_frames(struct connection *c)
 	return err;
 }
 
-/* The longest frame shall fit behind start, in this chunk or a new one. */
+/* Ensures that the longest frame fits behind start, in this chunk or a new one. */
 static int make_room(struct connection *c)
 {
 	struct chunk *chunk = c->chunk;
@@ -460,7 +465,7 @@ static int receive(struct connection *c)
 		if (!n)
 			break;
 		c->end += (size_t)n;
-		/* A lock is handed on in order: so everybody has a turn. */
+		/* A lock goes to the longest waiter, so each connection gets its turn. */
 		err = coil_lock_acquire(&entrance);
 		if (err)
 			return err;
@@ -490,15 +495,15 @@ static void report(const struct connection *c, int err)
 		return;
 	}
 	next = item_of(source, source->arrived);
-	/* Of a producer in this process one knows already. */
+	/* A producer in this process reports its own failure. */
 	if (next < source->hello.items && !options.produces)
 		complain("connection %u: producer %u is gone (%s), it may "
-			 "go on from item %llu", c->number,
+			 "resume from item %llu", c->number,
 			 source->hello.number, err ? strerror(-err) :
 			 "it closed the connection", next);
 }
 
-/* Returns 0 whatever comes: one connection's failure is not the others'. */
+/* Always returns 0: the failure of one connection must not end the others. */
 static int serve(void *arg)
 {
 	struct connection *c = arg;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sends back what it is sent, on as many addresses as are given.
+ * Sends back what it receives, on each of the given addresses.
  *
  *	$ ./echo 127.0.0.1:7777 unix:/tmp/echo.sock
  *	listening on 127.0.0.1:7777
@@ -9,9 +9,9 @@
  *	$ socat - tcp:127.0.0.1:7777
  *	$ socat - unix:/tmp/echo.sock
  *
- * An address is 127.0.0.1:7777, [::1]:7777, localhost:7777, :7777 (all of this
- * host), unix:/path, unix:@name or fd:3; port 0 is one that is free.  SIGINT and
- * SIGTERM end it.
+ * An address is 127.0.0.1:7777, [::1]:7777, localhost:7777, :7777 (all addresses of
+ * this host), unix:/path, unix:@name or fd:3.  For port 0 the kernel chooses a free
+ * port.  SIGINT and SIGTERM end the program.
  *
  * asyncio: asyncio.start_server(), StreamReader and StreamWriter.
  */
@@ -24,23 +24,23 @@
 
 static struct log out, errors;
 
-/* A task of its own for each connection; its stream is closed when it returns. */
+/* Runs in a task for each connection.  The server closes the stream when it returns. */
 static int echo(struct coil_stream *stream, void *arg)
 {
 	char buf[16384];
 	ssize_t n;
 
 	while ((n = coil_stream_read(stream, buf, sizeof(buf))) > 0) {
-		/* A peer that sends and does not read is waited for here. */
+		/* Parks here while a peer sends but does not read. */
 		n = coil_stream_write(stream, buf, (size_t)n);
 		if (n < 0)
 			break;
 	}
-	/* Who went away without a word is not worth one. */
+	/* A peer that breaks the connection is not an error to report. */
 	return n == -ECONNRESET || n == -EPIPE ? 0 : (int)n;
 }
 
-/* A name may have several addresses, and port 0 is known by now. */
+/* A name may have several addresses, and a port 0 has become a real one. */
 static void announce(const struct coil_server *server)
 {
 	char address[COIL_ADDRESS_SIZE];

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ten tasks, and one call that waits for all of them.  The argument of a task
- * may lie on the stack of the one who gathers: coil_gather() never returns
- * while one of them still runs.
+ * Ten tasks, and one call that waits for all of them.  The argument of a task may lie
+ * on the stack of the caller: coil_gather() never returns while one of them still runs.
  *
  *	$ ./gather
  *	task:0

@@ -5,8 +5,8 @@
  *	$ ./httpd --root /usr/share/doc --address :8080
  *	$ curl -r 0-99 http://localhost:8080/bash/copyright
  *
- * --help lists the options.  A connection that waits for a request costs its task's
- * stack and no buffer: buffers are taken when a request comes, and given back when it is
+ * --help lists the options.  A connection that waits for a request costs its task's stack
+ * but no buffer.  It takes buffers when a request comes, and gives them back when it has
  * answered.
  */
 #include "httpd_files.h"
@@ -15,18 +15,21 @@
 #include "options.h"
 #include <coil.h>
 
-/* Of OUT_SIZE a quarter is gathered; the longest head, one with a target, fits behind it. */
+/*
+ * Answers are gathered up to a quarter of OUT_SIZE.  The longest head, which repeats a
+ * target, fits behind them.
+ */
 enum { IN_SIZE = 8192, OUT_SIZE = 20480, FIRST = 1024, SPARE_DESKS = 64 };
-/* Sent at a time; the kernel says that there is room when less than PART is unsent. */
+/* Bytes to send at a time.  A socket is writable while less than PART bytes are unsent. */
 enum { PART = 1 << 17, LIST_PART = 1 << 14 };
-/* In nanoseconds: for a log that is only slow, and for a client to see the end. */
+/* Nanoseconds to wait for a log that is only slow, and for a client to see the end. */
 #define LOG_PATIENCE (10 * COIL_MILLISECOND)
 #define LAST_PATIENCE (2 * COIL_SECOND)
 
-/* What answering takes.  What a small request touches comes first. */
+/* The buffers of an answer.  The fields that a small request touches come first. */
 struct desk {
-	struct desk *next;	/* of the spare ones */
-	size_t len, used;	/* of in: what came; then answers, to be sent at once */
+	struct desk *next;	/* in the list of spare desks */
+	size_t len, used;	/* in[]: len bytes received, then used bytes of answers */
 	char in[IN_SIZE + OUT_SIZE];
 	struct file file;
 };
@@ -34,10 +37,10 @@ struct desk {
 struct connection {
 	struct request request;
 	struct coil_stream *stream;
-	struct desk *desk;	/* NULL as long as nothing of a request has come */
-	bool served;		/* one request at least */
-	bool keep;		/* the connection, after the last answer */
-	bool more;		/* another head lies behind the one that is answered */
+	struct desk *desk;	/* NULL until the first byte of a request comes */
+	bool served;		/* it has answered a request */
+	bool keep;		/* keep the connection after the last answer */
+	bool more;		/* another head follows the one being answered */
 	char peer[COIL_ADDRESS_SIZE];
 };
 
@@ -45,13 +48,13 @@ static const char usage[] =
 	"usage: httpd [OPTION ...]\n"
 	"  --address ADDRESS  listen there (127.0.0.1:8080)\n"
 	"  --root FOLDER      serve the files below it (.)\n"
-	"  --timeout SECONDS  how long a head may take to come, and how long a client may\n"
-	"                     take no byte of its answer (10); a slow client is served\n"
+	"  --timeout SECONDS  how long a head may take to arrive, and how long a client may\n"
+	"                     read no byte of its answer (10)\n"
 	"  --grace SECONDS    how long answers may take after SIGTERM (10)\n"
 	"  --hello            answer every request with a constant\n"
 	"  --quiet            write no log\n"
-	"  --help             this text\n"
-	"SIGTERM ends it once it has answered all requests, a second one ends it at once.\n";
+	"  --help             print this text\n"
+	"SIGTERM ends the server after it has answered all requests, a second one at once.\n";
 
 static int hello, quiet;
 static int64_t patience = 10 * COIL_SECOND, grace = 10 * COIL_SECOND;
@@ -92,7 +95,7 @@ static void leave_desk(struct connection *c)
 	c->desk = NULL;
 }
 
-/* Sends all that was gathered, and n more bytes; each part has a deadline of its own. */
+/* Sends the gathered answers and n more bytes.  Each part has a deadline of its own. */
 static int send_out(struct connection *c, const char *bytes, size_t n)
 {
 	struct desk *desk = c->desk;
@@ -113,7 +116,7 @@ static int send_out(struct connection *c, const char *bytes, size_t n)
 	return (int)sent;
 }
 
-/* As RFC 9110 has them. */
+/* From RFC 9110. */
 static const char *reason_of(int status)
 {
 	switch (status) {
@@ -154,7 +157,7 @@ static int reply(struct connection *c, int status, long long length, const char 
 	return 0;
 }
 
-/* A slow client is served: only one that takes nothing for that time is given up. */
+/* A slow client is served.  Gives up only on one that reads nothing for `patience`. */
 static int send_file(struct connection *c, int fd, off_t at, off_t last)
 {
 	int err = send_out(c, "", 0);
@@ -168,7 +171,7 @@ static int send_file(struct connection *c, int fd, off_t at, off_t last)
 			n = coil_sendfile(coil_stream_fd(c->stream), fd, &at, part);
 		if (n < 0 && (n != -ETIMEDOUT || at == before))
 			err = (int)n;
-		/* It became shorter meanwhile, and is not what was promised. */
+		/* The file became shorter than the Content-Length that was sent. */
 		if (!n)
 			err = -EIO;
 	}
@@ -197,7 +200,7 @@ static int answer_file(struct connection *c, int fd)
 	if (!*date || then != stat->st_mtime) {
 		const struct tm *tm = gmtime(&(time_t){ then = stat->st_mtime });
 
-		/* One of a year that nobody can write has no date: 1970 is older than any. */
+		/* The year cannot be written: 1970 is older than any cached copy. */
 		if (!tm || !strftime(date, sizeof(date), DATE, tm))
 			stpcpy(date, "Thu, 01 Jan 1970 00:00:00 GMT");
 	}
@@ -215,7 +218,7 @@ static int answer_file(struct connection *c, int fd)
 	reply(c, status, last - first + 1, rest);
 	if (status == 304 || c->request.parser.method == HTTP_HEAD || first > last)
 		return 0;
-	/* What is small goes out together with its head, and other answers. */
+	/* A small file goes out together with its head and other answers. */
 	if (last - first >= (long long)(OUT_SIZE - desk->used))
 		return send_file(c, fd, first, last);
 	n = coil_pread(fd, desk->in + desk->len + desk->used, (size_t)(last - first + 1), first);
@@ -236,7 +239,7 @@ static int status_of(int err)
 	}
 }
 
-/* A folder is answered by its list, or by a redirect to its name with a slash. */
+/* Answers with the folder's list, or with a redirect to its name with a slash. */
 static int answer_folder(struct connection *c, const char *raw, bool get)
 {
 	struct file *file = &c->desk->file;
@@ -258,7 +261,7 @@ static int answer(struct connection *c)
 	const char *raw;
 	int fd, err;
 
-	/* Before the server ends it answers all requests that came. */
+	/* Before the server ends, it answers all requests that have arrived. */
 	c->request.keep &= !stopping || c->more;
 	c->served = true;
 	if (hello)
@@ -279,7 +282,10 @@ static int answer(struct connection *c)
 	return err;
 }
 
-/* Answers the n bytes of a head and those behind it: 0, -400 for a bad one, or an errno. */
+/*
+ * Answers the head of n bytes and all complete heads that follow it.  Returns 0, -400 for
+ * a bad head, or a negative errno.
+ */
 static int answer_all(struct connection *c, ptrdiff_t n)
 {
 	struct desk *desk = c->desk;
@@ -304,7 +310,7 @@ static int answer_all(struct connection *c, ptrdiff_t n)
 	return err ? err : (int)n;
 }
 
-/* Bytes of a request.  The first ones are waited for without a desk. */
+/* Receives bytes of a request.  Waits for the first ones without a desk, to save memory. */
 static ssize_t receive(struct connection *c)
 {
 	struct desk *desk = c->desk;
@@ -327,8 +333,8 @@ static ssize_t receive(struct connection *c)
 }
 
 /*
- * Waits for a whole head, for a limited time in all.  Returns its length, 0 at the end,
- * a negative errno, or the negative of a status to refuse it with.
+ * Waits at most ns nanoseconds for a whole head.  Returns its length, 0 at the end of the
+ * stream, a negative errno, or a negated HTTP status to refuse it with.
  */
 static ptrdiff_t next_head(struct connection *c, int64_t ns)
 {
@@ -347,8 +353,9 @@ static ptrdiff_t next_head(struct connection *c, int64_t ns)
 }
 
 /*
- * The server ends: what was asked until now is answered.  A client that asked nothing
- * yet, or is in the middle of it, has a moment; one that was answered has none.
+ * The server ends and answers the requests that have arrived until now.  A client in the
+ * middle of a request, or without an answer yet, has one second to complete it.  Any other
+ * has one millisecond.
  */
 static ptrdiff_t last_head(struct connection *c)
 {
@@ -359,7 +366,7 @@ static ptrdiff_t last_head(struct connection *c)
 	return n;
 }
 
-/* Returns 0 at the end, a negative errno, or the negative of a status to refuse with. */
+/* Returns 0 at the end, a negative errno, or a negated HTTP status to refuse with. */
 static int converse(struct connection *c)
 {
 	ptrdiff_t n;
@@ -377,7 +384,10 @@ static int converse(struct connection *c)
 	return err;
 }
 
-/* Closed with bytes unread it would be reset, and the answer lost on the way. */
+/*
+ * Reads until the client closes.  A socket that is closed with unread bytes resets the
+ * connection, and the answer may be lost on the way.
+ */
 static void say_goodbye(struct connection *c, int status)
 {
 	char rest[FIRST];

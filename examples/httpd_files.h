@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Files of httpd: what is below its root, opened, and the lists of folders. */
+/* The files of httpd: opens what is below its root, and lists folders. */
 #pragma once
 #include <ctype.h>
 #include <dirent.h>
@@ -18,12 +18,12 @@
 #define RESOLVE_CACHED 0x20
 #endif
 
-/* Of a folder at most so many entries are read, and no entry begins behind so many bytes. */
+/* The maximum of entries to read, and of bytes after which no entry of a list begins. */
 enum { LIST_ENTRIES = 10000, LIST_BYTES = 1 << 20, FILE_PATH = 8192 + 16 };
 
 struct file {
-	unsigned cached;	/* RESOLVE_CACHED: -EAGAIN if a disk is to be waited for */
-	struct stat stat;	/* of what is at path */
+	unsigned cached;	/* RESOLVE_CACHED: -EAGAIN instead of a wait for a disk */
+	struct stat stat;	/* of the file at path */
 	char *list;		/* of a folder, or NULL */
 	size_t size;
 	char path[FILE_PATH];
@@ -32,10 +32,10 @@ struct file {
 static int root;
 
 /*
- * Opens a regular file or a folder; -EPERM for anything else, which is only looked at:
- * an open may wake the other end of a FIFO, or start a device.  What was looked at is
- * what is opened, whatever its name means by then.  The kernel sees to it that no path
- * leads out of the root.
+ * Opens a regular file or a folder.  Returns -EPERM for anything else without opening
+ * it, because an open may wake the other end of a FIFO or start a device.  It opens the
+ * same file that it has checked, even if the name refers to another one by then.  The
+ * kernel ensures that no path leads out of the root.
  */
 static int open_beneath(const char *path, unsigned resolve, struct stat *stat)
 {
@@ -57,7 +57,7 @@ static int open_beneath(const char *path, unsigned resolve, struct stat *stat)
 	return fd;
 }
 
-/* A name as a target, or as text. */
+/* Writes a name, escaped as a target or as HTML text. */
 static void put_name(FILE *out, const char *name, bool target)
 {
 	for (; *name; name++) {
@@ -74,7 +74,7 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* A copy of the name, and behind its end whether it is a folder's. */
+/* Copies the name.  The byte behind its end is 1 for a folder. */
 static char *copy_name(const struct dirent *entry)
 {
 	size_t len = strlen(entry->d_name);
@@ -87,7 +87,7 @@ static char *copy_name(const struct dirent *entry)
 	return name;
 }
 
-/* Reads at most LIST_ENTRIES names; *more: there are others.  Returns how many. */
+/* Returns the number of names read, at most LIST_ENTRIES.  Sets *more if there are others. */
 static int read_names(DIR *folder, char **names, bool *more)
 {
 	const struct dirent *entry;
@@ -106,7 +106,7 @@ static int read_names(DIR *folder, char **names, bool *more)
 	return n;
 }
 
-/* A folder of any size takes a bounded time and memory: the rest is not shown. */
+/* Time and memory are bounded for a folder of any size: the rest is not shown. */
 static void list_folder(struct file *file, int fd)
 {
 	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -142,7 +142,7 @@ static void list_folder(struct file *file, int fd)
 		close(own);
 }
 
-/* Opens what is at the path: an fd, or a negative errno.  Waits for disks. */
+/* Opens the file at the path.  Returns an fd or a negative errno.  May wait for a disk. */
 static int find_file(void *arg)
 {
 	struct file *file = arg;

@@ -8,7 +8,7 @@ enum { LOG_LINE = 1024 };
 
 static struct log requests;
 
-/* Heads are made without printf(), which would take longer than all else here. */
+/* Heads are built without printf(), which would take longer than everything else here. */
 static char *put_number(char *to, unsigned long long n, unsigned base)
 {
 	to = n < base ? to : put_number(to, n / base, base);
@@ -16,7 +16,7 @@ static char *put_number(char *to, unsigned long long n, unsigned base)
 	return to + 1;
 }
 
-/* A field of the log that a client chose, in at most room bytes: it forges nothing. */
+/* Writes a client's text in at most room bytes, escaped so that it cannot forge a line. */
 static char *put_field(char *to, const char *text, size_t room)
 {
 	const char *end = to + room - strlen("...") - strlen("\\xff");
@@ -40,7 +40,7 @@ static void log_request(const char *peer, const char *now, const struct request 
 	char *to = put_field(line, peer, 200);
 
 	to = stpcpy(stpcpy(stpcpy(to, " - - ["), now), "] \"");
-	/* What has no target was no request. */
+	/* A head without a target was not a valid request. */
 	if (*r->texts[TARGET]) {
 		to = stpcpy(stpcpy(to, llhttp_method_name(r->parser.method)), " ");
 		to = put_field(to, r->texts[TARGET], 700);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests of httpd: what llhttp finds in a head, and what that means. */
+/* The requests of httpd: parses heads by llhttp, and interprets them. */
 #pragma once
 #include <ctype.h>
 #include <llhttp.h>
@@ -10,14 +10,14 @@
 #include <time.h>
 
 #define DATE "%a, %d %b %Y %H:%M:%S GMT"
-/* What is kept of a head: "" if it did not come. */
+/* The texts that are kept of a head.  "" means absent. */
 enum { TARGET, FIELD, RANGE, IF_RANGE, IF_NONE_MATCH, IF_MODIFIED_SINCE, TEXTS };
 
 struct request {
-	llhttp_t parser;	/* first */
-	bool keep;		/* the connection, after the answer */
-	unsigned hosts;		/* that it names */
-	char *texts[TEXTS];	/* in the bytes that were parsed, and ended there */
+	llhttp_t parser;	/* first: callbacks cast it to the request */
+	bool keep;		/* keep the connection after the answer */
+	unsigned hosts;		/* number of Host fields */
+	char *texts[TEXTS];	/* point into the parsed bytes, terminated there */
 	size_t len[TEXTS];
 };
 
@@ -59,8 +59,8 @@ static int on_header_value(llhttp_t *parser, const char *at, size_t n)
 }
 
 /*
- * Pauses the parser: one call parses one head, and what follows it is the next call's.
- * A body is not read and ends the connection.  Upgrades are passed over.
+ * Pauses the parser, so that one call parses one head, and the next call what follows.
+ * A request with a body ends the connection: the body is not read.  Upgrades are ignored.
  */
 static int on_headers_complete(llhttp_t *parser)
 {
@@ -77,8 +77,8 @@ static const llhttp_settings_t request_settings = {
 };
 
 /*
- * llhttp forgives what another reader of the same bytes may take for something else: a
- * line that ends in LF alone or goes on in the next one, blanks before a colon, control
+ * llhttp accepts some heads that another parser may interpret differently: a line that
+ * ends in LF alone or continues in the next one, blanks before a colon, control
  * characters.  Returns false for these, in a head or the beginning of one.
  */
 static bool request_is_plain(const char *bytes, size_t n)
@@ -103,7 +103,7 @@ static bool request_is_plain(const char *bytes, size_t n)
 	return true;
 }
 
-/* Whether the head, all n bytes of it and no more, is a request that has one meaning. */
+/* Returns whether exactly these n bytes are a head that has only one interpretation. */
 static bool request_is_good(struct request *r, const char *bytes, size_t n)
 {
 	llhttp_init(&r->parser, HTTP_REQUEST, &request_settings);
@@ -115,7 +115,7 @@ static bool request_is_good(struct request *r, const char *bytes, size_t n)
 		r->hosts <= 1 && r->hosts >= r->parser.http_minor;
 }
 
-/* Returns the length of the head that begins there, 0 if more is to come, -400 if bad. */
+/* Returns the length of the head at bytes, 0 if it is incomplete, -400 if it is bad. */
 static ptrdiff_t request_parse(struct request *r, char *bytes, size_t n)
 {
 	const char *end = memmem(bytes, n, "\r\n\r\n", 4);
@@ -132,7 +132,7 @@ static ptrdiff_t request_parse(struct request *r, char *bytes, size_t n)
 		keep_text(&r->parser, TARGET, "", 0);
 		return -400;
 	}
-	/* Behind each comes a space, or the end of a line. */
+	/* Each text is followed by a space or an end of line, which the 0 replaces. */
 	for (int i = 0; i < TEXTS; i++) {
 		if (r->len[i])
 			r->texts[i][r->len[i]] = '\0';
@@ -140,7 +140,10 @@ static ptrdiff_t request_parse(struct request *r, char *bytes, size_t n)
 	return (ptrdiff_t)n;
 }
 
-/* 0, or a status.  path has room for a target; *raw is it and the query as they came. */
+/*
+ * Returns 0 or an HTTP status.  path has room for a target.  *raw becomes the target with
+ * its query, not decoded.
+ */
 static int request_path(const struct request *r, char *path, const char **raw)
 {
 	const char *at = r->texts[TARGET];
@@ -167,7 +170,7 @@ static int request_path(const struct request *r, char *path, const char **raw)
 	return 0;
 }
 
-/* One range.  What is none, and several, is passed over, as one may. */
+/* Parses one range.  Ignores an invalid range and several ones, as RFC 9110 allows. */
 static int parse_range(char *at, long long size, long long *first, long long *last)
 {
 	long long from, to;
@@ -188,7 +191,7 @@ static int parse_range(char *at, long long size, long long *first, long long *la
 	return 206;
 }
 
-/* 304; 200; 206, and [*first, *last] of the file is meant; 416. */
+/* Returns 304, 200, 416, or 206 with *first and *last of the wanted range. */
 static int request_wants(const struct request *r, const struct stat *file, const char *etag,
 			 long long *first, long long *last)
 {

@@ -3,11 +3,10 @@
 #define EXAMPLES_LOG_H
 
 /*
- * A log that never holds up its program.  log_line() puts a line into a buffer,
- * and a task writes the buffer to a file descriptor: a pipe that nobody reads, a
- * stopped terminal or a full disk hold up that task alone.  A line that finds no
- * room, or cannot be written, is dropped, and counted in the log when there is
- * room again.
+ * A log that never holds up its program.  log_line() puts a line into a buffer, and a
+ * task writes the buffer to a file descriptor.  A pipe that has no reader, a stopped
+ * terminal or a full disk holds up that task alone.  A line that finds no room, or
+ * cannot be written, is dropped.  When there is room again, the log says how many were.
  *
  *	static struct log errors;
  *
@@ -28,8 +27,8 @@ struct log {
 	bool closing;
 	bool stalled;			/* nothing was written while log_wait() waited */
 	size_t len;			/* of text; the task writes from its start */
-	unsigned long dropped;		/* lines, since the last that was put in */
-	struct coil_event changed;	/* something came, or was written */
+	unsigned long dropped;		/* lines, since the last one that was added */
+	struct coil_event changed;	/* bytes were added or written */
 	struct coil_task *writer;	/* NULL: the log is not open */
 	char text[LOG_SIZE];
 };
@@ -43,7 +42,7 @@ static inline size_t log_count(const char *text, size_t len)
 	return lines;
 }
 
-/* The rest of a line is useless without its beginning, so it is dropped too. */
+/* Drops the whole buffer: the rest of a line is useless without its beginning. */
 static inline ssize_t log_drop(struct log *log, int error)
 {
 	log->error = error;
@@ -68,7 +67,7 @@ static inline int log_write(void *arg)
 		if (n < 0)
 			break;
 		log->stalled = false;
-		/* Meanwhile more may have come behind what was written. */
+		/* More bytes may have been added during the write. */
 		log->len -= (size_t)n;
 		memmove(log->text, log->text + n, log->len);
 		coil_event_set(&log->changed);
@@ -88,7 +87,7 @@ static inline size_t log_room(const struct log *log)
 	return sizeof(log->text) - log->len;
 }
 
-/* Writes how many lines were dropped, at the place where they are missing. */
+/* Adds the number of dropped lines, at the place where they are missing. */
 static inline void log_note(struct log *log, size_t len)
 {
 	if (!log->dropped || log_room(log) < LOG_SPARE + len)
@@ -98,7 +97,7 @@ static inline void log_note(struct log *log, size_t len)
 	log->dropped = 0;
 }
 
-/* Adds bytes unchanged, a line with its end: all of them or none.  Never parks. */
+/* Adds a line with its end, unchanged: all bytes or none.  Never parks. */
 static inline void log_bytes(struct log *log, const char *bytes, size_t len)
 {
 	log_note(log, len);
@@ -111,7 +110,7 @@ static inline void log_bytes(struct log *log, const char *bytes, size_t len)
 	coil_event_set(&log->changed);
 }
 
-/* Control characters become "?": a line cannot look like two, or move a cursor. */
+/* Control characters become "?", so that a line cannot look like two or move a cursor. */
 static inline void __attribute__((format(printf, 2, 3))) log_line(struct log *log,
 								  const char *format, ...)
 {
@@ -135,9 +134,9 @@ static inline void __attribute__((format(printf, 2, 3))) log_line(struct log *lo
 }
 
 /*
- * Parks until len bytes have room, for output that is to be whole where its reader
- * is only slow.  It waits ns nanoseconds at most, and not again before something was
- * written; then the program goes on all the same.  Returns 0, or the cancellation.
+ * Parks until len bytes have room, so that a reader that is only slow misses no line.
+ * Waits at most ns nanoseconds, then lets the program go on.  After such a time-out it
+ * does not wait again until bytes were written.  Returns 0, or the cancellation's error.
  */
 static inline int log_wait(struct log *log, size_t len, int64_t ns)
 {
@@ -156,7 +155,7 @@ static inline int log_wait(struct log *log, size_t len, int64_t ns)
 	return err;
 }
 
-/* The buffer has a second to be written, even if the caller was cancelled. */
+/* Gives the task one second to write the buffer, even if the caller was cancelled. */
 static inline void log_close(struct log *log)
 {
 	if (!log->writer)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs commands side by side and merges what they print, line by line, each with
+ * Runs commands side by side and merges their output line by line.  Each line gets
  * the time and the number of its command.
  *
  *	$ ./logmux 'for i in a b c; do echo $i; sleep 1; done' 'sleep 2; ls /none'
@@ -9,9 +9,9 @@
  *	21:06:22.108 [2] ls: cannot access '/none': No such file or directory
  *	21:06:22.109 [2] ended with status 2
  *
- * SIGINT, SIGTERM and SIGHUP are passed on to each command and what it started.
- * What still runs 5 seconds (or -g SECONDS) after the first SIGINT or SIGTERM, or
- * at the second, is killed.  Ends with 0 if all commands did, otherwise with 1.
+ * logmux passes SIGINT, SIGTERM and SIGHUP on to each command's process group.  It
+ * kills what still runs 5 seconds (or -g SECONDS) after the first SIGINT or SIGTERM, or
+ * at the second one.  Its exit status is 0 if that of every command is, otherwise 1.
  *
  * asyncio: create_subprocess_shell(), readline(), loop.add_signal_handler().
  */
@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_MOST = 8192 };	/* longer ones are broken */
+enum { LINE_MOST = 8192 };	/* longer lines are split */
 struct command {
 	const char *script;
 	struct coil_process process;
@@ -39,7 +39,7 @@ static sigset_t signals;
 
 static struct log output, errors;
 
-/* Waits for a reader that is slow; one that reads nothing for 5 seconds misses lines. */
+/* Waits for a slow reader.  One that reads nothing for 5 seconds misses lines. */
 static int put_line(const struct command *command, const char *line, size_t length)
 {
 	static char text[64 + LINE_MOST + 1];
@@ -111,7 +111,7 @@ static int run_command(void *arg)
 		return err;
 	stream = coil_stream_open(process->out);
 	err = stream ? 0 : -errno;
-	process->out = -1;	/* it is the stream's, also if that failed */
+	process->out = -1;	/* the stream owns it, also if coil_stream_open() failed */
 	if (!err)
 		err = copy_lines(stream, command);
 	if (!err)
@@ -125,7 +125,7 @@ static int run_command(void *arg)
 	return err;
 }
 
-/* Until it is cancelled.  A command that has ended hears nothing any more. */
+/* Runs until it is cancelled.  A command that has ended gets no more signals. */
 static int pass_signals_on(void *arg)
 {
 	bool asked = false;
@@ -153,7 +153,7 @@ static int run_all(void *arg)
 
 	log_open(&output, STDOUT_FILENO);
 	log_open(&errors, STDERR_FILENO);
-	/* In order: every command has been started when the first signal is taken. */
+	/* Tasks start in order, so every command runs before the first signal is taken. */
 	for (int i = 0; i < count; i++)
 		coil_group_create_task(&group, run_command, &commands[i]);
 	signaller = coil_create_task(pass_signals_on, NULL);
@@ -186,7 +186,7 @@ int main(int argc, char *argv[])
 		options_end(false, usage);
 	for (int i = 0; i < count; i++)
 		commands[i].script = argv[optind + i];
-	/* Before there is any thread: each then has them blocked. */
+	/* Blocked before any thread exists, so that each thread inherits the mask. */
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);

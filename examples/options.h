@@ -14,14 +14,14 @@
 
 #define OPTION_HELP { "help", no_argument, NULL, 'h' }
 
-/* Ends the program, with its help, or because the command line makes no sense. */
+/* Prints the usage and ends the program: with 0 for --help, with 2 for a wrong command line. */
 static inline void __attribute__((noreturn)) options_end(bool help, const char *usage)
 {
 	fputs(usage, help ? stdout : stderr);
 	exit(help ? 0 : 2);
 }
 
-/* For a program without other options: returns the index of the first of min to max words. */
+/* For a program that has only --help.  Returns the index of the first of min to max words. */
 static inline int options_words(int argc, char *argv[], int min, int max, const char *usage)
 {
 	static const struct option names[] = { OPTION_HELP, {0} };
@@ -32,7 +32,7 @@ static inline int options_words(int argc, char *argv[], int min, int max, const 
 	return optind;
 }
 
-/* Reads whole seconds, 1 to 1000000, with nothing behind them. */
+/* Reads a whole number of seconds from 1 to 1000000.  Returns whether text is one. */
 static inline bool options_seconds(const char *text, int64_t *ns)
 {
 	char *end;

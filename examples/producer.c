@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The producing side of producer_consumer.  A producer is two tasks on one
- * connection: one sends items and parks when the socket takes no more, which is
- * all there is to back-pressure; the other reads what is acknowledged.
+ * The producing side of producer_consumer.  A producer is two tasks on one connection.
+ * One sends items and parks when the socket takes no more: that is all the
+ * back-pressure there is.  The other reads the acknowledgements.
  */
 #include "producer_consumer.h"
 #include <errno.h>
@@ -16,7 +16,7 @@ struct producer {
 	int fd;
 	unsigned long long next;	/* the item to send next */
 	unsigned long long acked;	/* the first that is not acknowledged */
-	size_t used;			/* of buffer, not sent yet */
+	size_t used;			/* bytes of buffer, not sent yet */
 	unsigned char *buffer;
 };
 
@@ -59,7 +59,7 @@ static void add_item(struct producer *self)
 	produced.items++;
 }
 
-/* Small items share a buffer; before a wait it is sent, however full. */
+/* Small items share a buffer.  With an interval, it is sent before each wait. */
 static int send_items(struct producer *self)
 {
 	bool lines = !options.quiet && options.items <= LINES_MOST;
@@ -86,7 +86,7 @@ static int send_items(struct producer *self)
 	return flush(self);
 }
 
-/* It goes beyond what was sent to one that resumes too early. */
+/* The number may exceed what was sent, if this producer resumed too early. */
 static int take_ack(struct producer *self, const unsigned char *frame)
 {
 	unsigned long long number = get64(frame + PREFIX);
@@ -103,7 +103,7 @@ static int take_ack(struct producer *self, const unsigned char *frame)
 	return 0;
 }
 
-/* The end of the stream is a failure, unless all is acknowledged by then. */
+/* The end of the stream is an error, unless all items are acknowledged by then. */
 static int read_acks(void *arg)
 {
 	struct producer *self = arg;
@@ -120,7 +120,7 @@ static int read_acks(void *arg)
 		have += (size_t)n;
 		whole = have / (PREFIX + ACK) * (PREFIX + ACK);
 		have -= whole;
-		/* Each of them speaks for those before it. */
+		/* Each acknowledgement includes all earlier ones. */
 		if (whole)
 			err = take_ack(self, frames + whole - (PREFIX + ACK));
 		memmove(frames, frames + whole, have);
@@ -128,7 +128,7 @@ static int read_acks(void *arg)
 	return err;
 }
 
-/* Whatever ended the sending, what arrived may still be acknowledged. */
+/* Acknowledgements may still arrive after the sending has ended, even by an error. */
 static int exchange(struct producer *self)
 {
 	struct coil_group group = {0};
@@ -147,17 +147,18 @@ static const char *because(int err)
 	case -EPIPE:
 		return "it closed the connection";
 	case -EPROTO:
-		return "what it said is no acknowledgement";
+		return "it sent something other than an acknowledgement";
 	default:
 		return strerror(-err);
 	}
 }
 
 /*
- * What is on the way waits in sockets, whose buffers the kernel would let grow
- * to megabytes: less is felt by the producer earlier, and stays in the caches.
+ * Waits up to two seconds for a consumer that was started at the same moment.
+ *
+ * Items on the way wait in the buffers of the sockets, which the kernel would let grow
+ * to megabytes.  A smaller buffer holds the producer back earlier and stays in the caches.
  */
-/* The other side may have been started at the same moment: it has two seconds. */
 static int connect_consumer(void)
 {
 	int fd = coil_dial(options.address), size = BUFFER;
@@ -172,7 +173,7 @@ static int connect_consumer(void)
 	return fd;
 }
 
-/* One producer's failure is not the others'; but one address is bad for all. */
+/* The failure of one producer must not end the others, but a bad address is one for all. */
 static int produce(void *arg)
 {
 	struct producer *self = arg;

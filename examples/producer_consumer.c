@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Producers push items over a socket into a bounded queue, from which consumers
- * take them: in one process, or each side in its own.
+ * Producers push items over a socket into a bounded queue, and consumers take them
+ * from it: in one process, or each side in its own.
  *
  *	$ ./producer_consumer
  *	$ ./producer_consumer --items 1000000
@@ -10,7 +10,7 @@
  *	$ ./producer_consumer --role consumer --address unix:@demo &
  *	$ ./producer_consumer --role producer --address unix:@demo --items 100
  *
- * producer.c and consumer.c are the two sides; here are options, bar, summary.
+ * producer.c and consumer.c are the two sides.  This file has options, bar and summary.
  */
 #include "producer_consumer.h"
 #include "log.h"
@@ -26,37 +26,40 @@ static const char help[] =
 "usage: producer_consumer [OPTION ...]\n"
 "\n"
 "Producers push numbered items over a socket into a bounded queue; consumers\n"
-"take them from there.  An item that was consumed is acknowledged.\n"
+"take them from there and acknowledge each item.\n"
 "\n"
 "  --role ROLE      both, in one process (the default), producer or consumer\n"
 "  --address ADDR   where the consumer listens: 127.0.0.1:8080, :8080,\n"
 "                   [::1]:8080, localhost:8080, unix:/path, unix:@name, fd:3;\n"
 "                   by default a free port of 127.0.0.1, which it prints\n"
-"  --producers N    connections; producer p has items p, p + N, p + 2N ...; 1\n"
-"  --consumers N    tasks that take from the queue; 1\n"
-"  --items N        in all, numbered from 0; 10.  A consumer ends when they\n"
-"                   came; by default it expects what the first producer says\n"
-"  --from N         leave out the items below N\n"
-"  --size BYTES     of an item, 8 to 65536; 64\n"
-"  --queue N        items that it holds; 1024\n"
-"  --interval TIME  from one item of a producer to its next; 0s\n"
-"  --work TIME      that a consumer spends on an item; 0s\n"
-"  --quiet          only the summary\n"
-"  --help           this\n"
+"  --producers N    number of connections (default 1); producer p sends the\n"
+"                   items p, p + N, p + 2N ...\n"
+"  --consumers N    number of tasks that take from the queue (default 1)\n"
+"  --items N        number of items in all, counted from 0 (default 10).  A\n"
+"                   consumer ends when they have come; its default is the\n"
+"                   number that the first producer announces\n"
+"  --from N         skip the items below N\n"
+"  --size BYTES     size of an item, 8 to 65536 (default 64)\n"
+"  --queue N        number of items that the queue holds (default 1024)\n"
+"  --interval TIME  from one item of a producer to its next (default 0s)\n"
+"  --work TIME      time that a consumer spends on an item (default 0s)\n"
+"  --quiet          print only the summary\n"
+"  --help           print this text\n"
 "\n"
-"TIME is a number and ns, us, ms, s or m, as 10ms or 1.5s; of what is shorter\n"
-"than a millisecond several are spent at once.  For more than 10000 items a\n"
-"progress bar, if stderr is a terminal, takes the place of the lines.\n"
+"TIME is a number and ns, us, ms, s or m, for example 10ms or 1.5s.  Times\n"
+"below a millisecond are added up until a sleep is worthwhile.  For more than\n"
+"10000 items, a progress bar replaces the lines if stderr is a terminal.\n"
 "\n"
-"A producer whose consumer disappears says which item is the first that was\n"
-"not acknowledged, and goes on from there with --from.  A consumer recognises\n"
-"a producer that comes back, and drops items that it has already, unless 100\n"
-"other producers have gone since.  A new consumer counts from that item on.\n"
-"SIGINT and SIGTERM stop either side, which then reports how far it got.\n"
+"A producer whose consumer disappears prints the first item that was not\n"
+"acknowledged.  Start it again with --from to resume there.  A consumer\n"
+"recognises a producer that comes back, and drops the items that it already\n"
+"has, unless 100 other producers have left since.  A new consumer counts from\n"
+"that item on.  SIGINT and SIGTERM stop either side, which then reports how\n"
+"far it got.\n"
 "\n"
-"Status: 0 if each item was consumed once and in its producer's order, or if\n"
-"a signal came first and that is true of the items so far; 1 if it is not, or\n"
-"if the other side disappeared; 2 for options that make no sense.\n";
+"Exit status: 0 if each item was consumed once and in its producer's order, or\n"
+"if a signal came first and this is true of the items so far; 1 if not, or if\n"
+"the other side disappeared; 2 for wrong options.\n";
 
 struct options options = {
 	.role = "both",
@@ -166,8 +169,8 @@ static void set(const struct setting *setting, const char *text)
 		break;
 	case TIME:
 		if (!read_time(text, &number) || number > setting->most)
-			refuse("--%s is a time of at most a day, as 10ms or "
-			       "1s, not '%s'", setting->name, text);
+			refuse("--%s is a time of at most a day, for example 10ms "
+			       "or 1s, not '%s'", setting->name, text);
 		break;
 	}
 	*(unsigned long long *)setting->value = number;
@@ -205,7 +208,7 @@ static void read_options(int argc, char *argv[])
 	}
 	names[i].name = "help";
 	names[i].val = 'h';
-	/* It begins what getopt says. */
+	/* getopt_long() begins its messages with argv[0]. */
 	argv[0] = program_invocation_short_name;
 	while ((i = getopt_long(argc, argv, "h", names, NULL)) != -1) {
 		if (i == 'h') {
@@ -217,12 +220,12 @@ static void read_options(int argc, char *argv[])
 		set(&settings[i], optarg);
 	}
 	if (optind < argc)
-		refuse("'%s' is no option", argv[optind]);
+		refuse("'%s' is not an option", argv[optind]);
 	check_options();
 }
 
 /*
- * The bar, and other words on stderr.
+ * The bar, and messages on stderr.
  */
 
 static struct log out, errors;
@@ -238,7 +241,7 @@ void say(const char *format, ...)
 	va_end(args);
 	if (!out.writer)
 		puts(line);
-	/* What a cancel says here it also says at the next call. */
+	/* A cancellation that ends this wait is also returned by the next call. */
 	else if (!log_wait(&out, sizeof(line), COIL_SECOND))
 		log_line(&out, "%s", line);
 }
@@ -276,7 +279,7 @@ static unsigned long long count(void)
 	return options.consumes ? consumed.items : produced.acknowledged;
 }
 
-/* What count() should come to; 0 while the first producer has not said so. */
+/* The final value of count().  Returns 0 until the first producer has announced it. */
 static unsigned long long wanted(void)
 {
 	unsigned long long left_out = options.from;
@@ -298,7 +301,7 @@ static double average(void)
 	return rate(produced.acknowledged, produced.ended - produced.started);
 }
 
-/* Of the terminal; a line that fills it would make it scroll. */
+/* Returns the width of the terminal.  draw() uses one less, or the line would wrap. */
 static int columns(void)
 {
 	struct winsize size;
@@ -325,7 +328,7 @@ static void draw(double items_per_second)
 	room -= (int)strlen(words);
 	if (width > room - 3)
 		width = room - 3;
-	/* Too narrow for a bar the line is words, and as many as there is room for. */
+	/* On a terminal too narrow for a bar, print only the words that fit. */
 	if (width > 0)
 		put_bar("\r[%.*s%*s] %s\033[K", (int)(part * width),
 			blocks, width - (int)(part * width), "", words);
@@ -378,7 +381,7 @@ static bool sum_up_produced(bool stopped)
 	return stopped;
 }
 
-/* When stopped, what was not consumed was not acknowledged: it is not lost. */
+/* After a stop, an item that was not consumed was not acknowledged, so it is not lost. */
 static bool sum_up_consumed(bool stopped)
 {
 	unsigned long long lost = 0;
@@ -414,7 +417,7 @@ static int sum_up(bool stopped)
  * The program.
  */
 
-/* Spends time from *until on; less than a millisecond is saved up. */
+/* Adds ns to *until and sleeps until then, but only once a millisecond has added up. */
 int spend(int64_t *until, unsigned long long ns)
 {
 	int64_t now = coil_now();
@@ -425,7 +428,7 @@ int spend(int64_t *until, unsigned long long ns)
 	return *until - now < COIL_MILLISECOND ? 0 : coil_sleep_until(*until);
 }
 
-/* A socket file of ours, not one that was inherited with fd:3. */
+/* The path of a socket file that this program made, not of one inherited by fd:3. */
 static const char *own_path;
 
 static int listen_at(void)
@@ -441,7 +444,7 @@ static int listen_at(void)
 	}
 	if (!strncmp(options.address, "unix:", strlen("unix:")) && *path != '@')
 		own_path = path;
-	/* What coil_dial() takes: port 0 is another by now. */
+	/* The producers of this process dial this name, in which a port 0 is a real one. */
 	if (coil_local_address(fd, name, sizeof(name)) < 0)
 		snprintf(name, sizeof(name), "%s", options.address);
 	options.address = name;
@@ -459,7 +462,7 @@ static void close_door(int fd)
 		unlink(own_path);
 }
 
-/* In one process the consumer ends with the producers, however they ended. */
+/* In one process, the consumer is cancelled if the producers ended before their goal. */
 static int run_both(int listener)
 {
 	struct coil_task *consumer = coil_create_task(consume_all, &listener);

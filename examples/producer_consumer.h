@@ -3,8 +3,8 @@
 #define PRODUCER_CONSUMER_H
 
 /*
- * What the files of producer_consumer share: the options, what goes over the
- * socket, and the two sides.
+ * The files of producer_consumer share this: the options, the protocol on the socket,
+ * and the entry points of the two sides.
  */
 
 #include <coil.h>
@@ -13,15 +13,15 @@
 #include <string.h>
 
 /*
- * The producer says hello once, then sends items; the consumer answers with
- * acknowledgements.  Each is a frame, its length in four bytes and then
+ * The producer sends one hello and then items.  The consumer answers with
+ * acknowledgements.  Each is a frame: its length in four bytes, and then
  *
  *	hello	MAGIC[4] producer[4] producers[4] items[8] from[8]
  *	item	number[8], and filling: the last byte of the number, repeated
  *	ack	number[8]: all of this producer's items below it were consumed
  *
  * with numbers in network byte order.  Producer p of n has the items p, p + n,
- * p + 2n ... below `items`, and leaves out those below `from`.
+ * p + 2n ... below `items`, and skips the items below `from`.
  */
 enum {
 	MAGIC = 0x636f696c,
@@ -30,8 +30,8 @@ enum {
 	ACK = 8,
 	ITEM_LEAST = 8,
 	ITEM_MOST = 64 * 1024,
-	BUFFER = 128 * 1024,	/* what is sent or received at once */
-	LINES_MOST = 10000,	/* of more items, no lines but a bar */
+	BUFFER = 128 * 1024,	/* bytes to send or receive at once */
+	LINES_MOST = 10000,	/* for more items: a bar instead of lines */
 };
 
 struct options {
@@ -45,16 +45,16 @@ struct options {
 
 extern struct options options;
 
-/* What came of it, for the bar and the summary. */
+/* The results, for the bar and the summary. */
 struct produced {
 	unsigned long long items, acknowledged;
-	unsigned long long unacknowledged;	/* the first; or all of them */
-	unsigned long long most;		/* on the way at one time */
+	unsigned long long unacknowledged;	/* the first one; options.items if none */
+	unsigned long long most;		/* the maximum on the way at one time */
 	int64_t started, ended;
 };
 
 struct consumed {
-	unsigned long long goal;	/* skipped and items come to that */
+	unsigned long long goal;	/* finished when skipped + items reach it */
 	unsigned long long skipped;	/* before --from */
 	unsigned long long items, bytes;
 	unsigned long long duplicated, reordered, repeated;
@@ -64,18 +64,21 @@ struct consumed {
 extern struct produced produced;
 extern struct consumed consumed;
 
-/* producer.c: returns when all is acknowledged, or cannot be any more. */
+/* producer.c: returns when all items are acknowledged, or no more can be. */
 int produce_all(void);
 
-/* consumer.c: the fd listens; returns when all has come.  A task's function. */
+/* consumer.c: a task's function.  Returns when all items have come.  *listener is an fd. */
 int consume_all(void *listener);
 
-/* producer_consumer.c: a line on stdout, whose reader is waited for a second; on stderr. */
+/*
+ * producer_consumer.c: say() prints a line on stdout, and waits up to a second for its
+ * reader.  complain() prints one on stderr and never waits.
+ */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int spend(int64_t *until, unsigned long long ns);
 
-/* A producer's first item that is not below from. */
+/* Returns a producer's first item that is not below from. */
 static inline unsigned long long first_item(unsigned long long from,
 					    unsigned producer,
 					    unsigned producers)

@@ -7,9 +7,10 @@
  *	$ curl -H 'Host: example.org' http://127.0.0.1:8000/
  *
  * Addresses are 127.0.0.1:8080, [::1]:8080, localhost:8080, :8080, unix:/path,
- * unix:@name.  When one side has nothing more to send the other is told, and may go
- * on.  --connect SECONDS (5) is how long the target may take to answer, and --idle
- * SECONDS (300) how long both sides may be silent.  SIGINT and SIGTERM end it.
+ * unix:@name.  When one side has nothing more to send, the proxy shuts down that
+ * direction, and the other side may go on sending.  The target may take --connect SECONDS
+ * (5) to accept.  Both sides may be silent for --idle SECONDS (300).  SIGINT and SIGTERM
+ * end the program.
  *
  * asyncio: start_server(), open_connection(), TaskGroup, timeout().
  */
@@ -23,14 +24,14 @@ struct pair {
 	struct coil_stream *client, *target;
 	struct coil_group group;
 	int pumps;
-	int64_t active;		/* when something was passed on last */
+	int64_t active;		/* when bytes were last passed on */
 };
 
 static struct log out, errors;
 static const char *listen_address, *target_address;
 static int64_t connect_time = 5 * COIL_SECOND, idle_time = 300 * COIL_SECOND;
 
-/* A slow reader fills its stream's queue; then no more is read for it. */
+/* A slow reader fills its stream's queue.  The write then parks, and no more is read. */
 static int pump(struct pair *pair, struct coil_stream *from, struct coil_stream *to)
 {
 	char buf[16384];
@@ -44,7 +45,7 @@ static int pump(struct pair *pair, struct coil_stream *from, struct coil_stream 
 	}
 	if (!n)
 		n = coil_stream_shutdown(to);
-	/* The last one out sends the watch home. */
+	/* The last pump to end cancels watch(). */
 	if (!n && --pair->pumps == 0)
 		coil_group_cancel(&pair->group);
 	return (int)n;
@@ -64,7 +65,7 @@ static int pump_down(void *arg)
 	return pump(pair, pair->target, pair->client);
 }
 
-/* Its failure is the group's, and ends the pumps. */
+/* Its error is the error of the group, which then cancels the pumps. */
 static int watch(void *arg)
 {
 	struct pair *pair = arg;
@@ -83,7 +84,10 @@ static void complain(const struct coil_stream *client, const char *what, int err
 	log_line(&errors, "proxy: %s: %s: %s", peer, what, strerror(-err));
 }
 
-/* Cut off, if a side failed: it shall not take that for the end. */
+/*
+ * Returns -ECANCELED if a side failed.  The server then closes the client's stream without
+ * a flush, so that the client does not take a cut-off transfer for a whole one.
+ */
 static int serve(struct coil_stream *client, void *arg)
 {
 	struct pair pair = { .client = client, .pumps = 2 };

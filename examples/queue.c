@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two tasks and a queue between them.  The producer puts a number a second; the
- * consumer looks once a second, and leaves when it found nothing three times.
+ * Two tasks and a queue between them.  The producer puts one number a second.  The
+ * consumer looks once a second and ends when the queue was empty three times in a row.
  *
  *	$ ./queue
  *	---produce coroutine---
@@ -13,8 +13,8 @@
  *	Consumed:9
  *	---coroutine_data_communication finish---
  *
- * A consumer that has nothing else to do would wait in coil_queue_get() instead
- * of looking, and leave when coil_queue_shutdown() tells it to.
+ * A consumer that has nothing else to do would wait in coil_queue_get() instead.
+ * That call returns -ESHUTDOWN after coil_queue_shutdown().
  *
  * asyncio: asyncio.Queue().
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A coroutine is a function; coil_run() makes a loop and runs it there.  It
- * reads like blocking code: coil_sleep() parks the task, not the thread.
+ * A coroutine is a function.  coil_run() creates a loop and runs the function in it.
+ * The function reads like blocking code, but coil_sleep() parks only the task.
  *
  *	$ ./run
  *	my_coroutine_test start

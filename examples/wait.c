@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Five tasks that sleep at the same time, waited for together, and then what
- * each of them returned.  coil_wait() consumes no handle: every task is still
- * there to be asked, and awaited.
+ * Five tasks sleep at the same time.  coil_wait() waits for all of them and consumes
+ * no handle, so coil_await() then returns the result of each.
  *
  *	$ ./wait
  *	wait_my_task start			five times
