@@ -8,12 +8,12 @@
 #include <sys/socket.h>
 
 /*
- * The fds that msg brought: how many, of which those that there is room for are
- * put into fds.
+ * Copies the fds that msg brought (SCM_RIGHTS) into fds, at most room of them.
+ * Returns how many msg brought, which may be more than room.
  */
 size_t coil__control_fds(const struct msghdr *msg, int fds[], size_t room);
 
-/* Closes every fd that msg brought, and for which nobody asked. */
+/* Closes every fd that msg brought, pidfds included. */
 void coil__control_close(const struct msghdr *msg);
 
 #endif

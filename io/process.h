@@ -2,14 +2,14 @@
 #ifndef COIL_IO_PROCESS_H
 #define COIL_IO_PROCESS_H
 
-/* What spawn.c, process.c and communicate.c know of a child. */
+/* What spawn.c, process.c and communicate.c share. */
 
 #include <coil/process.h>
 
 enum process_flag {
-	PROCESS_LEADS = 1 << 0,		/* a group of its own */
-	PROCESS_REAPED = 1 << 1,	/* its status is known */
-	PROCESS_LOST = 1 << 2,		/* somebody else has it */
+	PROCESS_LEADS = 1 << 0,		/* leads a process group of its own */
+	PROCESS_REAPED = 1 << 1,	/* its status is in the struct */
+	PROCESS_LOST = 1 << 2,		/* reaped elsewhere: its status is lost */
 	PROCESS_CLOSING = 1 << 3,
 };
 
@@ -18,12 +18,16 @@ static const struct coil_process no_process = {
 };
 
 /*
- * Reaps a child if it has ended: 0 and its status, -EAGAIN if it has not, which
- * needs WNOHANG in flags, or -ECHILD if it is none of ours.
+ * Reaps the child if it has ended.  flags are waitid(2)'s; without WNOHANG the
+ * thread waits.  Returns 0 and sets *status, -EAGAIN if the child still runs,
+ * or -ECHILD if this process has no such child.
  */
 int coil__process_reap(const struct coil_process *process, int flags, int *status);
 
-/* The task that communicates with it, if any, must not touch it any more. */
+/*
+ * Detaches the task that is inside coil_process_communicate(), if any: the task
+ * does not touch *process any more.
+ */
 void coil__process_hush(struct coil_process *process);
 
 #endif
