@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 
-/* How long an attempt has before the next begins: RFC 8305, section 5. */
+/* The time before the next attempt begins: RFC 8305, section 5. */
 #define STAGGER (250 * COIL_MILLISECOND)
 
 static int connect_to(const struct addrinfo *ai)
@@ -31,11 +31,14 @@ static int connect_to(const struct addrinfo *ai)
 }
 
 /*
- * Happy eyeballs.  Each attempt is a task; the next one begins for each that failed,
- * or when the last to begin has had its time.  So that a name with many addresses
- * does not take as many sockets, the oldest attempt is given up where there are
- * ATTEMPTS_MAX: it has had two seconds by then.  The winner has the others
- * cancelled, and the group's end waits until they have closed their sockets.
+ * Happy eyeballs.  Each attempt is a task.  The next attempt begins as soon as
+ * one has failed, or when the newest has had STAGGER.
+ *
+ * A name with many addresses must not take as many sockets.  So if ATTEMPTS_MAX
+ * run, the oldest is given up; it has had two seconds by then.
+ *
+ * The winner cancels the group.  The wait for the group ends when the other
+ * tasks have closed their sockets.
  */
 enum { ATTEMPTS_MAX = 8 };
 
@@ -48,12 +51,12 @@ struct race {
 	struct coil_group group;
 	struct coil_waitq news;
 	const struct addrinfo *next;
-	struct attempt *attempts[ATTEMPTS_MAX];	/* those that run, oldest first */
+	struct attempt *attempts[ATTEMPTS_MAX];	/* the running ones, oldest first */
 	unsigned running;
-	unsigned begun;		/* tasks made, until they end */
-	unsigned failed;	/* attempts for which no other has begun yet */
+	unsigned begun;		/* tasks created and not ended */
+	unsigned failed;	/* failures for which no next attempt has begun */
 	int fd;			/* the winner's, or -1 */
-	int error;		/* the last that failed had */
+	int error;		/* of the last attempt that failed */
 };
 
 static void enter(struct race *race, struct attempt *attempt)
@@ -97,7 +100,10 @@ static int attempt(void *arg)
 	return 0;
 }
 
-/* 0: it is time for the next. */
+/*
+ * Parks until the next attempt may begin.  Returns 0 or the cancellation that
+ * ended the wait.
+ */
 static int stagger(struct race *race)
 {
 	struct coil_timeout timeout = {0};
@@ -151,7 +157,7 @@ static int run_race(const struct addrinfo *list)
 	return race.error;
 }
 
-/* The families take turns, the first address keeping its place. */
+/* Alternates the families; the first address keeps its place. */
 static void interleave(struct addrinfo *list)
 {
 	for (struct addrinfo *ai = list; ai; ai = ai->ai_next) {

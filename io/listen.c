@@ -25,7 +25,7 @@ static int check_options(const struct coil_listen_options *options)
 	return 0;
 }
 
-/* A TCP socket without a port is not bound; listen(2) would choose one for it. */
+/* A TCP socket without a port is not bound: listen(2) would choose a port. */
 static bool is_bound(int fd)
 {
 	union {
@@ -48,7 +48,7 @@ static bool is_bound(int fd)
 	}
 }
 
-/* A socket that was handed down to us, as service managers do. */
+/* Takes over a socket that was inherited, for example from a service manager. */
 static int take_over(int fd, const struct coil_listen_options *options)
 {
 	int type, listens, flags = fcntl(fd, F_GETFL);
@@ -113,13 +113,13 @@ static int listen_at(const struct addrinfo *ai, bool both,
 	return listen_inet(ai, both, options);
 }
 
-/* This host has no such address, or nothing of its family: others may do. */
+/* This host lacks the address or its family; other addresses may do. */
 static bool is_elsewhere(int err)
 {
 	return err == -EAFNOSUPPORT || err == -EADDRNOTAVAIL;
 }
 
-/* A resolver may name an address twice. */
+/* A resolver may return an address twice. */
 static bool is_repeated(const struct addrinfo *list, const struct addrinfo *ai)
 {
 	for (; list != ai; list = list->ai_next) {
@@ -145,7 +145,7 @@ static int listen_each(const struct address *address,
 		fd = listen_at(ai, address->both, options);
 		if (fd >= 0) {
 			fds[n++] = fd;
-			/* IPv4 comes to the same socket. */
+			/* The same socket accepts IPv4. */
 			if (address->both)
 				break;
 		} else if (!is_elsewhere(fd)) {

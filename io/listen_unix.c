@@ -2,29 +2,30 @@
 /*
  * Listening on a path.
  *
- * bind(2) makes the file, and if two processes bind one path only the first succeeds.
- * The difficulty is a stale file, left by a process that was killed: it has to be
- * removed, but the file of a socket that is in use never may be.
+ * bind(2) makes the file; if two processes bind one path, only the first
+ * succeeds.  The difficulty is a stale file, left by a process that was killed.
+ * It has to be removed, but the file of a socket in use must never be.
  *
- * Which file is stale.  A socket that is bound and does not listen yet refuses a
- * connect(2) of the same type, as a stale file does.  A connect of another type tells
- * them apart: EPROTOTYPE if a socket is bound there, ECONNREFUSED if none is.  For a
- * moment in bind(2) the file exists and is not yet the socket's.  Then bind holds the
- * folder's lock, so a second bind that fails after the file was seen proves that the
- * moment is over.
+ * Which file is stale.  A socket that is bound and does not listen yet refuses
+ * a connect(2) of the same type, as a stale file does.  A connect of another
+ * type tells them apart: EPROTOTYPE if a socket is bound there, ECONNREFUSED if
+ * none is.  For a moment in bind(2) the file exists and is not the socket's
+ * yet.  During that moment bind holds the folder's lock.  So if a second bind
+ * fails after the file was seen, that moment is over.
  *
- * Which process removes it.  Two that found the same file stale must not both remove
- * the path, since the second would remove the first one's new file.  So one process at a
- * time looks, removes and binds: the one with the lock of PATH.lock, a file beside the
- * socket that exists only meanwhile.
+ * Which process removes it.  If two processes find the same file stale, the
+ * second would remove the first one's new file.  So one process at a time
+ * looks, removes and binds: the process that holds the lock of PATH.lock, a
+ * file beside the socket that exists only meanwhile.
  *
- * A bind under a temporary name and a rename would do without the lock, but then the
- * socket would have that name for ever: getsockname(2), getpeername(2) and ss(8)
- * have the text that was bound.
+ * A bind under a temporary name and a rename would need no lock.  But the
+ * socket would keep the temporary name: getsockname(2), getpeername(2) and
+ * ss(8) report the text that was bound.
  *
- * The mode.  chmod(2) follows a symlink, which another user of the folder may have put
- * in the file's place.  So the file is opened with O_PATH and O_NOFOLLOW, and changed
- * only if it is a socket of ours with one name.
+ * The mode.  chmod(2) follows a symlink, which another user of the folder may
+ * have put in the file's place.  So the file is opened with O_PATH and
+ * O_NOFOLLOW.  Its mode is changed only if it is a socket, this user owns it,
+ * and it has one name.
  */
 #include "io/address.h"
 #include <coil/socket.h>
@@ -66,7 +67,7 @@ static bool is_refused(const struct place *place)
 	return refused;
 }
 
-/* The caller has the lock. */
+/* The caller holds the lock. */
 static int replace(int fd, const struct place *place)
 {
 	const char *path = place->un->sun_path;
@@ -87,7 +88,10 @@ static int replace(int fd, const struct place *place)
 	return bind_to(fd, place);
 }
 
-/* The lock is that of the file at the path, not of one that is gone. */
+/*
+ * Another process may have removed the file before flock(2) locked it, so the
+ * locked file must still be the one at the path.
+ */
 static int lock(const char *path)
 {
 	struct stat locked, now;
@@ -102,7 +106,7 @@ static int lock(const char *path)
 	return -EADDRINUSE;
 }
 
-/* What holds anything was made by somebody else, and stays. */
+/* Another program made a lock file that is not empty, so it stays. */
 static void remove_lock(const char *path, int fd)
 {
 	struct stat file;
@@ -127,7 +131,7 @@ static int bind_in_turn(int fd, const struct place *place)
 	return err;
 }
 
-/* O_PATH fds have no fchmod(2) before Linux 6.6; their link in /proc has. */
+/* fchmod(2) refuses an O_PATH fd; chmod(2) of the fd's link in /proc does not. */
 static int set_mode(const char *path, mode_t mode)
 {
 	char link[64];
@@ -152,7 +156,10 @@ static int listen_at(int fd, const struct place *place, int backlog)
 	bool is_path = *place->un->sun_path;
 	int err;
 
-	/* The new file has the socket's own mode, but for what the umask takes away. */
+	/*
+	 * bind(2) gives the new file the socket's mode less the umask.  So the
+	 * file is at no moment more open than set_mode() leaves it.
+	 */
 	if (is_path && place->mode)
 		(void)!fchmod(fd, place->mode);
 	err = bind_to(fd, place);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What an address of the kernel's is as text: the way back of io/address.c. */
+/* Writes a socket address as text: the reverse of io/address.c. */
 #include "io/address.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,7 +18,7 @@ struct text {
 	int len;
 };
 
-/* One that is not bound has port 0. */
+/* An IP socket that is not bound has port 0. */
 static int write_ipv4(struct text *text, const void *addr, in_port_t port)
 {
 	char host[INET_ADDRSTRLEN];
@@ -31,7 +31,7 @@ static int write_ipv4(struct text *text, const void *addr, in_port_t port)
 	return 0;
 }
 
-/* An interface that has gone has a number yet. */
+/* An interface that is gone has no name, so its number is written. */
 static void write_scope(char *scope, size_t size, uint32_t id)
 {
 	char name[IF_NAMESIZE];
@@ -67,7 +67,7 @@ static int write_ipv6(struct text *text, const struct sockaddr_in6 *in6,
 	return 0;
 }
 
-/* A name in the abstract namespace has its length, and a path ends with a 0. */
+/* Its length ends an abstract name; a NUL ends a path. */
 static int write_unix(struct text *text, const struct sockaddr_un *un,
 		      socklen_t namelen)
 {
@@ -84,7 +84,7 @@ static int write_unix(struct text *text, const struct sockaddr_un *un,
 			return -EINVAL;
 	} else {
 		len = strnlen(path, len);
-		/* A file of this name is no abstract one. */
+		/* Without "./" the path "@x" would read as an abstract name. */
 		prefix = *path == '@' ? "./" : "";
 	}
 	if (strlen(prefix) + len >= sizeof(un->sun_path))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Addresses that need no server: numbers, and names in /etc/hosts. */
+/* Addresses that need no name server: numbers, and names in /etc/hosts. */
 #include "io/address.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* freeaddrinfo(3) frees only the addrinfo, so the address lies behind it. */
+/* freeaddrinfo(3) frees only the addrinfo, so both are one allocation. */
 struct numeric {
 	struct addrinfo ai;
 	union {
@@ -121,7 +121,7 @@ static int copy_all(const struct numeric *made, const struct addrinfo *hints,
 	return 0;
 }
 
-/* Rare cases are left to getaddrinfo(3), which knows all the rules. */
+/* Leaves rare cases to getaddrinfo(3), which knows all the rules. */
 int coil__numeric_addresses(const char *node, const char *service,
 			    const struct addrinfo *hints, struct addrinfo **ret)
 {

@@ -17,7 +17,7 @@
 #define SCM_PIDFD 4
 #endif
 
-/* Room for all fds, and for what else the socket's options may add. */
+/* Room for the maximum of fds, and for what the socket's options may add. */
 union control {
 	struct cmsghdr align;
 	char bytes[CMSG_SPACE(COIL_FDS_MOST * sizeof(int)) + 512];
@@ -42,7 +42,7 @@ static int nth_fd(const struct cmsghdr *cmsg, size_t n)
 	return fd;
 }
 
-/* The header's macro takes what it does not change as if it did. */
+/* CMSG_NXTHDR() lacks const. */
 static struct cmsghdr *next(const struct msghdr *msg, struct cmsghdr *cmsg)
 {
 	return cmsg ? CMSG_NXTHDR((struct msghdr *)msg, cmsg) :
@@ -65,7 +65,10 @@ size_t coil__control_fds(const struct msghdr *msg, int fds[], size_t room)
 	return n;
 }
 
-/* Where the kernel has no pidfd to give it says so in the pidfd's place. */
+/*
+ * If the kernel has no pidfd to pass, SCM_PIDFD holds a negative number;
+ * closing that does nothing.
+ */
 void coil__control_close(const struct msghdr *msg)
 {
 	struct cmsghdr *cmsg = NULL;
@@ -110,7 +113,7 @@ ssize_t coil_send_fds(int fd, const void *buf, size_t len, const int fds[],
 	return coil_sendmsg(fd, &msg, 0);
 }
 
-/* What came beside fds that were asked for: a pidfd, if the socket has that on. */
+/* With SO_PASSPIDFD the socket adds a pidfd, which the caller did not ask for. */
 static void close_others(const struct msghdr *msg)
 {
 	struct cmsghdr *cmsg = NULL;

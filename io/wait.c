@@ -95,9 +95,9 @@ int coil__run_in_pool(int (*fn)(void *arg), void *arg, const char *what)
 }
 
 /*
- * By fd.  A task does not change its thread, nor an fd its loop.  In the child
- * of a fork, where the tasks of its parent never end, their stacks stay as
- * well.
+ * Hash table by fd, one for each thread: a task never changes its thread, nor
+ * an fd its loop.  In the child of a fork the parent's entries stay valid: the
+ * parent's tasks never end there, so their stacks stay mapped.
  */
 enum { BUCKETS = 16 };
 
