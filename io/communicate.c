@@ -10,8 +10,8 @@
 enum { IN, OUT, ERR, ENDS };
 
 /*
- * On the stack of the task that communicates.  It is told when the process was
- * closed, and does not touch that any more.
+ * Lies on the stack of the task that communicates.  coil_process_close() clears
+ * process, as the struct coil_process may be gone afterwards.
  */
 struct talk {
 	struct coil_process *process;	/* NULL: it was closed */
@@ -19,8 +19,8 @@ struct talk {
 	size_t in_len;
 	char *out;
 	size_t room;
-	size_t total;			/* bytes that came from out */
-	struct pollfd fds[ENDS];	/* fd -1: done with, or no pipe */
+	size_t total;			/* bytes read from the child's stdout */
+	struct pollfd fds[ENDS];	/* fd -1: finished, or no pipe */
 	struct steps steps[ENDS];
 };
 
@@ -90,7 +90,7 @@ static int feed(struct talk *talk)
 		talk->in += n;
 		talk->in_len -= (size_t)n;
 	}
-	/* One who does not want the rest need not have it. */
+	/* A child that closed its stdin (EPIPE) does not want the rest. */
 	return n < 0 || !talk->in_len ? finish(talk, IN) : 0;
 }
 
@@ -122,7 +122,7 @@ static int serve(struct talk *talk)
 		if (talk->fds[i].fd < 0 || !talk->fds[i].revents)
 			continue;
 		err = i == IN ? feed(talk) : drain(talk, i);
-		/* To close one may have let others run. */
+		/* finish() may park, and another task may close the process then. */
 		if (!err && was_closed(talk))
 			err = -ECANCELED;
 	}

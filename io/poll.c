@@ -10,8 +10,9 @@
 #include <string.h>
 
 /*
- * One request for each fd, and a wait for the first of them to complete.  The
- * others are then told to end and waited for: the kernel knows them by address.
+ * Starts one operation for each fd and waits for the first completion.  Then it
+ * cancels the other operations and waits for them too: the kernel has their
+ * addresses.
  */
 struct polled {
 	struct op op;
@@ -24,8 +25,8 @@ struct polling {
 	struct polled *polled;
 	nfds_t n;
 	struct coil_task *task;
-	size_t out;		/* that have not completed */
-	bool some;		/* that have */
+	size_t out;		/* operations under way */
+	bool some;		/* an operation has completed, or none is waited for */
 	bool parked;		/* until the first, or the last, completes */
 };
 
@@ -95,7 +96,7 @@ static void drain(struct polling *polling)
 	coil__park(polling->task, &for_last, polling);
 }
 
-/* poll(2) with a timeout of 0 looks at signals too. */
+/* A signal interrupts poll(2) even with a time-out of 0. */
 static int look(struct pollfd *fds, nfds_t n)
 {
 	int ready;
@@ -107,8 +108,9 @@ static int look(struct pollfd *fds, nfds_t n)
 }
 
 /*
- * What the requests saw, and what is true now: of several that were ready
- * together some may have been told to end before they said so.
+ * Reports the events of the completed operations and those that poll(2) sees
+ * now: of several fds that became ready together, some operations may have been
+ * cancelled before they completed.
  */
 static int collect(struct polling *polling)
 {
@@ -177,7 +179,10 @@ int coil_poll(struct pollfd *fds, nfds_t n)
 
 		memset(polled, 0, n * sizeof(*polled));
 		ready = wait_for_first(&polling);
-		/* What came while the others were waited for has not been heard. */
+		/*
+		 * A cancellation that came while drain() parked has not been
+		 * reported yet.
+		 */
 		if (!ready)
 			ready = coil__enter();
 	}

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Newer than the headers of some systems that have the calls. */
+/* The headers of some systems lack calls that their kernels have. */
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424
 #endif
@@ -40,8 +40,9 @@ static int send_signal(const struct coil_process *process, int number, unsigned 
 }
 
 /*
- * Linux 5.3 has pidfds, but its waitid(2) takes a number only.  The number is the
- * child's until the child has been reaped, and then no signal can be sent.
+ * Linux 5.3 has pidfds, but its waitid(2) takes only a pid.  The pid is the
+ * child's until the child is reaped; after that no signal can be sent through
+ * the pidfd.
  */
 static int wait_id(const struct coil_process *process, siginfo_t *info, int flags)
 {
@@ -74,7 +75,10 @@ static bool has_ended(const struct coil_process *process)
 	       process->flags & (PROCESS_REAPED | PROCESS_LOST);
 }
 
-/* 0 once its status is known, -ECHILD if nobody will ever know, or -EAGAIN. */
+/*
+ * Returns 0 once the status is known, -ECHILD if it is lost, -EAGAIN if the
+ * child still runs (with WNOHANG).
+ */
 static int look(struct coil_process *process, int flags)
 {
 	int err;
@@ -112,7 +116,10 @@ int coil_process_wait(struct coil_process *process, int *status)
 		coil__let_others_run();
 		return err;
 	}
-	/* Once it was closed the process itself may be gone. */
+	/*
+	 * After coil_process_close() *process may be gone, so steps has its own
+	 * flag.
+	 */
 	coil__steps_begin(&steps, process->pidfd);
 	do {
 		err = coil__poll_fd(process->pidfd, POLLIN);
@@ -131,7 +138,10 @@ int coil_process_kill(struct coil_process *process, int number)
 	return has_ended(process) ? -ESRCH : send_signal(process, number, 0);
 }
 
-/* Nobody else has the number of a leader that was not reaped yet. */
+/*
+ * A kernel without TO_GROUP (-EINVAL) needs kill(2).  That is safe before the
+ * leader is reaped: no other process can have its number.
+ */
 int coil_process_kill_group(struct coil_process *process, int number)
 {
 	int err;
@@ -148,7 +158,7 @@ int coil_process_kill_group(struct coil_process *process, int number)
 	return kill(-process->pid, number) ? -errno : 0;
 }
 
-/* It was killed, so it ends; where no task can wait the thread does. */
+/* The child was killed, so the wait ends.  If this is no task, the thread waits. */
 static void wait_for_end(struct coil_process *process)
 {
 	ssize_t ready;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each task that waits has a signalfd, which is polled and never read: what is
- * pending is taken by sigtimedwait(2), which speaks siginfo_t.  Whoever is told
- * that there is something hands out on behalf of all who wait, in the order in
- * which they came, as the engines wake those who poll the same in any order.
- * Whoever comes stands in line before looking: nobody barges past.
+ * Each waiting task has a signalfd, which it polls and never reads:
+ * sigtimedwait(2) takes the signal, because it fills in a siginfo_t.
+ *
+ * Backends wake several pollers of one event in any order.  So the first task
+ * that wakes hands out the signals to all waiters, in the order of their calls.
+ * A new waiter joins the queue before it takes a signal, so it overtakes no
+ * earlier waiter.
  */
 #include <coil/signal.h>
 #include "core/loop.h"
@@ -22,16 +24,16 @@ struct waiter {
 	struct op op;
 	const sigset_t *set;
 	siginfo_t *info;
-	int number;		/* of the signal that it was handed */
-	bool started;		/* the op was */
+	int number;		/* of the signal it was handed; 0: none */
+	bool started;		/* op is under way */
 	bool parked;
 	struct coil_task *task;
 	struct link link;
 };
 
 /*
- * In line, of this thread's loop.  The child of a fork finds those of its
- * parent, who are not there.
+ * The waiters of this thread's loop.  In the child of a fork the list holds the
+ * parent's waiters, which do not run there.
  */
 static __thread struct {
 	struct coil_loop *loop;
@@ -57,7 +59,7 @@ static int take(const sigset_t *set, siginfo_t *info)
 	return number > 0 ? number : 0;
 }
 
-/* One for each, first come first served.  It is woken by the end of its op. */
+/* Hands one signal to each waiter, in order.  The end of its op wakes a waiter. */
 static void hand_out(void)
 {
 	struct link *link = line.waiters.head;
@@ -94,7 +96,10 @@ static void interrupt(struct coil_task *task)
 
 static const struct wait for_signal = { "signal", interrupt };
 
-/* Until something may be pending, a request came, or it was handed a signal. */
+/*
+ * Parks until a signal may be pending, a cancellation arrives, or another task
+ * has handed this one a signal.
+ */
 static int poll_once(struct waiter *waiter, int fd)
 {
 	struct coil_task *self = waiter->task;
@@ -134,7 +139,7 @@ static int wait_in_line(struct waiter *waiter)
 	return err;
 }
 
-/* One that is not blocked would be delivered, and never be seen here. */
+/* A signal that is not blocked would be delivered instead of taken here. */
 static int check(const sigset_t *set)
 {
 	const sigset_t *stop = coil__loop->stop_signals;
@@ -175,7 +180,7 @@ int coil_signal_wait(const sigset_t *set, siginfo_t *info)
 	return waiter.number ? waiter.number : err;
 }
 
-/* Tasks that wait in coil_signal_wait() are handed theirs first. */
+/* Hands signals to tasks inside coil_signal_wait() first. */
 int coil__signal_take(const sigset_t *set, siginfo_t *info)
 {
 	struct waiter waiter = { .set = set, .info = info };
