@@ -3,9 +3,10 @@
 #define COIL_CORE_CONTEXT_H
 
 /*
- * boost.context's assembly, which saves the callee's registers on the stack it
- * leaves and loads those on the stack it enters.  The build takes the objects
- * from libboost_context.a and gives them names of ours.
+ * The switch is boost.context's assembly.  It saves the callee-saved registers
+ * on the stack that it leaves and loads them from the stack that it enters.
+ * The build takes the objects from libboost_context.a and renames their
+ * symbols.
  */
 
 #include <stddef.h>
@@ -13,20 +14,24 @@
 
 struct transfer {
 	void *context;	/* of the stack that was left */
-	void *data;	/* what it handed over */
+	void *data;	/* argument of the jump that left it */
 };
 
 struct transfer coil__jump_fcontext(void *to, void *data);
 void *coil__make_fcontext(void *top, size_t size, void (*fn)(struct transfer));
 
 /*
- * The jump enters the other stack by a jump, not by a return.  Were it called, the
- * processor's stack of return addresses would hold one more than there will be
- * returns, and every return after it would be mispredicted: twice the price of the
- * switch.  So the return address is pushed by hand.
+ * The assembly enters the other stack by a jump, not by a return.  A call of
+ * it would leave one address too many on the processor's stack of return
+ * addresses.  Every later return would be mispredicted, which doubles the
+ * price of the switch.  So this code pushes the return address itself and
+ * jumps.
  */
 #if defined(__x86_64__) && !defined(__SHSTK__)
-/* Built so that nobody keeps anything below the stack pointer, or not. */
+/*
+ * With COIL_NO_RED_ZONE the compiler keeps nothing below the stack pointer.
+ * Otherwise the push must not overwrite the 128 bytes there.
+ */
 #ifdef COIL_NO_RED_ZONE
 #define SPARE_RED_ZONE ""
 #define UNSPARE_RED_ZONE ""
@@ -60,30 +65,33 @@ static inline struct transfer context_jump(void *to, void *data)
 #endif
 
 /*
- * Each task has modes of the floating-point unit of its own (rounding, traps,
- * denormals).  struct coil_task keeps them in a word, from the last switch away from it:
+ * Each task has its own modes of the floating-point unit (rounding, traps,
+ * denormals).  struct coil_task keeps them in a word, as of the last switch
+ * away from the task:
  *
- * - context_modes() returns the modes of the unit now.
+ * - context_modes() returns the present modes of the unit.
  * - context_left() returns the word of the stack that the jump left.
  * - context_enter() sets the unit to the word of the stack that the jump entered.
  * - context_inherit() gives a new task the modes of the task that makes it.
  */
 #ifdef __x86_64__
 /*
- * The jump itself saves MXCSR and loads the other's, which takes 3 ns if they are
- * equal and 30 if not; and its exception flags, which any inexact division raises,
- * stay raised.  So a task that divided and one that did not would make each other's
- * switches slow for ever.  Whoever arrives and finds the flags of the stack left
- * to be others than its own (as of when it was left itself) raises all of them in
- * both: after a few switches all tasks have the same.  Rounding modes are left
- * alone.
+ * The jump itself saves MXCSR and loads that of the other stack.  The load
+ * takes 3 ns if the two are equal and 30 ns if not.  MXCSR holds the exception
+ * flags: any inexact division raises one, and it stays raised.  So a task that
+ * divided and a task that did not would slow down each other's switches for
+ * ever.
+ *
+ * Therefore the task that arrives compares the flags of the stack left with
+ * its own, as of its last switch.  If they differ, it raises all of them in
+ * both.  After a few switches all tasks have the same flags.  Rounding modes
+ * stay as they are.
  */
 #define CONTEXT_FLAGS 0x3fu
 
-/* What the unit is set to: MXCSR, and the control word of the x87. */
 struct context_modes {
-	uint32_t word;
-	uint16_t x87;
+	uint32_t word;	/* MXCSR */
+	uint16_t x87;	/* the control word of the x87 */
 };
 
 static inline struct context_modes context_modes(void)
@@ -99,7 +107,7 @@ static inline uint32_t context_left(const void *context)
 	return *(const uint32_t *)context;
 }
 
-/* The jump has done so. */
+/* The jump has loaded MXCSR. */
 static inline void context_enter(uint32_t left, uint32_t entered)
 {
 	(void)left, (void)entered;
@@ -114,11 +122,14 @@ static inline void context_raise(void *context, uint32_t flags)
 }
 
 /*
- * A new task begins with the modes of the one that makes it.  Whoever stood on
- * this stack before may have rounded otherwise, and has left its modes there.  To
- * ask for MXCSR takes nearly as long as a jump.  So where the maker's was the usual
- * one when it last ran again, and the x87's, which fesetround(3) and feenableexcept(3)
- * change as well, is the usual one now, it is taken to be so still.
+ * A new task begins with the modes of its maker.  An earlier task on this
+ * stack may have left other modes there.
+ *
+ * A read of MXCSR takes nearly as long as a jump.  fesetround(3) and
+ * feenableexcept(3) change the control word of the x87 as well, which is cheap
+ * to read.  So if that word is the usual one, and the maker's MXCSR was the
+ * usual one at its last switch, this function assumes that MXCSR has not
+ * changed.
  */
 static inline uint32_t context_inherit(void *context, uint32_t maker,
 				       struct context_modes usual)
@@ -134,9 +145,10 @@ static inline uint32_t context_inherit(void *context, uint32_t maker,
 }
 #else
 /*
- * The jump leaves the unit as it is: boost's assembly saves no FPCR and no frm.  The
- * word is read at each switch and set only where the two tasks differ, as a write
- * waits for the arithmetic before it.  The exception flags are outside both registers.
+ * boost's assembly saves neither FPCR nor frm, so the jump leaves the unit as
+ * it is.  Each switch reads the word.  It writes the word only if the two
+ * tasks differ, because a write waits for the arithmetic before it.  The
+ * exception flags are not in these registers.
  */
 #define CONTEXT_FLAGS 0u
 
@@ -167,7 +179,10 @@ static inline void context_set_word(uint32_t word)
 	__asm__ volatile("fsrm %0" : : "r"((unsigned long)word) : "memory");
 }
 #else
-/* A processor without a floating-point unit, or one whose modes are not kept. */
+/*
+ * A processor without a floating-point unit, or whose modes coil does not
+ * keep.
+ */
 static inline uint32_t context_word(void)
 {
 	return 0;

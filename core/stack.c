@@ -8,23 +8,23 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Linux 6.13; a guard that takes no mapping of its own. */
+/* Since Linux 6.13: a guard that needs no mapping of its own. */
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
 #endif
 
 enum {
 	SLAB_FIRST = 16,	/* stacks; each slab doubles the last ... */
-	SLAB_LAST = 4096,	/* ... up to this many */
-	TRIM_BATCH = 256,	/* at most so many at a time */
-	COLOURS = 16,		/* tops a cache line apart: see coil__stack_take */
+	SLAB_LAST = 4096,	/* ... up to this maximum */
+	TRIM_BATCH = 256,	/* maximum of stacks given back at a time */
+	COLOURS = 16,		/* offsets of a task: see lay_out() */
 	LINE = 64,
 };
 
 /*
- * The guard comes on top of what was asked for.  That also makes the usual size
- * an odd number of pages, 17: were stacks a power of two apart, all tops would
- * fall into the same few sets of the TLB.
+ * Adds the guard page to the size that the caller asked for, and makes the
+ * number of pages odd: the usual size has 17.  If stacks were a power of two
+ * apart, all their tops would fall into the same few sets of the TLB.
  */
 static size_t with_guard(const struct stacks *stacks, size_t size)
 {
@@ -83,8 +83,9 @@ static char *map(size_t length)
 }
 
 /*
- * Guard regions first: a million of them need no mapping of their own, where
- * mprotect needs two each.  Locked memory (mlockall) cannot have them.
+ * Tries a guard region first.  A million of them need no mapping of their own,
+ * while mprotect(2) needs two mappings each.  Memory that mlockall(2) locked
+ * cannot have guard regions.
  */
 static int guard(struct stacks *stacks, char *bottom)
 {
@@ -105,7 +106,7 @@ static bool resize(void *array, size_t count, size_t size)
 	return grown;
 }
 
-/* Room for every stack of every slab; the cold ones' numbers move to the new end. */
+/* Makes room for more stacks.  The cold stacks' numbers move to the new end. */
 static int grow(struct stacks *stacks, uint32_t more)
 {
 	uint32_t count = stacks->count + more, cold = stacks->cold_count;
@@ -127,7 +128,10 @@ static int add_slab(struct stacks *stacks)
 
 	if (!slab)
 		return -ENOMEM;
-	/* Locked memory is there from the start: no more than is asked for. */
+	/*
+	 * Without guard regions the memory is probably locked.  Locked memory
+	 * is resident at once, so slabs stay small.
+	 */
 	if (stacks->slabs && !stacks->mprotect) {
 		count = 2 * stacks->slabs->length / stacks->size;
 		if (count > SLAB_LAST)
@@ -147,8 +151,9 @@ static int add_slab(struct stacks *stacks)
 }
 
 /*
- * If all tasks lay at the same offset of their stacks they would fight for the
- * same few sets of the cache; so each lies a line further down than the last.
+ * Tasks at the same offset of their stacks would compete for the same few sets
+ * of the cache.  So each task lies one cache line lower than the task of the
+ * stack before.
  */
 static struct stack *lay_out(char *bottom, size_t size, uint32_t number)
 {
@@ -167,7 +172,10 @@ static struct stack *take_own(struct stacks *stacks, size_t size, struct taken *
 	if (size > SIZE_MAX / 4)
 		return NULL;
 	size = with_guard(stacks, size);
-	/* By its size it is known where it goes when its task has ended. */
+	/*
+	 * The pool can use a stack of this size again, so it comes from the
+	 * pool.
+	 */
 	if (size == stacks->size)
 		return coil__stack_take(stacks, 0, taken);
 	bottom = map(size);
@@ -183,7 +191,7 @@ static struct stack *take_own(struct stacks *stacks, size_t size, struct taken *
 	return stack;
 }
 
-/* The next stack of the newest slab; its number is the next. */
+/* Makes the next stack of the newest slab.  Its number is the next as well. */
 static bool carve(struct stacks *stacks)
 {
 	uint32_t number = stacks->carved;
@@ -201,7 +209,10 @@ static bool carve(struct stacks *stacks)
 	return true;
 }
 
-/* What it said of itself went with its memory, but not where it lies. */
+/*
+ * give_back() dropped struct stack with the other pages.  Its address is still
+ * in the table, and the end of that page is the top of the stack.
+ */
 static void revive(struct stacks *stacks, uint32_t number)
 {
 	uintptr_t top = (uintptr_t)(stacks->table[number] + 1);
@@ -268,15 +279,18 @@ static void give_back(struct stacks *stacks, uint32_t number)
 	char *from = coil__stack_limit(stacks, stack);
 
 	sanitize_stack_old(&stack->sanitized);
-	/* Locked memory stays: then nothing is gained, and nothing lost. */
+	/*
+	 * Fails if the memory is locked.  The memory stays then, which does no
+	 * harm.
+	 */
 	(void)madvise(from, (size_t)(stack->top - from), MADV_DONTNEED);
 	stacks->state[number] = 0;
 	stacks->spare[stacks->count - ++stacks->cold_count] = number;
 }
 
 /*
- * Half of the stacks that were warm all through the last seconds.  Stacks that came back
- * within those seconds count later.
+ * Returns half of the number of stacks that were warm throughout the last
+ * seconds.  Stacks that came back within those seconds count later.
  */
 static uint32_t spare_now(struct stacks *stacks)
 {

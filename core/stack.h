@@ -3,10 +3,13 @@
 #define COIL_CORE_STACK_H
 
 /*
- * Stacks for tasks: mapped in slabs, guarded at the bottom, kept warm when a
- * task has ended, given back to the system when they were not needed for a
- * while.  The task that uses a stack lies on top of it and ends with this
- * struct, so that a stack at rest costs one page.
+ * Stacks for tasks.  They are mapped in slabs, and each has a guard at its
+ * bottom.  A stack whose task has ended stays warm in the pool.  The pool
+ * gives the memory of stacks that no task needed for a while back to the
+ * system.
+ *
+ * The task that uses a stack lies at the top of it and ends with struct stack.
+ * So one page can hold a task and the frames in which it is parked.
  */
 
 #include "core/list.h"
@@ -16,21 +19,24 @@
 #include <stdint.h>
 
 struct stack {
-	char *bottom;		/* of the mapping, its guard included */
-	char *top;		/* one past the mapping */
-	struct link own;	/* on the list of those that are not the pool's size */
+	char *bottom;		/* start of the mapping, where the guard is */
+	char *top;		/* end of the mapping, exclusive */
+	struct link own;	/* in stacks->own, if not of the pool's size */
 	struct sanitized sanitized;
 } __attribute__((aligned(64)));
 
-/* Kept apart from the stacks, so that a look at it is no look at their pages. */
+/*
+ * The states lie apart from the stacks: reading one touches no page of a
+ * stack.
+ */
 enum stack_state {
 	STACK_USED = 1,		/* taken and not yet returned */
-	STACK_ENTERED = 2,	/* a context stands on it that can be entered again */
+	STACK_ENTERED = 2,	/* holds a context that can be entered again */
 };
 
 enum {
-	WARM_ALWAYS = 64,	/* stacks that are never given back */
-	TRIM_SECONDS = 5,	/* in which the others were not needed before they are */
+	WARM_ALWAYS = 64,	/* warm stacks that the pool always keeps */
+	TRIM_SECONDS = 5,	/* without use before the others are given back */
 };
 
 struct slab {
@@ -40,42 +46,43 @@ struct slab {
 };
 
 struct stacks {
-	size_t size;		/* of one, guard included; a whole number of pages */
+	size_t size;		/* of a stack with guard: a multiple of page */
 	size_t page;
 	struct stack **table;	/* every stack of every slab, by number */
 	unsigned char *state;	/* by number: enum stack_state */
-	uint32_t *spare;	/* numbers: of warm ones, from the start up, */
-	uint32_t warm_count;	/* ... the last put being the first taken, */
-	uint32_t cold_count;	/* ... and of those given back, from the end down */
+	uint32_t *spare;	/* numbers of warm stacks, from the start, */
+	uint32_t warm_count;	/* ... taken last in, first out; */
+	uint32_t cold_count;	/* ... of stacks given back, from the end */
 	uint32_t carved;	/* stacks made so far */
 	uint32_t count;		/* stacks that the slabs have room for */
-	uint32_t warm_low;	/* the fewest that were warm in this second */
-	uint32_t lows[TRIM_SECONDS - 1];	/* ... and in those before, the last first */
-	uint32_t giving;	/* to be given back, some at a time */
-	int64_t trim_at;	/* when to look again; 0: no more are warm than always are */
-	struct slab *slabs;	/* the newest first; stacks are carved from it */
-	struct list own;	/* taken, of other sizes */
-	bool mprotect;		/* the kernel has no guard regions for us */
+	uint32_t warm_low;	/* minimum of warm_count in this second */
+	uint32_t lows[TRIM_SECONDS - 1];	/* ... and before, latest first */
+	uint32_t giving;	/* stacks that are still to be given back */
+	int64_t trim_at;	/* 0: warm_count is at most WARM_ALWAYS */
+	struct slab *slabs;	/* newest first; the newest is carved up */
+	struct list own;	/* taken stacks of other sizes */
+	bool mprotect;		/* guard regions do not work here */
 };
 
-/* What is known of a stack that was taken without a look at it. */
+/* What the pool knows of a taken stack without reading the stack's pages. */
 struct taken {
 	uint32_t number;
-	bool entered;		/* a context stands on it, of a task that ended there */
+	bool entered;		/* it holds the context of a task that has ended */
 	bool own;		/* not of the pool's size */
-	const struct stack *soon;	/* one that is to be taken a little later, or NULL */
+	const struct stack *soon;	/* the pool will return it soon; or NULL */
 };
 
 int coil__stacks_open(struct stacks *stacks, size_t size);
 void coil__stacks_close(struct stacks *stacks);
 
 /*
- * A stack of size bytes (0: the pool's), NULL when memory is out.  Its struct lies
- * where the task ends; both begin and end with a cache line.
+ * Takes a stack of size bytes, or of the pool's size if size is 0.  Returns
+ * NULL if memory runs out.  The returned struct is where the task ends.  Both
+ * begin and end at the border of a cache line.
  */
 struct stack *coil__stack_take(struct stacks *stacks, size_t size, struct taken *taken);
 
-/* The same from the pool's warm ones, of which there is one. */
+/* Does the same with a warm stack of the pool.  The pool must have one. */
 static inline struct stack *coil__stack_take_warm(struct stacks *stacks, struct taken *known)
 {
 	enum { FETCH_AHEAD = 4 };
@@ -94,8 +101,8 @@ static inline struct stack *coil__stack_take_warm(struct stacks *stacks, struct 
 }
 
 /*
- * Back to the pool, if it is of the pool's size.  The caller may still stand on it,
- * until it next switches.
+ * Returns a stack of the pool's size to the pool.  The caller may still run on
+ * it, until its next switch.
  */
 static inline void coil__stack_keep(struct stacks *stacks, uint32_t number, bool entered)
 {
@@ -104,9 +111,10 @@ static inline void coil__stack_keep(struct stacks *stacks, uint32_t number, bool
 }
 
 /*
- * All that are taken, in no order: start with a zeroed cursor; NULL after the last.
- * A table, not a list through the stacks: a list's neighbours are other tasks' pages,
- * which would be touched at every birth and death.
+ * Returns the next taken stack, in no order, and NULL after the last.  The
+ * cursor starts zeroed.  The pool keeps a table instead of a list through the
+ * stacks: the neighbours in a list are other tasks' pages, and each birth and
+ * death would touch them.
  */
 struct stack_cursor {
 	uint32_t number;
@@ -116,12 +124,13 @@ struct stack_cursor {
 
 struct stack *coil__stacks_each(const struct stacks *stacks, struct stack_cursor *cursor);
 
-/* Unmaps one that is not of the pool's size.  Nobody may stand on it. */
+/* Unmaps a stack that is not of the pool's size.  No task may run on it. */
 void coil__stack_unmap(struct stacks *stacks, struct stack *stack);
 
 /*
- * Gives back, each second and a batch at a time, half of the stacks that no task needed
- * in the last seconds.  Returns when to come again, COIL_FOREVER when nothing is due.
+ * Each second, gives half of the stacks that no task needed in the last
+ * seconds back to the system, a batch at a time.  Returns the time of the next
+ * call, or COIL_FOREVER if none is needed.
  */
 int64_t coil__stacks_trim_some(struct stacks *stacks, int64_t now);
 
@@ -132,7 +141,7 @@ static inline int64_t coil__stacks_trim(struct stacks *stacks, int64_t now)
 	return coil__stacks_trim_some(stacks, now);
 }
 
-/* The lowest address a task may use. */
+/* Returns the lowest address that a task may use. */
 static inline char *coil__stack_limit(const struct stacks *stacks, const struct stack *stack)
 {
 	return stack->bottom + stacks->page;
