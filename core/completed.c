@@ -237,18 +237,26 @@ static int by_end(const void *a, const void *b)
 	return (*x)->task->since < (*y)->task->since ? -1 : 1;
 }
 
-/* Those that have ended before stand in line in that order. */
+/*
+ * Those that have ended before stand in line in that order.  Mostly it is the array's
+ * order already, and there is nothing to sort.
+ */
 static void line_up_ended(struct iteration *it)
 {
 	size_t count = 0;
+	int64_t last = 0;
+	bool in_order = true;
 
 	for (size_t i = it->next; i < it->n; i++) {
 		struct turn *turn = it->places[i];
 
-		if (turn->of && turn->task->done)
-			it->ended[count++] = turn;
+		if (!turn->of || !turn->task->done)
+			continue;
+		it->ended[count++] = turn;
+		in_order &= turn->task->since > last;
+		last = turn->task->since;
 	}
-	if (count)
+	if (!in_order)
 		qsort(it->ended, count, sizeof(*it->ended), by_end);
 	for (size_t i = 0; i < count; i++)
 		line_up(it, it->ended[i]);
