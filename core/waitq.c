@@ -34,6 +34,17 @@ void coil__waiter_remove(struct coil_waiter *waiter)
 	waitq->size--;
 }
 
+/* As coil__waiter_remove(), of the longest waiter. */
+static inline void remove_first(struct coil_waitq *waitq, const struct coil_waiter *waiter)
+{
+	waitq->head = waiter->next;
+	if (waiter->next)
+		waiter->next->prev = NULL;
+	else
+		waitq->tail = NULL;
+	waitq->size--;
+}
+
 static void leave(struct coil_waiter *waiter)
 {
 	if (likely(!waiter->set)) {
@@ -167,8 +178,13 @@ struct coil_task *coil_waitq_unpark_with(struct coil_waitq *waitq, void **data)
 	}
 	if (data)
 		*data = waiter->data;
+	if (likely(!waiter->set)) {
+		remove_first(waitq, waiter);
+		coil__ready(task, 0);
+		return task;
+	}
 	leave(waiter);
-	coil__ready(task, waiter->set ? (int)(waiter - waiter->set) : 0);
+	coil__ready(task, (int)(waiter - waiter->set));
 	return task;
 }
 
