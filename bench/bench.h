@@ -3,9 +3,9 @@
 #define COIL_BENCH_H
 
 /*
- * What the benchmarks share: pinning, clocks, rounds, medians.  A figure is
- * printed beside the raw limit measured in the same run, as only the ratio of
- * the two carries over to another machine.
+ * The benchmarks share this: pinning, clocks, rounds, medians.  Each figure is printed
+ * beside the raw limit measured in the same run, because only the ratio of the two
+ * carries over to another machine.
  */
 
 #ifndef _GNU_SOURCE
@@ -22,8 +22,8 @@
 enum { BENCH_ROUNDS = 7 };
 
 /*
- * bench/run sets BENCH_LINES: one round, and each figure on a line of its own as
- * "work metric value unit", nothing else.  Without it the figures are for people.
+ * bench/run sets BENCH_LINES.  A program then runs one round and prints only lines of
+ * "work metric value unit".  Without it the program prints for people.
  */
 static inline bool bench_lines(void)
 {
@@ -41,7 +41,7 @@ static inline void bench_line(const char *work, const char *metric, double value
 	fflush(stdout);
 }
 
-/* The number that is argument i, or what is usual; what is no number ends the program. */
+/* Returns argument i, or usual if it is missing.  Ends the program if it is not a number. */
 static inline long bench_argument(int argc, char **argv, int i, long usual)
 {
 	char *end;
@@ -58,7 +58,7 @@ static inline long bench_argument(int argc, char **argv, int i, long usual)
 	return n;
 }
 
-/* One core of those allowed, counted from the last: the first is where interrupts go. */
+/* Pins to an allowed core, counted from the last: the first one handles interrupts. */
 static inline void bench_pin_to(int nth)
 {
 	cpu_set_t allowed, one;
@@ -88,7 +88,7 @@ static inline double bench_clock(clockid_t id)
 	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
 }
 
-/* Nanoseconds that have passed, and that this process had a processor. */
+/* Return nanoseconds of wall time, and of this process's CPU time. */
 static inline double bench_now(void)
 {
 	return bench_clock(CLOCK_MONOTONIC);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Single calls that need not wait, as docs/decisions.md quotes them: a timeout among
- * 1,000 sleepers, around nothing and around a yield; and a byte read at an offset,
- * of FILE, which is on a disk and in its cache, or of a memfd.
+ * The cost of single calls that need not wait; docs/decisions.md quotes it.  "timeout" is
+ * a COIL_TIMEOUT among 1,000 sleepers, around nothing and around a yield.  "pread" reads
+ * a byte of FILE, which is on a disk and in the page cache, or of a memfd.
  * ARGUMENTS: timeout [TIMES] | pread [TIMES [FILE]].
  */
 #include "bench/bench.h"

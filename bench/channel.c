@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What it costs to bring an item from a task of one loop to a task of another, in
- * another thread on another core.  ARGUMENT: how many items.
+ * The cost of passing an item from a task of one loop to a task of another loop, in
+ * another thread on another core.  ARGUMENT: the number of items.
  */
 #include "bench/bench.h"
 #include <coil.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An echo server with a task a connection, by the POSIX calls.
- * ARGUMENTS: PORT [WORKERS]: with WORKERS so many loops in threads, each with a
- * listening socket of its own on that port, which other processes may share; 0 is
- * one loop in the first thread.
+ * An echo server with one task for each connection, by the POSIX calls.
+ * ARGUMENTS: PORT [WORKERS].  WORKERS is the number of loops, each in a thread with a
+ * listening socket of its own on that port, which other processes may share.  0 is one
+ * loop in the first thread.
  */
 #include "bench/bench.h"
 #include <coil.h>
@@ -19,7 +19,7 @@ struct place {
 static int serve(void *arg)
 {
 	int fd = (int)(intptr_t)arg, one = 1;
-	char buffer[2048];	/* with all else of a connection it fits in a page */
+	char buffer[2048];	/* the whole task of a connection then fits in a page */
 	ssize_t n;
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An echo server of streams, which coil_start_server makes.  ARGUMENT: PORT. */
+/* An echo server on the streams of coil_start_server().  ARGUMENT: PORT. */
 #include "bench/bench.h"
 #include <coil.h>
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads of a file by 32 tasks.  ARGUMENTS: cached | direct FILE READS; see
- * bench/reads.h.
+ * 32 tasks read a file.  ARGUMENTS: cached | direct FILE READS; see bench/reads.h.
  */
 #include "bench/reads.h"
 #include <coil.h>

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an idle connection of a server takes, beside a bare process that accepts and
- * holds as many.  Clients and server are processes of their own; each connection
- * has had a line and its answer before.  User memory is the growth of the server's
- * VmRSS and VmPTE, the task's stack included; kernel memory the growth of Slab in
- * /proc/meminfo, which knows no processes: it counts both ends of a connection, and
- * whatever else the machine does meanwhile.  Argument: how many.
+ * The memory of an idle connection of a server, beside that of a bare process that
+ * accepts and holds as many connections.  Clients and server are separate processes.
+ * Each connection has already carried one line and its answer.
+ *
+ * User memory is the growth of the server's VmRSS and VmPTE, which includes the tasks'
+ * stacks.  Kernel memory is the growth of Slab in /proc/meminfo.  That figure is for the
+ * whole machine: it counts both ends of a connection, and everything else that runs.
+ *
+ * ARGUMENT: the number of connections.
  */
 #include "bench/resident.h"
 #include <arpa/inet.h>
@@ -15,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SPARE = 100 };	/* fds that are not connections */
+enum { SPARE = 100 };	/* fds for other uses than connections */
 
 static size_t count = 10000;
 
@@ -44,7 +47,7 @@ static void hear(int link)
 		fail("read");
 }
 
-/* A line of /proc/meminfo, in bytes. */
+/* Returns Slab of /proc/meminfo in bytes. */
 static double slab(void)
 {
 	FILE *file = fopen("/proc/meminfo", "re");
@@ -61,8 +64,8 @@ static double slab(void)
 }
 
 /*
- * Servers: tell their port, say what they grew by since then when asked, and end
- * when the link does.
+ * Servers.  Each sends its port over the link.  For a byte it sends back its growth since
+ * then.  It ends when the link is closed.
  */
 
 static void tell_port(int link, int fd)
@@ -144,7 +147,7 @@ static void serve_bare(int link)
 	exit(read(link, &byte, 1) != 0);
 }
 
-/* Clients: one after the other, as each has to have its answer. */
+/* Clients connect one after the other, because each waits for its answer. */
 static void be_clients(int link, const struct sockaddr_in *addr)
 {
 	char line[16], byte;
@@ -161,7 +164,7 @@ static void be_clients(int link, const struct sockaddr_in *addr)
 	exit(read(link, &byte, 1) != 0);
 }
 
-/* Forks; the parent's end of the link, or in the child its own. */
+/* Forks.  Returns the parent's end of the link in the parent, the child's in the child. */
 static int start(pid_t *pid)
 {
 	int link[2];
@@ -210,7 +213,7 @@ static struct figures measure(void (*serve)(int link))
 	return figures;
 }
 
-/* As many as the hard limit allows. */
+/* Allows as many fds as the hard limit does. */
 static void make_room(void)
 {
 	struct rlimit limit;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The load generator: connections to an echo or http server, requests on them,
- * replies verified, and what they cost.  See usage() for the options, load_work.c
- * for what is sent and how time is counted.
+ * The load generator connects to an echo or http server, sends requests, verifies the
+ * replies and reports their cost.  usage() has the options.  load_work.c documents what
+ * is sent and how time is counted.
  *
- * The server's CPU is read from its processes' own clocks (all threads, in
- * nanoseconds, what the kernel does for them included) at the ends of the same
+ * The server's CPU time comes from the clocks of its processes.  These count all threads,
+ * in nanoseconds, with the kernel's work for them.  They are read at both ends of the
  * stretch in which replies are counted.
  */
 #include "bench/load.h"
@@ -25,7 +25,7 @@ static const char *const mode_names[] = { "echo", "accept", "http" };
 
 static pthread_barrier_t connected;
 
-/* At the ends of the measured stretch. */
+/* Taken at the ends of the measured stretch. */
 static struct mark { double own, server, at; } begin_mark, end_mark;
 
 static double cpu_of(pid_t pid)
@@ -71,16 +71,16 @@ static void *work(void *arg)
 static void usage(void)
 {
 	fputs("Usage: load [OPTION]... PORT\n\n"
-	      "  -m echo|accept|http   what is asked for (echo)\n"
-	      "  -c N    connections (64)          -d N   in flight on each (1)\n"
-	      "  -t S    measured seconds (1)      -n N   or so many requests\n"
+	      "  -m echo|accept|http   the kind of request (echo)\n"
+	      "  -c N    connections (64)          -d N   requests in flight on each (1)\n"
+	      "  -t S    measured seconds (1)      -n N   or measured requests\n"
 	      "  -w S    warm-up (0.25 s)          -j N   threads (1), each on a core\n"
-	      "  -r N    requests a second in all, an open loop: latency is counted\n"
-	      "          from when each was due (without: a closed loop, from the sending)\n"
+	      "  -r N    requests a second in all (open loop): latency is counted from\n"
+	      "          when each was due.  Without -r (closed loop): from the sending\n"
 	      "  -s N    bytes of an echoed message (64)\n"
-	      "  -u PATH   of the http request (/)\n"
-	      "  -b FILE   what the body of each reply has to be\n"
-	      "  -p PID    a process of the server's, for its CPU; several may be named\n\n"
+	      "  -u PATH   path of the http request (/)\n"
+	      "  -b FILE   expected body of each reply\n"
+	      "  -p PID    a process of the server, to read its CPU time; repeatable\n\n"
 	      "With BENCH_LINES set it prints \"load metric value unit\" lines.\n", stderr);
 	exit(2);
 }
@@ -211,7 +211,7 @@ int main(int argc, char **argv)
 	parse(argc, argv);
 	if (options.threads > 64)
 		usage();
-	/* A timer on time, for the open loop. */
+	/* The open loop needs exact timers. */
 	prctl(PR_SET_TIMERSLACK, 1UL);
 	load_marks.begin = mark_begin;
 	load_marks.end = mark_end;

@@ -2,15 +2,15 @@
 #ifndef COIL_BENCH_LOAD_H
 #define COIL_BENCH_LOAD_H
 
-/* What load.c (options, threads, report) and load_work.c (connections) share. */
+/* load.c (options, threads, report) and load_work.c (connections) share this. */
 
 #include "bench/bench.h"
 #include <netinet/in.h>
 #include <string.h>
 
 /*
- * Counts by nanoseconds, 64 steps an octave: within 1.6% of the value, whatever it
- * is, up to 2^40 ns (18 minutes).
+ * Counts of latencies in ns, with 64 steps an octave.  A step is within 1.6% of the
+ * value, up to 2^40 ns (18 minutes).
  */
 enum { STEPS = 64, OCTAVES = 35, BUCKETS = STEPS * (OCTAVES + 1) };
 
@@ -34,7 +34,7 @@ static inline void histogram_add(struct histogram *h, int64_t ns)
 		h->max = ns;
 }
 
-/* The value that a share of them does not exceed: the upper end of its step. */
+/* Returns the value that the share does not exceed: the upper end of its step. */
 static inline double histogram_at(const struct histogram *h, double share)
 {
 	uint64_t wanted = (uint64_t)(share * (double)h->total), seen = 0;
@@ -60,21 +60,21 @@ struct options {
 	double seconds, warmup, rate;	/* rate 0: a closed loop */
 	uint64_t requests;		/* 0: as many as the seconds hold */
 	const char *path;		/* of the http request */
-	char *body;			/* what its reply is to carry, if that is known */
+	char *body;			/* of the expected http reply, or NULL */
 	size_t body_length;
-	pid_t pids[64];			/* the server's processes, for their CPU */
+	pid_t pids[64];			/* the server's processes, for their CPU time */
 	unsigned pid_count;
 };
 
 struct conn;
 
-/* A thread with its share of the connections. */
+/* A thread with its part of the connections. */
 struct worker {
 	const struct options *options;
 	unsigned index, first, count;
 	struct conn *conns;
 	int epoll, timer;
-	double begun, ended;		/* when the measured stretch did */
+	double begun, ended;		/* the ends of the measured stretch, ns */
 	bool measuring, over;
 	uint64_t replies, settled, wanted, scheduled;
 	double schedule_start;

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The connections of one thread of the load generator, over plain epoll, so that no
- * library that is measured has a hand in it.
+ * The connections of one thread of the load generator, over plain epoll.  It uses none of
+ * the libraries that are measured.
  *
- * What a connection sends is a function of its number and of the position in the
- * stream, so nothing is kept to compare replies with: each byte that comes is
- * compared with what that position has.
+ * The bytes that a connection sends are a function of its number and of the position in
+ * the stream.  So each received byte is checked by its position, and nothing is kept.
  *
- * In a closed loop a connection sends again when a reply has come, and latency is
- * counted from the sending.  With a rate (an open loop) message number m of
- * connection c is due at start + (m * connections + c) / rate, and latency is
- * counted from then, however late it could be sent: a server that stalls is charged
- * for all that came due meanwhile (what is known as coordinated omission).
+ * In a closed loop, a connection sends again when a reply has come, and latency is counted
+ * from the sending.  With a rate (open loop), message m of connection c is due at start +
+ * (m * connections + c) / rate.  Latency is counted from then, however late the message
+ * was sent.  So a server that stalls is charged for every message that became due
+ * meanwhile.  This avoids what is called coordinated omission.
  */
 #include "bench/load.h"
 #include <errno.h>
@@ -31,11 +30,11 @@ struct conn {
 	int fd;
 	unsigned id;
 	bool connected, wants_out;
-	uint64_t sent, done;		/* messages; of those in flight sent_at has the time */
-	uint64_t due;			/* messages that the rate has asked for */
+	uint64_t sent, done;		/* messages; sent_at has the times of those in flight */
+	uint64_t due;			/* messages that are due by the rate */
 	uint64_t tx, rx;		/* bytes of the stream */
 	double *sent_at, opened;
-	/* http: the head of the reply so far, and what is left of its body */
+	/* http: the head of the reply so far, and the bytes of the body still to come */
 	char *head;
 	size_t head_length, body_left;
 	bool in_body;
@@ -66,7 +65,7 @@ static void watch(struct worker *w, struct conn *c, bool out)
 		load_fail("epoll_ctl: %m");
 }
 
-/* Begins to connect.  Each source address has ports of its own. */
+/* Begins to connect.  Several source addresses are used, as each has its own ports. */
 static void open_conn(struct worker *w, struct conn *c, unsigned source)
 {
 	struct sockaddr_in from = { .sin_family = AF_INET };
@@ -104,7 +103,7 @@ static void finish_connect(struct worker *w, struct conn *c)
 	watch(w, c, false);
 }
 
-/* Fills in what the stream has at that position; at most a message at a time. */
+/* Writes the stream's bytes from that position to the end of their message. */
 static size_t stream_bytes(struct worker *w, struct conn *c, uint64_t position, char *out)
 {
 	size_t size = w->options->size, skip = position % size, length = size - skip;
@@ -123,7 +122,7 @@ static size_t stream_bytes(struct worker *w, struct conn *c, uint64_t position, 
 	return length;
 }
 
-/* Sends what should have been sent: from tx to the end of message number sent. */
+/* Sends the stream from tx to the end of message number sent. */
 static void transmit(struct worker *w, struct conn *c)
 {
 	size_t unit = w->options->mode == MODE_HTTP ? w->request_length : w->options->size;
@@ -163,7 +162,7 @@ static double due_at(const struct worker *w, const struct conn *c, uint64_t mess
 	return w->schedule_start + ((double)message * o->connections + c->id) * 1e9 / o->rate;
 }
 
-/* As many messages as depth, and the rate, let it have. */
+/* Sends as many messages as the depth and the rate allow. */
 static void refill(struct worker *w, struct conn *c, double now)
 {
 	const struct options *o = w->options;
@@ -199,14 +198,14 @@ static void check_echo(struct worker *w, struct conn *c, const char *got, size_t
 		if (length > n)
 			length = n;
 		if (memcmp(expected, got, length))
-			load_fail("connection %u: another byte came than was sent", c->id);
+			load_fail("connection %u: a byte differs from the one sent", c->id);
 		got += length;
 		n -= length;
 		c->rx += length;
 	}
 }
 
-/* The head of a reply is whole: its status and its length. */
+/* Checks the status and the length in a complete head of a reply. */
 static void check_head(struct worker *w, struct conn *c)
 {
 	struct options *o = (struct options *)w->options;
@@ -231,7 +230,7 @@ static void check_head(struct worker *w, struct conn *c)
 	c->head_length = 0;
 }
 
-/* Takes what it can of got: the number of bytes; *whole says that a reply ended. */
+/* Returns the number of bytes used of got.  Sets *whole if they complete a reply. */
 static size_t check_http(struct worker *w, struct conn *c, const char *got, size_t n,
 			 bool *whole)
 {
@@ -242,7 +241,7 @@ static size_t check_http(struct worker *w, struct conn *c, const char *got, size
 	if (!c->in_body) {
 		for (used = 0; used < n; used++) {
 			if (c->head_length >= HEAD - 1)
-				load_fail("connection %u: a head too long", c->id);
+				load_fail("connection %u: the head is too long", c->id);
 			c->head[c->head_length++] = got[used];
 			if (got[used] == '\n' && c->head_length >= 4 &&
 			    !memcmp(c->head + c->head_length - 4, "\r\n\r\n", 4))
@@ -256,7 +255,7 @@ static size_t check_http(struct worker *w, struct conn *c, const char *got, size
 	} else {
 		used = n < c->body_left ? n : c->body_left;
 		if (o->body && memcmp(o->body + o->body_length - c->body_left, got, used))
-			load_fail("connection %u: the body is another", c->id);
+			load_fail("connection %u: the body differs", c->id);
 		c->body_left -= used;
 	}
 	*whole = !c->body_left;
@@ -319,7 +318,7 @@ static void handle(struct worker *w, struct conn *c, unsigned events)
 		receive(w, c);
 }
 
-/* Open loop: what has come due since the last look, and when to look again. */
+/* Open loop: sends the messages that have become due, and sets the timer for the next. */
 static void schedule(struct worker *w, double now)
 {
 	struct itimerspec next = { .it_interval = {0} };
@@ -367,7 +366,7 @@ static void set_up(struct worker *w)
 	}
 }
 
-/* Connects all, a window at a time: no backlog holds ten thousand. */
+/* Connects in windows, because no backlog holds ten thousand connections. */
 void load_connect(struct worker *w)
 {
 	struct epoll_event events[WINDOW];
@@ -390,9 +389,10 @@ void load_connect(struct worker *w)
 }
 
 /*
- * Begins and ends the measured stretch: when the time has come, and not before all
- * that is in flight has turned over twice, and twenty times within.  Else what lies
- * in the sockets at its ends, paid for outside and counted inside, would weigh.
+ * Begins and ends the measured stretch by the clock.  But it begins only after all that is
+ * in flight has turned over twice, and ends only after it has turned over twenty times.
+ * Otherwise the requests in the sockets at its ends would distort the result: they are
+ * paid for outside of the stretch and counted inside.
  */
 static void look_at_time(struct worker *w, double now)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a sleeping task takes of the machine's memory, its page tables and guard
- * included, beside one page.  Argument: how many tasks.
+ * The memory of a sleeping task, with its page tables and guard, beside one page.
+ * ARGUMENT: the number of tasks.
  */
 #include "bench/resident.h"
 #include <coil.h>

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What answering pipelined requests costs: 64 lines arrive together over TCP, and each
- * is to be answered by a line.  "by hand" is one receive and one send for all of them,
- * without a stream.  "a batch" reads lines from a stream, collects the answers in
- * memory of its own and writes them when no line is left.  "each" is the obvious loop,
- * which reads a line and writes an answer.  Figures are nanoseconds of this process a
- * request, the kernel's work included; and ratios to "a batch", of the same round.
+ * The cost of answering pipelined requests.  64 lines arrive together over TCP, and each
+ * gets a line as its answer.
+ *
+ *	by hand	one receive and one send for all lines, without a stream
+ *	a batch	reads lines from a stream, collects the answers in its own memory, and
+ *		writes them when no line is left
+ *	each	the obvious loop: reads a line, writes an answer
+ *
+ * Figures are CPU ns of this process for each request, with the kernel's work, and the
+ * ratio to "a batch" of the same round.
  */
 #include "bench/bench.h"
 #include <arpa/inet.h>
@@ -32,7 +36,7 @@ static void must(int ok, const char *what)
 	exit(1);
 }
 
-/* Receives what there is, answers all of its lines in one piece. */
+/* Answers all lines of a receive in one send. */
 static int by_hand(void *arg)
 {
 	char in[4096], out[4096];
@@ -84,7 +88,7 @@ static int each(void *arg)
 		if (coil_stream_write(stream, ANSWER, ANSWERED) < 0)
 			break;
 	}
-	/* The load may have gone with the last answers unread. */
+	/* The client may have closed with the last answers unread, so errors are ignored. */
 	coil_stream_close(stream);
 	return 0;
 }
@@ -104,7 +108,7 @@ static const struct way {
 
 enum { WAYS = sizeof(ways) / sizeof(*ways), SAME = 3 };
 
-/* Sends a batch on each connection, and again whenever all of it was answered. */
+/* Sends a batch on each connection, and the next one when all of it was answered. */
 static void load(const int fds[], int batch)
 {
 	static char asked[BATCH * ASKED];
@@ -177,7 +181,7 @@ static void connect_all(int fds[], int peers[])
 	close(listener);
 }
 
-/* Nanoseconds a request. */
+/* Returns CPU ns for each request. */
 static double measure(const struct way *way)
 {
 	int peers[CONNECTIONS], batches = way->batch == 1 ? BATCHES * 4 : BATCHES;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What it costs to bring an item from one task to another, through a queue of
- * 1024 slots and through one of a single slot, beside a bare jump_fcontext, a bare
- * ring buffer, and two calls of the library that do nothing but look whether a request
- * is pending, as a put and a get each do first.  Argument: how many items.
+ * The cost of passing an item from one task to another through a queue of 1024 slots, and
+ * through one of a single slot.  Beside it stand a bare jump_fcontext, a bare ring
+ * buffer, and two calls that only check for a pending cancellation, as each put and get
+ * does first.  ARGUMENT: the number of items.
  */
 #include "bench/raw.h"
 #include <coil.h>

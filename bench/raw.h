@@ -3,8 +3,8 @@
 #define COIL_BENCH_RAW_H
 
 /*
- * The raw limits: of a switch, jump_fcontext alone, to and fro (the prototypes are
- * boost's own; the objects are linked from its archive); of a queue, a ring.
+ * The raw limits.  For a switch it is jump_fcontext alone, to and fro.  (The prototypes are
+ * Boost's; the objects are linked from its archive.)  For a queue it is a ring.
  */
 
 #include "bench/bench.h"
@@ -21,7 +21,7 @@ static void raw_partner(struct raw_transfer from)
 		from = jump_fcontext(from.context, NULL);
 }
 
-/* Nanoseconds a switch. */
+/* Returns CPU ns for each switch. */
 static inline double raw_switch(void)
 {
 	enum { SIZE = 65536, SWITCHES = 2000000 };
@@ -37,8 +37,9 @@ static inline double raw_switch(void)
 }
 
 /*
- * Nanoseconds an item through a ring of 1024, filled and emptied by turns.  Opaque
- * to the optimiser: an item goes through memory, as it would anyway.
+ * Returns CPU ns for each item through a ring of 1024, which is filled and emptied by
+ * turns.  The ring is volatile, so that the optimiser keeps items in memory, where they
+ * would be in a real queue.
  */
 static inline double raw_ring(void)
 {

@@ -3,8 +3,8 @@
 #define COIL_BENCH_READS_H
 
 /*
- * The work "files", of which only the reading differs: 4 KiB at random places of a
- * file, from the page cache or past it, 32 in flight.
+ * The common part of the work "files": only the way of reading differs.  It reads 4 KiB
+ * at random places of a file, through the page cache or with O_DIRECT, 32 in flight.
  *
  * ARGUMENTS: cached | direct FILE READS.
  */
@@ -25,7 +25,7 @@ static struct bench_reads {
 	double time, cpu;
 } bench_reads;
 
-/* Opens the file; for "cached", reads all of it once, so that it is. */
+/* Opens the file.  For "cached", reads all of it once to bring it into the page cache. */
 static inline void reads_open(int argc, char **argv)
 {
 	struct bench_reads *r = &bench_reads;
@@ -65,7 +65,7 @@ static inline void reads_begin(void)
 	bench_reads.cpu = bench_cpu();
 }
 
-/* Where the next read is to be; false after the last. */
+/* Sets the offset of the next read.  Returns false after the last one. */
 static inline bool reads_next(off_t *offset)
 {
 	struct bench_reads *r = &bench_reads;
@@ -78,7 +78,7 @@ static inline bool reads_next(off_t *offset)
 	return true;
 }
 
-/* A look at what came, so that it was read. */
+/* Uses the bytes, so that they are really read. */
 static inline void reads_check(const char *block)
 {
 	bench_reads.sum += block[0] + block[BLOCK - 1];

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the ways of receiving cost, without coil: an echo over TCP on a ring of its
- * own, where a request to receive has memory of its own, takes it from a ring of
- * buffers, does so again and again (multishot), or waits for readiness and then calls
- * recv(2).  Figures are nanoseconds of this process a message, the kernel's work
- * included; and ratios to the first way, of the same round.
+ * The cost of four ways of receiving, without coil: an echo over TCP on an io_uring.
+ *
+ *	OWN		each receive operation has memory of its own
+ *	LENT		it takes memory from a ring of provided buffers
+ *	MULTISHOT	the same, but one operation for many messages
+ *	READINESS	a poll operation, then recv(2)
+ *
+ * Figures are CPU ns of this process for each message, with the kernel's work, and the
+ * ratio to the first way of the same round.
  */
 #include "bench/bench.h"
 #include <arpa/inet.h>
@@ -38,7 +42,7 @@ static void must(int ok, const char *what)
 	exit(1);
 }
 
-/* Sends a message on each connection, and again whenever one came back. */
+/* Sends a message on each connection, and the next one when it came back. */
 static void load(const int peers[])
 {
 	struct pollfd polled[CONNECTIONS];
@@ -122,7 +126,7 @@ static void ask(enum way way, int i)
 	sqe->user_data = (unsigned)i;
 }
 
-/* Whether the connection is still good. */
+/* Returns whether the connection is still open. */
 static int echo(enum way way, const struct io_uring_cqe *cqe)
 {
 	unsigned id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
@@ -142,7 +146,7 @@ static int echo(enum way way, const struct io_uring_cqe *cqe)
 	return n > 0 || cqe->res == -ENOBUFS;
 }
 
-/* Nanoseconds a message. */
+/* Returns CPU ns for each message. */
 static double measure(enum way way)
 {
 	int peers[CONNECTIONS], open = CONNECTIONS;

@@ -2,12 +2,12 @@
 #ifndef COIL_BENCH_RESIDENT_H
 #define COIL_BENCH_RESIDENT_H
 
-/* What this process takes of the machine's memory. */
+/* The memory that this process uses. */
 
 #include "bench/bench.h"
 #include <string.h>
 
-/* A field of /proc/self/status that is in kB, in bytes. */
+/* Returns a field of /proc/self/status, which is in kB, in bytes. */
 static inline double bench_status(const char *field)
 {
 	FILE *file = fopen("/proc/self/status", "re");
@@ -24,7 +24,7 @@ static inline double bench_status(const char *field)
 	return kib * 1024;
 }
 
-/* Pages and the tables that map them. */
+/* Returns the bytes of resident pages and of the page tables that map them. */
 static inline double bench_resident(void)
 {
 	return bench_status("VmRSS") + bench_status("VmPTE");

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How the price of one grows with the number of all: scale WORK N.  A quadratic cost
- * shows at once.  Prints for each work the nanoseconds of CPU for each of the N, their
- * creation included, and in milliseconds
+ * How the cost of one task grows with the number N of tasks: scale WORK N.  It makes a
+ * quadratic cost visible.  Prints the CPU ns for each of the N, with their creation, and
+ * in milliseconds
  *
- * - the longest stretch in which a task that sleeps for 1 ms, again and again, did not
- *   run, by the thread's CPU time: it has what other tasks did whose turn was before;
- * - the longest time from the begin of a pass of the loop, and so from a look at I/O, to
- *   the end of a task, by the clock: other load of the machine is included.
+ * - the longest stretch of the thread's CPU time in which a task that sleeps for 1 ms,
+ *   again and again, did not run: the time that other tasks took before its turn;
+ * - the longest wall time from the start of a pass of the loop, which is its last look at
+ *   I/O, to the end of a task.  Other load of the machine is included.
  */
 #include "bench/bench.h"
 #include <coil.h>
@@ -33,7 +33,7 @@ static void must(int err)
 	}
 }
 
-/* Called by what runs in a pass, above all by what runs last. */
+/* Tasks call this as they end, so that the last one of a pass sees nearly all of it. */
 static void look_at_pass(void)
 {
 	int64_t now = coil_now() - coil_loop_now();
@@ -147,7 +147,7 @@ static int sleep_briefly(void *arg)
 	return ended(coil_sleep((1 + (int64_t)((size_t)arg * 7919 % n)) * step));
 }
 
-/* Until the event, with a deadline that is everybody's. */
+/* Waits for the event, with a deadline that all tasks share. */
 static int wait_until(void *arg)
 {
 	struct coil_timeout timeout = {0};
@@ -160,7 +160,7 @@ static int wait_until(void *arg)
 	return ended(err);
 }
 
-/* What the program itself does in a row is not to count as the loop's. */
+/* Yields now and then: a long run of the program itself must not count as a pass. */
 static void pause_each(size_t i)
 {
 	if (i % 256 == 255)
@@ -240,7 +240,7 @@ static void do_nested(void)
 	free(scopes);
 }
 
-/* All deadlines have passed, and are equal, when their scopes end, the last first. */
+/* All deadlines are equal and have passed when their scopes end, the last scope first. */
 static void do_overdue(void)
 {
 	events = calloc(n, sizeof(*events));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sleeping tasks: what each sleep costs in CPU, the task included, and how late it
- * wakes.  ARGUMENTS: timer N | steady TASKS TIMES; see bench/sleeps.h.
+ * The CPU cost of a sleep, with its task, and how late it wakes.
+ * ARGUMENTS: timer N | steady TASKS TIMES; see bench/sleeps.h.
  */
 #include "bench/sleeps.h"
 #include <coil.h>
@@ -26,7 +26,7 @@ struct words {
 	char **argv;
 };
 
-/* Counted in a loop that runs, as with the peers: neither its making nor its end. */
+/* Counts without the creation and the end of the loop, as the peers' programs do. */
 static int app(void *arg)
 {
 	const struct words *words = arg;

@@ -3,16 +3,16 @@
 #define COIL_BENCH_SLEEPS_H
 
 /*
- * The works "timer" and "steady", of which only the sleeping differs between coil
- * and its peers: how long each sleep is to take, and how late each woke.
+ * The common part of the works "timer" and "steady".  Only the sleep call differs between
+ * coil and its peers.  This file chooses the length of each sleep and records how late
+ * it woke.
  *
  *	timer	N sleeps at once, each of 0 to 1000 ms
  *	steady	T tasks that sleep K times each, for 0 to 100 ms
  *
- * CPU is counted from before the first task or timer is made until the last woke:
- * what it costs to have them is part of it.  Lateness is counted from when a sleep
- * was asked for, by the clock itself and not by what the library takes the time to
- * be.
+ * CPU is counted from before the first task or timer is created until the last one has
+ * woken, so it includes their creation.  A sleep is due its length after it was called.
+ * Lateness is measured by the clock, not by the library's idea of the time.
  */
 
 #include "bench/bench.h"
@@ -21,10 +21,10 @@
 
 static struct bench_sleeps {
 	const char *work;
-	size_t sleepers, times;		/* so many, each sleeping so often */
+	size_t sleepers, times;		/* the number of sleepers, and of sleeps of each */
 	uint32_t longest_us, seed;
 	double cpu;
-	int32_t *late;			/* of each sleep, in units of 100 ns */
+	int32_t *late;			/* lateness of each sleep, in units of 100 ns */
 	size_t woken, early;
 } bench_sleeps;
 
@@ -59,14 +59,14 @@ static inline void sleeps_begin(int argc, char **argv)
 	s->cpu = bench_cpu();
 }
 
-/* How long the next sleep is, in microseconds. */
+/* Returns the length of the next sleep, in microseconds. */
 static inline uint32_t sleeps_next_us(void)
 {
 	bench_sleeps.seed = bench_sleeps.seed * 1664525 + 1013904223;
 	return (uint32_t)(((uint64_t)bench_sleeps.seed * bench_sleeps.longest_us) >> 32);
 }
 
-/* A sleep ended that was to end at that instant; true after the last of all. */
+/* Records that a sleep that was due at `when` has ended.  Returns true after the last. */
 static inline bool sleeps_woke(int64_t when)
 {
 	struct bench_sleeps *s = &bench_sleeps;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What it costs to make a task and to await it, one at a time and ten thousand at
- * once, with the pool of stacks warm, beside a bare jump_fcontext.
- * Argument: how many one at a time.
+ * The cost of creating and awaiting a task, one at a time and ten thousand at once, with
+ * a warm pool of stacks, beside a bare jump_fcontext.
+ * ARGUMENT: the number of tasks for "one at a time".
  */
 #include "bench/raw.h"
 #include <coil.h>

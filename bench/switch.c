@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a yield costs: two tasks that hand the thread to each other, and a
- * thousand that take turns, beside a bare jump_fcontext to and fro.  Argument:
- * how many yields.
+ * The cost of a yield between two tasks, and among a thousand in turn, beside a bare
+ * jump_fcontext to and fro.  ARGUMENT: the number of yields.
  */
 #include "bench/raw.h"
 #include <coil.h>

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Many sleeps at once: what each costs in CPU time, and how late it wakes, beside
- * one IORING_OP_TIMEOUT each on a bare ring.  The pool is warm.  Every task is
- * entered once, then all are told a common start, far enough away for each to ask
- * for its sleep until 0 to 1000 ms after it; so lateness is that of the timers, not
- * of the million that asked before.  Arguments: how many sleeps, how many timeouts.
+ * The CPU cost of many sleeps at once and how late each wakes, beside one
+ * IORING_OP_TIMEOUT for each on a bare ring.  The pool of stacks is warm.
+ *
+ * Every task first runs once and yields.  Then all get a common start, which is far
+ * enough away for each to call its sleep until 0 to 1000 ms after it.  So lateness is that
+ * of the timers, and not of the million calls before.
+ *
+ * ARGUMENTS: the number of sleeps, the number of timeouts.
  */
 #include "bench/bench.h"
 #include <coil.h>
@@ -20,7 +23,7 @@ struct sleeps {
 	size_t n, entered, left;
 	int64_t start;
 	double cpu;
-	unsigned *late;		/* how many were late by so many LATE_STEPs; the last: more */
+	unsigned *late;		/* counts of sleeps by lateness in LATE_STEPs; last: more */
 	size_t early;
 	unsigned seed;
 };
@@ -48,7 +51,7 @@ static int sleeper(void *arg)
 	return 0;
 }
 
-/* The lateness in ms that a share of the sleeps does not exceed. */
+/* Returns the lateness in ms that this share of the sleeps does not exceed. */
 static double late_ms(const struct sleeps *sleeps, double share)
 {
 	size_t step = 0, seen = sleeps->late[0];
@@ -64,7 +67,7 @@ static int warm_up(void *arg)
 	return coil_yield();
 }
 
-/* Touches n stacks, and leaves them in the pool. */
+/* Touches n stacks and leaves them in the pool. */
 static void warm_pool(size_t n)
 {
 	struct coil_group group = {0};
@@ -77,7 +80,7 @@ static void warm_pool(size_t n)
 		abort();
 }
 
-/* CPU nanoseconds a sleep. */
+/* Returns CPU ns for each sleep. */
 static double run_sleeps(struct sleeps *sleeps)
 {
 	sleeps->entered = 0;
@@ -92,7 +95,7 @@ static double run_sleeps(struct sleeps *sleeps)
 	return sleeps->cpu;
 }
 
-/* One timeout each, submitted and reaped in batches on the ring coil uses. */
+/* Submits and reaps timeouts in batches, on a ring with the flags that coil uses. */
 static double bare_timeouts(unsigned n)
 {
 	struct __kernel_timespec *spans = calloc(n, sizeof(*spans));
@@ -136,8 +139,8 @@ static double bare_timeouts(unsigned n)
 }
 
 /*
- * Each page says which is the next, in an order that is chance's: a sleep touches
- * its task's stack like that when it is set, and again when it wakes.
+ * Follows a random chain of pages: each contains the number of the next.  A sleep touches
+ * its task's stack in the same way when it is set, and again when it wakes.
  */
 static double touch_pages(uint32_t n)
 {
@@ -153,7 +156,7 @@ static double touch_pages(uint32_t n)
 	madvise(pages, n * page, MADV_NOHUGEPAGE);
 	for (uint32_t i = 0; i < n; i++)
 		*(uint32_t *)(pages + i * page) = i;
-	/* Sattolo's shuffle: one cycle through all. */
+	/* Sattolo's shuffle makes one cycle through all pages. */
 	for (uint32_t i = n - 1; i > 0; i--) {
 		uint32_t *one = (uint32_t *)(pages + i * page);
 		uint32_t *other = (uint32_t *)(pages + (uint32_t)rand_r(&seed) % i * page);

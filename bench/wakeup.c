@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A thread that wakes a loop, which answers.  ARGUMENTS: how often; see bench/wakeup.h. */
+/* A thread wakes a loop, which answers.  ARGUMENT: the number of times; see bench/wakeup.h. */
 #include "bench/wakeup.h"
 #include <coil.h>
 

@@ -3,9 +3,9 @@
 #define COIL_BENCH_WAKEUP_H
 
 /*
- * The work "wakeup", of which only the waking differs: a thread wakes a loop, in
- * which wakeup_answer() is called, and which wakes the thread by a semaphore.  The
- * two are on two cores, where there are two.
+ * The common part of the work "wakeup": only the way of waking differs.  A thread wakes a
+ * loop, and the loop calls wakeup_answer(), which wakes the thread by a semaphore.  The
+ * two run on two cores if there are two.
  */
 
 #include "bench/bench.h"
@@ -50,7 +50,7 @@ static inline void wakeup_begin(long n, void (*wake)(void))
 	bench_pin_to(0);
 }
 
-/* In the loop, once for each time it was woken; true after the last. */
+/* The loop calls this once for each wake-up.  Returns true after the last. */
 static inline bool wakeup_answer(void)
 {
 	bool last = ++bench_wakeup.answered == bench_wakeup.n;

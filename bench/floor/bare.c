@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The floors of what needs no network.  ARGUMENTS: jump | ring | page [N] | wake
- * [PER_MS]: a bare jump_fcontext, an item through a bare ring, a page touched for the
- * first time, a thread that wakes up from a sleep.
+ * The floors of the works without a network.
+ * ARGUMENTS: jump | ring | page [N] | wake [PER_MS]
+ *
+ *	jump	a bare jump_fcontext
+ *	ring	an item through a bare ring
+ *	page	a page touched for the first time
+ *	wake	a thread that wakes up from a sleep
  */
 #include "bench/raw.h"
 #include "bench/resident.h"
@@ -10,7 +14,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
-/* N pages apart from each other, as stacks are, at 64 KiB: the tables count. */
+/* Touches n pages that lie 64 KiB apart, as stacks do: the page tables count too. */
 static void pages(size_t n)
 {
 	const size_t step = 65536;
@@ -29,8 +33,8 @@ static void pages(size_t n)
 }
 
 /*
- * If so many sleeps fall due in a millisecond and none may be more than 250 us late,
- * this is what waking up for them takes of each, and nothing else done.
+ * per_ms sleeps expire each millisecond, and none may be more than 250 us late.  Measures
+ * the CPU time of the wake-ups alone, for each sleep.
  */
 static void wake_ups(double per_ms)
 {

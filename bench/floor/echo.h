@@ -2,7 +2,7 @@
 #ifndef COIL_BENCH_FLOOR_ECHO_H
 #define COIL_BENCH_FLOOR_ECHO_H
 
-/* How the echo servers answer that are only told that a socket is ready. */
+/* The echo of the servers that wait for readiness. */
 
 #include "bench/floor/listen.h"
 #include <stdbool.h>
@@ -10,7 +10,7 @@
 
 enum { FLOOR_ROOM = 65536 };
 
-/* What could not be sent: rare, so memory for it is asked for when it happens. */
+/* Bytes that could not be sent.  This is rare, so their memory is allocated on demand. */
 struct rest {
 	char *bytes;
 	size_t length, at;
@@ -26,7 +26,7 @@ static inline void rest_keep(struct rest *rest, const char *from, size_t length)
 	rest->at = 0;
 }
 
-/* There is room again: whether that was all of it. */
+/* Sends when there is room again.  Returns whether all bytes are sent. */
 static inline bool rest_send(int fd, struct rest *rest)
 {
 	ssize_t n = send(fd, rest->bytes + rest->at, rest->length - rest->at, MSG_NOSIGNAL);
@@ -39,8 +39,8 @@ static inline bool rest_send(int fd, struct rest *rest)
 }
 
 /*
- * Reads once and sends that back, and keeps what there is no room for: how much it
- * was, -1 for nothing yet, 0 when the connection is to be dropped.
+ * Reads once, sends the bytes back, and keeps those without room.  Returns the number of
+ * bytes read, -1 if there were none yet, 0 if the connection has to be dropped.
  */
 static inline ssize_t floor_echo(int fd, struct rest *rest)
 {

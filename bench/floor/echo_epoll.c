@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An echo server by hand, over epoll: as little as can be between the system calls.
- * ARGUMENTS: PORT [edge | level].  Level-triggered it reads once an event (there is
- * seldom more); edge-triggered it must read until there is no more, unless the read
- * was short, which says the same for less, but not of the peer's end.  Both reply at
- * once, and wait for room only where there is none.
+ * An echo server by hand over epoll, with as little as possible between the system calls.
+ * ARGUMENTS: PORT [edge | level].
+ *
+ * Level-triggered, it reads once for each event, because there is seldom more.
+ * Edge-triggered, it must read until nothing is left.  A short read shows that without
+ * another call, but does not show the peer's end of the stream.  Both reply at once, and
+ * wait for room only if there is none.
  */
 #include "bench/floor/echo.h"
 #include <sys/epoll.h>
@@ -40,7 +42,7 @@ static void go_on(struct conn *c)
 		watch(c, EPOLL_CTL_MOD, EPOLLIN);
 }
 
-/* The peer's end may come with its last bytes, in one event: it is looked for. */
+/* One event may report the peer's last bytes and its end, so EPOLLRDHUP reads on. */
 static void echo(struct conn *c, unsigned events)
 {
 	ssize_t n;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An echo server by hand, over io_uring.  ARGUMENTS: PORT [one | linked | multi]:
- * a recv and then a send, one at a time, in the connection's own buffer; the send
- * with the next recv linked behind it, which saves a turn; or one multishot recv a
- * connection into a ring of provided buffers.  The ring is as it is fastest:
- * SINGLE_ISSUER, DEFER_TASKRUN, direct (registered) file slots for the connections,
- * and one io_uring_enter a turn which submits all and waits for one.
+ * An echo server by hand over io_uring.  ARGUMENTS: PORT [one | linked | multi].
+ *
+ *	one	a recv and then a send, one at a time, in the connection's own buffer
+ *	linked	the send with the next recv linked behind it, which saves a turn
+ *	multi	one multishot recv for each connection, into a ring of provided buffers
+ *
+ * The ring has its fastest set-up: SINGLE_ISSUER, DEFER_TASKRUN, direct (registered) file
+ * slots for the connections, and one io_uring_enter a turn, which submits all operations
+ * and waits for one completion.
  */
 #include "bench/floor/listen.h"
 #include <liburing.h>
@@ -16,12 +19,12 @@ enum { ENTRIES = 4096, BUFFER = 4096, SLOTS = 16384, GROUP = 1, POOL = 16384 };
 enum what { ACCEPT, RECV, SEND };
 
 /*
- * user_data is slot * 4 + what; with a multishot recv a send's also has the number
+ * user_data is slot * 4 + what.  With a multishot recv, that of a send also has the number
  * of its buffer in the upper half.
  */
 struct slot {
 	bool open, closing;
-	unsigned sends;		/* on their way */
+	unsigned sends;		/* in flight */
 	char *buffer;
 };
 
@@ -35,7 +38,7 @@ static struct io_uring_sqe *get(enum what what, unsigned slot)
 {
 	struct io_uring_sqe *sqe;
 
-	/* A send and what is linked to it are submitted together. */
+	/* A send and the recv linked to it have to be submitted together. */
 	if (io_uring_sq_space_left(&ring) < 1 + (what == SEND))
 		io_uring_submit(&ring);
 	sqe = io_uring_get_sqe(&ring);
@@ -80,7 +83,7 @@ static void reply(unsigned slot, const char *from, unsigned length, unsigned buf
 	struct io_uring_sqe *sqe = get(SEND, slot);
 	uint64_t user_data = sqe->user_data | (uint64_t)buffer << 32;
 
-	/* All of it, in order: the kernel goes on where there was no room. */
+	/* MSG_WAITALL: the kernel continues a partial send, so the order is kept. */
 	io_uring_prep_send(sqe, (int)slot, from, length, MSG_NOSIGNAL | MSG_WAITALL);
 	prep(sqe, user_data);
 	if (linked) {
@@ -146,7 +149,7 @@ static void received(const struct io_uring_cqe *cqe, unsigned slot)
 
 static void sent(const struct io_uring_cqe *cqe, unsigned slot)
 {
-	/* It failed, so its recv is cancelled, which says the rest. */
+	/* Only a failed send reports.  Its linked recv completes as cancelled and closes. */
 	if (linked)
 		return;
 	slots[slot].sends--;
@@ -190,7 +193,7 @@ int main(int argc, char **argv)
 {
 	int listener = floor_listen(argc, argv);
 
-	floor_nodelay(listener);	/* what is accepted inherits it */
+	floor_nodelay(listener);	/* accepted sockets inherit it */
 	multishot = argc > 2 && argv[2][0] == 'm';
 	linked = argc > 2 && argv[2][0] == 'l';
 	set_up(listener);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads of a file by hand: over io_uring, 32 in flight, with the file and the
- * buffers registered, waiting for one at a time or (eights) for eight, or with neither
- * registered (plain); or by a loop of pread.
- * ARGUMENTS: uring | eights | plain | pread cached | direct FILE READS.
+ * Reads of a file by hand.  ARGUMENTS: uring | eights | plain | pread, then cached |
+ * direct, then FILE READS.
+ *
+ *	uring	io_uring, 32 in flight, file and buffers registered, waits for one
+ *	eights	the same, but waits for eight
+ *	plain	io_uring, neither registered
+ *	pread	a loop of pread(2)
  */
 #include "bench/reads.h"
 #include <liburing.h>

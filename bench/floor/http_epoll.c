@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A server of one reply, by hand over epoll, that parses nothing: what ends in an
- * empty line is a request.  ARGUMENTS: PORT FILE: the body of the reply.
+ * A server of one reply by hand over epoll.  It parses nothing: an empty line ends a
+ * request.  ARGUMENTS: PORT FILE.  FILE is the body of the reply.
  */
 #include "bench/floor/listen.h"
 #include <string.h>
@@ -15,7 +15,7 @@ static int engine;
 
 struct conn {
 	int fd;
-	size_t left;		/* of what is being sent, when there was no room */
+	size_t left;		/* bytes of the reply that had no room yet */
 };
 
 static void read_reply(const char *name)

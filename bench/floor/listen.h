@@ -2,7 +2,7 @@
 #ifndef COIL_BENCH_FLOOR_LISTEN_H
 #define COIL_BENCH_FLOOR_LISTEN_H
 
-/* How the servers that are written by hand, and those of the peers in C, begin. */
+/* The listening socket of the servers by hand, and of the peers' servers in C. */
 
 #include "bench/bench.h"
 #include <errno.h>
@@ -18,7 +18,7 @@ static inline void floor_nodelay(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }
 
-/* A listening socket at the port that argument 1 names, on loopback. */
+/* Returns a listening socket on loopback, at the port in argument 1. */
 static inline int floor_listen(int argc, char **argv)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET };
@@ -35,7 +35,7 @@ static inline int floor_listen(int argc, char **argv)
 	return fd;
 }
 
-/* A connection that came, or a negative number. */
+/* Returns an accepted connection, or -1. */
 static inline int floor_accept(int listener)
 {
 	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Between two threads by hand: an item through a ring of 1024 with two counters and
- * no lock, each side spinning; the same with a mutex and conditions; and a thread
- * that wakes a loop of epoll_wait by an eventfd.
+ * The floors of the works between two threads, by hand.
  * ARGUMENTS: ring N | mutex N | eventfd N
+ *
+ *	ring	an item through a ring of 1024 with two counters and no lock; both spin
+ *	mutex	the same ring with a mutex and conditions
+ *	eventfd	a thread that wakes a loop of epoll_wait by an eventfd
  */
 #include "bench/wakeup.h"
 #include <stdatomic.h>
@@ -17,10 +19,10 @@ enum { SLOTS = 1024, SPINS = 2000 };
 static int ring[SLOTS];
 static long items;
 
-/* The counters are a cache line apart, as each has one writer. */
+/* Each counter has one writer, so they lie on different cache lines. */
 static _Alignas(128) atomic_long in, out;
 
-/* Both sides may have to share a core. */
+/* Yields: the two sides may have to share a core. */
 static void wait_a_little(int *spins)
 {
 	if (++*spins % SPINS == 0)
@@ -124,7 +126,7 @@ static void by_eventfd(void)
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
 	int engine = epoll_create1(EPOLL_CLOEXEC);
 
-	/* Edge-triggered, so that its count need not be read. */
+	/* Edge-triggered, so that the counter need not be read. */
 	waker = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (waker < 0 || epoll_ctl(engine, EPOLL_CTL_ADD, waker, &event))
 		abort();

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Trials without coil, of what was dropped, or kept for what the machine showed.
- * docs/decisions.md and docs/performance.md quote each.  ARGUMENTS: modes | clear |
- * guards | bundle [TIMES]: reading the modes of the floating-point unit, clearing an
- * operation, the guards of stacks, and 16 pieces sent at once.
+ * Trials without coil.  Their figures decided what coil does and what it does not do, and
+ * docs/decisions.md and docs/performance.md quote them.
+ * ARGUMENTS: modes | clear | guards | bundle [TIMES]
+ *
+ *	modes	reads the modes of the floating-point unit
+ *	clear	clears an operation
+ *	guards	sets the guards of stacks
+ *	bundle	sends 16 pieces at once
  */
 #include "bench/bench.h"
 #include <liburing.h>
@@ -23,7 +27,7 @@
 
 static long times;
 
-/* What the statement takes, less the loop around it. */
+/* Prints the cost of the statement without that of the loop around it. */
 #define MEASURE(work, metric, statement)						\
 	do {										\
 		double begun = bench_cpu(), middle;					\
@@ -47,7 +51,7 @@ static void modes(void)
 	MEASURE("modes", "fnstcw", __asm__ volatile("fnstcw %0" : "=m"(control)));
 }
 
-/* As many words as gcc clears of a request. */
+/* Clears as many words as gcc clears of an operation. */
 static void clear(void)
 {
 	enum { WORDS = 26 };
@@ -75,7 +79,7 @@ static void modes(void)
 #define clear modes
 #endif
 
-/* Stacks of 64 KiB: each guard by a call, or those of sixteen, and then a first touch. */
+/* Stacks of 64 KiB: one call for each guard, or one for the guards of sixteen stacks. */
 static void guards_by(const char *metric, unsigned at_once)
 {
 	const size_t page = 4096, step = 17 * page, many = (size_t)times / 16 * 16;
@@ -105,8 +109,8 @@ static void guards_by(const char *metric, unsigned at_once)
 }
 
 /*
- * 16 pieces of 4 KiB to a socket, and read from the other end: by 16 requests that
- * are submitted at once, by a bundle of provided buffers, and by a vector.
+ * Sends 16 pieces of 4 KiB to a socket and reads them at the other end.  They are sent by
+ * 16 operations submitted at once, by a bundle of provided buffers, or by a vector.
  */
 
 enum { PIECES = 16, PIECE = 4096, GROUP = 1 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Boost.Asio: an echo server of callbacks on one thread (a concurrency hint of 1
- * elides its locks), and a thread that wakes the loop by post().
+ * Boost.Asio: an echo server with callbacks on one thread, and a thread that wakes the
+ * loop by post().  A concurrency hint of 1 removes the locks.
  * ARGUMENTS: echo PORT | wakeup N
  */
 #include "bench/wakeup.h"

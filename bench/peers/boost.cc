@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Boost.Fiber: fibers on boost's own stack switch, default scheduler (round robin),
- * pooled stacks of 64 KiB (without the pool a spawn maps and unmaps one).
+ * Boost.Fiber: fibers on Boost's own stack switch, with the default scheduler (round
+ * robin) and pooled stacks of 64 KiB.  Without the pool each spawn maps and unmaps one.
  * ARGUMENTS: switch N | spawn N | queue N | timer N | steady TASKS TIMES | memory N |
  * channel N
  */
@@ -66,8 +66,8 @@ static double many_at_once(int turns)
 }
 
 /*
- * A buffered_channel holds one less than its size, which is a power of two: the
- * narrowest holds one.
+ * The size of a buffered_channel is a power of two, and it holds one item less.  So the
+ * smallest one holds one item.
  */
 static double items(size_t slots, long n)
 {
@@ -109,7 +109,7 @@ static void sleeps(int argc, char **argv)
 	sleeps_end();
 }
 
-/* Not from the pool, which takes whole slabs at once. */
+/* Without the pool, which allocates whole slabs at once. */
 static void memory(long n)
 {
 	double before = bench_resident(), cpu = bench_cpu();
@@ -128,7 +128,7 @@ static void memory(long n)
 	bench_line("memory", "cpu", cpu / (double)n, "ns");
 }
 
-/* Between two threads, each with fibers of its own. */
+/* Two threads, each with fibers of its own. */
 static void channel(long n)
 {
 	fibers::buffered_channel<int> channel(1024);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libev: bare timers, relative to a time brought up to date before each, and a
- * thread that wakes the loop.
+ * libev: bare timers, and a thread that wakes the loop.  The loop's time is updated
+ * before each timer is started.
  * ARGUMENTS: timer N | steady TIMERS TIMES | wakeup N
  */
 #include "bench/sleeps.h"
@@ -9,7 +9,7 @@
 #include <ev.h>
 
 struct sleeper {
-	ev_timer timer;		/* first, as the callback gets it */
+	ev_timer timer;		/* first: the callback casts it */
 	int64_t when;
 	size_t left;
 };

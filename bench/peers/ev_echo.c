@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libev: an echo server that reads and writes by itself, as libev is only about
+ * libev: an echo server that calls recv and send itself, because libev reports only
  * events.  ARGUMENT: PORT.
  */
 #include "bench/floor/echo.h"
 #include <ev.h>
 
 struct conn {
-	ev_io io;		/* first, as the callback gets it */
+	ev_io io;		/* first: the callback casts it */
 	struct rest rest;
 };
 

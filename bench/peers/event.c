@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libevent: bare timers, in a heap, with the clock as precise as it has it, and a
- * thread that wakes the loop by event_active().
+ * libevent: bare timers in its heap, with its most precise clock, and a thread that wakes
+ * the loop by event_active().
  * ARGUMENTS: timer N | steady TIMERS TIMES | wakeup N
  */
 #include "bench/sleeps.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libevent: an echo server on persistent events that reads and writes by itself;
- * bufferevents, which do it for one, would do more.  ARGUMENT: PORT.
+ * libevent: an echo server on persistent events that calls recv and send itself.
+ * Bufferevents would do that, but cost more.  ARGUMENT: PORT.
  */
 #include "bench/floor/echo.h"
 #include <event2/event.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Go: 32 goroutines that read a file at random, each read on a thread of the
-// runtime's.  ARGUMENTS: cached | direct FILE READS.
+// Go: 32 goroutines read a file at random places, each read on a thread of the
+// runtime.  ARGUMENTS: cached | direct FILE READS.
 
 package main
 
@@ -26,7 +26,7 @@ func cpu() float64 {
 	return float64(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// O_DIRECT wants a page's alignment.
+// O_DIRECT needs buffers aligned to a page.
 func aligned() []byte {
 	memory := make([]byte, 2*block)
 	skip := (block - int(uintptr(unsafe.Pointer(&memory[0]))%block)) % block

@@ -117,7 +117,7 @@ async def memory(n):
 
 
 def pin(nth):
-    """This thread on one of the cores that are allowed, counted from the last."""
+    """Pins this thread to an allowed core, counted from the last."""
     cores = sorted(os.sched_getaffinity(0), reverse=True)
     if nth < len(cores):
         os.sched_setaffinity(0, {cores[nth]})

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Go's servers: an echo server with a goroutine a connection, and net/http.
-// ARGUMENTS: echo PORT | http PORT ROOT: / says hello, /16k is a file of ROOT's.
+// Go's servers: an echo server with a goroutine for each connection, and net/http.
+// ARGUMENTS: echo PORT | http PORT ROOT.  / answers hello, /16k is a file below ROOT.
 
 package main
 

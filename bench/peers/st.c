@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * State Threads: threads of one process, switched with a setjmp of its own, on
- * stacks of 64 KiB, its default, without a guard; on select, which waits for
- * microseconds, where poll would spin below one of its milliseconds.  It takes the
- * time once a turn, and so may wake early.
+ * State Threads: threads inside one process, switched with a setjmp of its own, on stacks
+ * of 64 KiB (its default) without guards.  It uses select, which waits for microseconds.
+ * poll would spin for waits below a millisecond.  It reads the clock once a turn, so a
+ * sleep may end early.
  * ARGUMENTS: switch N | spawn N | queue N | timer N | steady TASKS TIMES | memory N
  */
 #include "bench/resident.h"
@@ -22,7 +22,7 @@ static st_thread_t start(void *(*fn)(void *arg), void *arg)
 	return thread;
 }
 
-/* There is no yield; to wake the next and wait is the nearest, and the fastest. */
+/* It has no yield.  Waking the next thread and waiting is the nearest and the fastest. */
 static struct {
 	st_cond_t turn[1000];
 	int tasks;
@@ -86,7 +86,7 @@ static double many_at_once(int turns)
 	return (bench_cpu() - begun) / ((double)MANY * turns);
 }
 
-/* There are no queues: a ring and two conditions, as one would write it. */
+/* It has no queues: this is a ring with two conditions, as a user would write it. */
 static struct {
 	st_cond_t room, items;
 	int ring[1024];

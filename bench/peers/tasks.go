@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Goroutines, with GOMAXPROCS=1 (bench/run sets it, as one core is what all have)
-// but for "channel", which is between two threads.
+// Goroutines with GOMAXPROCS=1, except for "channel", which is between two threads.
+// bench/run sets GOMAXPROCS, because each program gets one core.
 // ARGUMENTS: switch N | spawn N | queue N | timer N | steady TASKS TIMES | memory N |
 // channel N [apart] | wakeup N
 
@@ -32,8 +32,8 @@ func cpu() float64 {
 	return float64(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// This goroutine on a thread of its own, on one of the cores that are allowed,
-// counted from the last; where there are fewer the thread stays as it is.
+// Locks this goroutine to its thread and pins that to an allowed core, counted from the
+// last.  Does not pin if there are fewer cores.
 func pin(nth int) {
 	var allowed, one [16]uint64
 
@@ -58,7 +58,7 @@ func since(begun time.Time, n int) float64 {
 	return float64(time.Since(begun).Nanoseconds()) / float64(n)
 }
 
-// CPU, not time: what else the machine does is no matter.
+// CPU time, which does not depend on other load of the machine.
 func used(begun float64, n int) float64 {
 	return (cpu() - begun) / float64(n)
 }
@@ -80,7 +80,7 @@ func yields(tasks, each int) float64 {
 	return used(begun, tasks*each)
 }
 
-// A goroutine has no handle: what is waited for is a WaitGroup.
+// A goroutine has no handle, so a WaitGroup waits for it.
 func oneAtATime(n int) float64 {
 	var done sync.WaitGroup
 
@@ -108,7 +108,7 @@ func manyAtOnce(turns int) float64 {
 	return used(begun, many*turns)
 }
 
-// Nanoseconds of time and of CPU an item.
+// Returns ns of wall time and of CPU time for each item.
 func items(slots, n int, apart bool) (float64, float64) {
 	channel := make(chan int, slots)
 	begun, start := time.Now(), cpu()
@@ -145,7 +145,7 @@ func sleeps(work string, sleepers, times int, longest time.Duration) {
 	for i := 0; i < sleepers; i++ {
 		go func() {
 			for k := 0; k < times; k++ {
-				// One thread, and no preemption of so short a stretch matters.
+				// No lock: there is one thread, and a rare preemption here is harmless.
 				seed = seed*1664525 + 1013904223
 				us := uint64(seed) * uint64(longest.Microseconds()) >> 32
 				span := time.Duration(us) * time.Microsecond
@@ -202,7 +202,7 @@ func memory(n int) {
 	line("memory", "cpu", used, "ns")
 }
 
-// Two threads, and a word to and fro between them.
+// Two threads that pass a word to and fro.
 func wakeup(n int) {
 	there, back := make(chan int), make(chan int)
 
@@ -250,7 +250,7 @@ func main() {
 	case "steady":
 		sleeps(work, n, number(3, 20), 100*time.Millisecond)
 	case "memory":
-		debug.SetGCPercent(-1) // or it would be collecting, and seeming to shrink
+		debug.SetGCPercent(-1) // a collection would make the memory seem to shrink
 		memory(n)
 	case "channel":
 		item, each := items(1024, n, len(os.Args) > 3)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// tokio with its scheduler of one thread (current_thread), but for "channel" and
-// "wakeup", which are between two threads.  bench/run compiles it with Debian's
-// crates, offline: opt-level 3, one codegen unit, LTO.
+// tokio with its scheduler for one thread (current_thread), except for "channel" and
+// "wakeup", which are between two threads.  bench/run compiles it offline with
+// Debian's crates: opt-level 3, one codegen unit, LTO.
 // ARGUMENTS: switch N | spawn N | queue N | timer N | steady TASKS TIMES | memory N |
 // channel N | wakeup N | echo PORT
 
@@ -23,8 +23,8 @@ fn cpu() -> f64 {
     ts.tv_sec as f64 * 1e9 + ts.tv_nsec as f64
 }
 
-// This thread on one of the cores that are allowed, counted from the last; where
-// there are fewer it stays as it is.
+// Pins this thread to an allowed core, counted from the last.  Does not pin if there are
+// fewer cores.
 fn pin(nth: usize) {
     unsafe {
         let mut allowed: libc::cpu_set_t = std::mem::zeroed();
@@ -44,7 +44,7 @@ fn since(begun: Instant, n: usize) -> f64 {
     begun.elapsed().as_nanos() as f64 / n as f64
 }
 
-// CPU, not time: what else the machine does is no matter.
+// CPU time, which does not depend on other load of the machine.
 fn used(begun: f64, n: usize) -> f64 {
     (cpu() - begun) / n as f64
 }
@@ -109,7 +109,7 @@ async fn items(slots: usize, n: usize) -> f64 {
     used(begun, n)
 }
 
-// What the tasks of one thread share.
+// The tasks of one thread share this.
 static mut LATE: Vec<i64> = Vec::new();
 static mut SEED: u32 = 1;
 
@@ -205,7 +205,7 @@ fn channel(n: usize) {
     line("channel", "cpu", (cpu() - used) / n as f64, "ns");
 }
 
-// A thread wakes the runtime by a channel; the answer is a standard one.
+// A thread wakes the runtime by a tokio channel and gets the answer by a std channel.
 fn wakeup(n: usize) {
     let (there, mut asked) = mpsc::unbounded_channel::<usize>();
     let (answer, back) = std::sync::mpsc::channel::<usize>();
@@ -264,7 +264,7 @@ fn main() {
         "wakeup" => return wakeup(n),
         _ => {}
     }
-    // block_on's own future is not a task: what is measured runs in one.
+    // The future of block_on is not a task, so the measured code runs in a spawned one.
     let measured = work.to_string();
     let times = number(3, 20);
     one_thread().block_on(async move {

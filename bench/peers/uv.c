@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libuv: bare timers (there are no tasks), and a thread that wakes the loop.  The
- * loop's time is brought up to date before each timer is started, as its authors
- * advise where a callback takes long: else many would fire early.
+ * libuv: bare timers (it has no tasks), and a thread that wakes the loop.  The loop's time
+ * is updated before each timer is started, as libuv's manual advises for long callbacks.
+ * Otherwise many timers would fire early.
  * ARGUMENTS: timer N | steady TIMERS TIMES | wakeup N
  */
 #include "bench/sleeps.h"
@@ -19,7 +19,7 @@ static uv_loop_t *loop;
 
 static void woke(uv_timer_t *timer);
 
-/* In whole milliseconds, which is what there is, rounded up. */
+/* Rounds up to whole milliseconds, which is libuv's unit. */
 static void start(struct sleeper *s)
 {
 	uint32_t us = sleeps_next_us();

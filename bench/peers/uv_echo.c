@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libuv: an echo server.  uv_try_write first, which costs nothing more where there
- * is room; one buffer for all, as what is read is written before the next read.
+ * libuv: an echo server.  It calls uv_try_write first, which is enough if there is room.
+ * All connections share one buffer, because each read is written before the next one.
  * ARGUMENT: PORT.
  */
 #include "bench/floor/listen.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libuv: reads of a file, 32 in flight, on its pool of threads, as many as
- * UV_THREADPOOL_SIZE says.  ARGUMENTS: cached | direct FILE READS.
+ * libuv: reads of a file, 32 in flight, on its pool of UV_THREADPOOL_SIZE threads.
+ * ARGUMENTS: cached | direct FILE READS.
  */
 #define _GNU_SOURCE
 #include "bench/reads.h"
