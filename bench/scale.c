@@ -57,7 +57,7 @@ static void end_stretch(void)
 	stretch_began = now;
 }
 
-/* Until no other task is left, main included. */
+/* Runs until no other task is left, main included. */
 static int tick(void *arg)
 {
 	(void)arg;
@@ -365,7 +365,7 @@ static int clean_up(void *arg)
 	return ended(err);
 }
 
-/* Main leaves all tasks to the loop, and each makes one more. */
+/* Main returns while all tasks still run; the loop cancels them, and each makes one more. */
 static void do_leave(void) { make_parked(clean_up); }
 
 static void do_wait(void)
