@@ -17,13 +17,13 @@
 #endif
 
 enum {
-	SEGMENTS = 64,		/* that every kernel with GSO takes at once */
+	SEGMENTS = 64,		/* the maximum that every kernel with GSO takes */
 	PAYLOAD = 65507,	/* bytes of one packet over IPv4 */
 	BATCH = 16,		/* messages of one sendmmsg(2) */
-	CONTROL = 256,		/* bytes of the caller's */
+	CONTROL = 256,		/* bytes of control data that a caller may add */
 };
 
-/* What is sent, and how far that has come. */
+/* A send in progress. */
 struct sending {
 	const struct msghdr *msg;
 	const char *bytes;
@@ -34,7 +34,11 @@ struct sending {
 	int flags;
 };
 
-/* A kernel without GSO passes over its control data and sends one packet. */
+/*
+ * A kernel without GSO ignores UDP_SEGMENT in control data and sends all
+ * segments as one packet.  So the socket option is tried first.  Returns 1, 0,
+ * or a negative errno.
+ */
 static int has_gso(int fd)
 {
 	int value;
@@ -48,7 +52,7 @@ static int has_gso(int fd)
 	return value == SOCK_STREAM ? -EOPNOTSUPP : 0;
 }
 
-/* What the kernel says where it, or the way to the peer, has no GSO. */
+/* The errors of a kernel, or of a route to the peer, that lacks GSO. */
 static bool refused(ssize_t err)
 {
 	return err == -EINVAL || err == -EIO || err == -EMSGSIZE ||
@@ -60,7 +64,7 @@ static size_t left(const struct sending *sending)
 	return sending->len - sending->sent;
 }
 
-/* The caller's control data, and ours behind it. */
+/* Copies the caller's control data to room and adds UDP_SEGMENT behind it. */
 static void add_gso(struct msghdr *msg, void *room, uint16_t segment)
 {
 	size_t len = CMSG_ALIGN(msg->msg_controllen);
@@ -76,7 +80,7 @@ static void add_gso(struct msghdr *msg, void *room, uint16_t segment)
 	msg->msg_controllen = len + CMSG_SPACE(sizeof(segment));
 }
 
-/* As many as go into one packet that the kernel will cut. */
+/* Sends as many segments as fit into one packet, which the kernel splits. */
 static ssize_t send_packet(const struct sending *sending)
 {
 	union {
@@ -183,7 +187,7 @@ ssize_t coil_send_segments(int fd, const struct msghdr *msg,
 	return sending.sent ? (ssize_t)sending.sent : n < 0 ? n : 0;
 }
 
-/* Of what the kernel has put together; 0 if it says nothing. */
+/* Returns the size of the segments that the kernel joined; 0: it joined none. */
 static size_t find_gro(struct msghdr *msg)
 {
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);

@@ -6,7 +6,7 @@
 #include <coil/task.h>
 #include <errno.h>
 
-/* An address to be filled in: its size is the caller's to say. */
+/* The caller has to state the size of an address that is filled in. */
 static int check_room(const struct sockaddr *addr, const socklen_t *addrlen)
 {
 	if (!addr)
@@ -42,8 +42,8 @@ int coil_accept(int fd, struct sockaddr *addr, socklen_t *addrlen)
 }
 
 /*
- * The attempt was begun by an earlier call, which a request ended.  This one
- * waits for what becomes of it.
+ * An earlier call began the attempt, and a cancellation ended that call.  This
+ * call waits for the attempt's result.
  */
 static int finish_connect(int fd, const struct steps *steps)
 {
@@ -158,9 +158,10 @@ ssize_t coil_sendto(int fd, const void *buf, size_t len, int flags,
 }
 
 /*
- * recvmmsg(2) keeps an error that follows some messages for the next call,
- * which two system calls, one for the first message and one for the rest, would
- * lose.  So it is one, tried until there is something.
+ * If an error follows some messages, recvmmsg(2) keeps it for the next call.
+ * Two system calls, one for the first message and one for the rest, would lose
+ * it.  So the operation is a single recvmmsg(2), tried until a message is
+ * there.
  */
 int coil_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 {
@@ -181,8 +182,9 @@ int coil_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 }
 
 /*
- * If the first does not fit it is sent by a request of its own: a unix datagram
- * socket polls as writable though its receiver's queue is full.
+ * If the first message does not fit, an operation of its own sends it.  A poll
+ * would not do: a unix datagram socket polls as writable even if the receiver's
+ * queue is full.
  */
 int coil_sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 {
