@@ -21,7 +21,7 @@ static bool is_letter(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* The number that all of text is, at most that large; -EINVAL. */
+/* Returns the number that text is, or -EINVAL if it is none or exceeds most. */
 static int64_t number(const char *text, int64_t most)
 {
 	int64_t n = 0;
@@ -48,7 +48,7 @@ static bool only(const char *text, const char *others)
 	return true;
 }
 
-/* An address of ours, after those that are there. */
+/* Adds one of address->own to the list. */
 static void add(struct address *address, sa_family_t family, socklen_t len)
 {
 	int i = address->list ? 1 : 0;
@@ -65,7 +65,7 @@ static void add(struct address *address, sa_family_t family, socklen_t len)
 		address->list = own;
 }
 
-/* "@name" is in the abstract namespace, where a 0 stands for the "@". */
+/* "@name" is an abstract name; a NUL replaces the "@". */
 static int parse_unix(struct address *address, const char *path)
 {
 	struct sockaddr_un *un = &address->where[0].un;
@@ -95,7 +95,7 @@ static int parse_fd(struct address *address, const char *text)
 	return 0;
 }
 
-/* The port is a number, or the name of a service, to be looked up. */
+/* The port is a number, or the name of a service, which is looked up later. */
 static int parse_service(struct address *address, const char *text)
 {
 	if (number(text, UINT16_MAX) < 0 && !is_letter(*text))
@@ -122,7 +122,7 @@ static int parse_scope(struct sockaddr_in6 *in6, const char *text)
 	return 0;
 }
 
-/* What stands between [ and ]. */
+/* Parses the text between [ and ]. */
 static int parse_ipv6(struct address *address, char *text)
 {
 	struct sockaddr_in6 *in6 = &address->where[0].in6;
@@ -136,7 +136,7 @@ static int parse_ipv6(struct address *address, char *text)
 	return scope ? parse_scope(in6, scope) : 0;
 }
 
-/* "10.1" and "0x7f.1" are addresses to the resolver, and mistakes to us. */
+/* To the resolver "10.1" and "0x7f.1" are addresses; here they are errors. */
 static bool looks_numeric(const char *host)
 {
 	const char *last = strrchr(host, '.');
@@ -231,23 +231,23 @@ int coil__address_parse(struct address *address, const char *text, bool here)
 }
 
 /*
- * A lookup is the thread's, which nobody can stop; the task that asked takes
- * the answer out of it, or walks away.
+ * The lookup belongs to its thread, because a lookup cannot be stopped.  The
+ * task takes the result out of it.  A cancelled task abandons it.
  */
 struct lookup {
 	struct detached job;
 	struct answer *answer;
 	struct addrinfo hints;
 	struct addrinfo *found;
-	bool local;		/* no server is asked */
+	bool local;		/* asks no name server */
 	int result;
-	int error;		/* errno, of EAI_SYSTEM */
+	int error;		/* errno, if result is EAI_SYSTEM */
 	const char *node;
 	const char *service;
 	char text[];
 };
 
-/* On the stack of the task. */
+/* Lies on the stack of the task. */
 struct answer {
 	struct coil_task *task;
 	struct lookup *lookup;
@@ -255,7 +255,10 @@ struct answer {
 	int result;
 };
 
-/* gai_strerror(3) speaks of the negative ones; errno has others. */
+/*
+ * Returns a negative errno.  For the other errors of getaddrinfo(3) returns a
+ * positive number; gai_strerror(3) takes its negative.
+ */
 static int said(int result, int error)
 {
 	if (result == EAI_SYSTEM)
@@ -263,7 +266,11 @@ static int said(int result, int error)
 	return result == EAI_MEMORY ? -ENOMEM : -result;
 }
 
-/* A name in /etc/hosts does not wait for names that a server has to answer. */
+/*
+ * A name in /etc/hosts must not wait behind names that a server has to answer.
+ * So a lookup that needs a server moves on to DETACHED_NAMES, which has threads
+ * of its own.
+ */
 static void look_up(struct detached *job)
 {
 	struct lookup *lookup = container_of(job, struct lookup, job);
@@ -411,7 +418,10 @@ int coil__address_resolve(struct address *address)
 
 	if (!name && !*address->service)
 		return 0;
-	/* Of other addresses only the service has to be looked up. */
+	/*
+	 * The host is an address: only the service is looked up.  Its port is
+	 * the same in both families.
+	 */
 	if (!name)
 		hints.ai_family = AF_INET;
 	err = coil_getaddrinfo(name ? address->host : NULL, address->service,

@@ -3,8 +3,8 @@
 #define COIL_IO_ADDRESS_H
 
 /*
- * Addresses as text, and what they stand for.  See <coil/address.h> for the
- * forms.
+ * Addresses as text, and the socket addresses they stand for.  <coil/address.h>
+ * has the forms.
  */
 
 #include <coil/address.h>
@@ -16,9 +16,9 @@
 
 struct address {
 	/*
-	 * Where to bind or to connect to, in the order to try.  Of a name they
-	 * are the resolver's and there once it has been asked; else they are
-	 * ours.
+	 * The addresses to bind or connect to, in the order to try.  For a host
+	 * name they are the resolver's (found), and NULL until
+	 * coil__address_resolve().  Otherwise they are in own.
 	 */
 	struct addrinfo *list;
 	struct addrinfo *found;
@@ -30,60 +30,67 @@ struct address {
 		struct sockaddr_un un;
 	} where[2];
 
-	int fd;			/* of the form fd:3; else -1 */
-	bool both;		/* :8080, one socket for both families */
-	char host[254];		/* "" unless it is a name */
-	char service[33];	/* the port; "" if it is in where already */
+	int fd;			/* of the form "fd:3"; else -1 */
+	bool both;		/* ":8080": one socket for both families */
+	char host[254];		/* a host name, or "" */
+	char service[33];	/* a port yet to look up; "" if list has it */
 };
 
 /*
- * Takes text apart: 0, -EINVAL, -ENAMETOOLONG or -ENODEV.  here: the empty host
- * means the addresses to listen on; else this host, to connect to.  Never
- * parks.
+ * Parses text.  An empty host means all addresses if here (to listen), else
+ * this host (to connect).  Never parks.  Returns 0, -EINVAL, -ENAMETOOLONG or,
+ * for an unknown interface, -ENODEV.
  */
 int coil__address_parse(struct address *address, const char *text, bool here);
 
 /*
- * The way back: the text of addr, as coil_local_address() has it.  both: it is of a
- * socket that serves both families.
+ * Writes addr as text, in the form of coil_local_address().  both: its socket
+ * serves both families.  Returns the length, or a negative errno.
  */
 int coil__address_write(const struct sockaddr *addr, socklen_t len, bool both,
 			char *text, size_t size);
 
 /*
- * Looks up what is a name, for which it parks; then address->list is there.  0,
- * or a negative errno as coil_dial() has it.  coil__address_free() gives it
- * back.
+ * Looks up the host name and the service, if text had any, and fills in
+ * address->list.  May park.  Returns 0 or a negative errno, as coil_dial()
+ * does.  The caller frees the list with coil__address_free().
  */
 int coil__address_resolve(struct address *address);
 void coil__address_free(struct address *address);
 
 /*
- * coil_listen() on every address of a name, at most max: how many of fds were
- * opened, or a negative errno and none is open.
+ * Listens on at most max addresses of a name, as coil_listen() does.  Skips
+ * addresses that this host does not have.  Returns the number of fds.  If
+ * another error occurs, or no address is left, returns a negative errno and no
+ * fd stays open.
  */
 int coil__listen_all(const char *address,
 		     const struct coil_listen_options *options, int fds[],
 		     int max);
 
 /*
- * A Unix socket that listens at un, whose file has the mode, if that is not 0: an fd
- * or a negative errno.  -EADDRINUSE: another socket has the path, or a file is there
- * that is no socket, or another caller is replacing a stale one at this moment.
+ * Returns a Unix socket that listens at un, or a negative errno.  Its file gets
+ * the mode unless that is 0.  -EADDRINUSE: another socket is bound to the path,
+ * or its file is no socket, or another process is replacing a stale file at
+ * this moment.
  */
 int coil__listen_unix(const struct sockaddr_un *un, socklen_t len, int backlog, mode_t mode);
 
 /*
- * Does what getaddrinfo(3) does with numbers, without a call of it: that may wait for a
- * lock that the child of a fork never gets.  -EAGAIN: getaddrinfo(3) has to be called.
+ * Answers as getaddrinfo(3) does for numbers, without calling it:
+ * getaddrinfo(3) may wait for a lock that the child of a fork never gets.
+ * Returns 0, -ENOMEM, or -EAGAIN if the caller has to call getaddrinfo(3).
  */
 int coil__numeric_addresses(const char *node, const char *service,
 			    const struct addrinfo *hints, struct addrinfo **ret);
 
-/* An address in any form of inet_aton(3), or an IPv6 address. */
+/* Whether node is an address in a form of inet_aton(3), or an IPv6 address. */
 bool coil__is_numeric(const char *node);
 
-/* Whether /etc/hosts has the name.  Reads the file, so it is not for a loop's thread. */
+/*
+ * Whether /etc/hosts has the name.  Reads the file, so a loop's thread must not
+ * call it.
+ */
 bool coil__hosts_have(const char *name);
 
 #endif
