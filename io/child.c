@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * posix_spawn(3) sets neither limits nor users, so we make the child ourselves, in the
- * same way: until it executes its program it runs in our memory, on a stack of its own,
- * and this thread waits.  Our other threads run meanwhile.  So the child takes no lock
- * and changes nothing that they see.  It makes system calls where the C library would
+ * posix_spawn(3) sets neither limits nor users, so coil makes the child itself,
+ * in the same way.  Until the child executes its program, it runs in the
+ * parent's memory, on a stack of its own, and the parent's thread waits.  The
+ * parent's other threads run meanwhile.  So the child takes no lock and changes
+ * nothing that they see.  It makes system calls where the C library would
  * change all threads, as setuid(3) does.
  */
 #include "io/child.h"
@@ -24,7 +25,7 @@ extern char **environ;
 
 enum { STACK = 65536 };
 
-/* A sanitizer's record of this stack would outlive it. */
+/* A sanitizer's record of this stack would outlive the stack. */
 #define IN_CHILD __attribute__((no_sanitize_address, no_sanitize_thread)) static
 
 IN_CHILD int failed(int result)
@@ -32,7 +33,7 @@ IN_CHILD int failed(int result)
 	return result < 0 ? errno : 0;
 }
 
-/* By the system call, as sigaction(3) refuses two signals.  All zero is SIG_DFL. */
+/* Uses the system call, as sigaction(3) refuses two signals.  All zero is SIG_DFL. */
 IN_CHILD void reset_signals(void)
 {
 	static const unsigned long zero[8];
@@ -43,7 +44,7 @@ IN_CHILD void reset_signals(void)
 
 IN_CHILD int put_fd(int fd, int number)
 {
-	/* dup2() would do nothing: this clears close-on-exec. */
+	/* dup2() would do nothing here; fcntl() clears close-on-exec. */
 	if (fd == number)
 		return failed(fcntl(fd, F_SETFD, 0));
 	return failed(dup2(fd, number));
@@ -66,7 +67,7 @@ IN_CHILD int put_standard(const struct child *child, int i)
 	return err;
 }
 
-/* First moves all fds above all numbers, so that none is overwritten. */
+/* First duplicates all fds above all target numbers, so that none is overwritten. */
 IN_CHILD int put_fds(const struct child *child)
 {
 	const struct coil_process_options *options = child->options;
@@ -106,7 +107,7 @@ IN_CHILD int limit(const struct coil_process_options *options)
 	return 0;
 }
 
-/* Groups first, while the child may still change them. */
+/* Sets the groups first, while the child still has the right to. */
 IN_CHILD int change_user(const struct coil_process_options *options)
 {
 	if ((options->uid || options->gid) &&
@@ -117,13 +118,13 @@ IN_CHILD int change_user(const struct coil_process_options *options)
 		return errno;
 	if (options->uid && syscall(SYS_setresuid, *options->uid, *options->uid, *options->uid))
 		return errno;
-	/* A change of the user clears this, so it comes last. */
+	/* A change of the user clears it, so it comes last. */
 	if (options->pdeathsig && prctl(PR_SET_PDEATHSIG, options->pdeathsig))
 		return errno;
 	return 0;
 }
 
-/* An error after which the next folder of PATH is tried. */
+/* Whether the search goes on in the next folder of PATH after this error. */
 IN_CHILD bool is_elsewhere(int err)
 {
 	return err == ENOENT || err == ENOTDIR || err == EACCES || err == ESTALE ||
@@ -199,7 +200,10 @@ IN_CHILD int live(void *arg)
 	_exit(127);
 }
 
-/* The child's signals wait until it has default dispositions instead of ours. */
+/*
+ * Blocks all signals until the child has replaced the parent's dispositions by
+ * the defaults.
+ */
 static pid_t give_birth(struct child *child, char *stack)
 {
 	sigset_t all, mask;

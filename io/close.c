@@ -2,19 +2,19 @@
 /*
  * Closing an fd.
  *
- * close(2) of a socket with SO_LINGER waits for the peer, O_NONBLOCK or not.  It
- * frees the number before it waits, so the next file may have the number while
- * the old one still lingers.  Therefore the loop never connects the number with
- * the wait: a duplicate takes over the socket, the number is closed at once and
- * forgotten, and a thread of the pool closes the duplicate.
+ * close(2) of a socket with SO_LINGER waits for the peer, even with O_NONBLOCK.
+ * It frees the number before it waits, so another file may get the number while
+ * the old socket still lingers.  So coil keeps the number out of the wait: a
+ * duplicate takes over the socket, the number is closed at once, and a thread
+ * of the pool closes the duplicate.
  *
  * close(2) of a file may wait as well: for the server of a FUSE or network file
- * system, which gets the written data; for the disk, which frees the blocks of a file
- * without a name; or for a terminal's output.  The data is sent at each close, of a
- * duplicate too, so a thread has to close the number itself.  It closes a duplicate
- * first, to learn the error.  Then it does not free the number, but gives it to another
- * file of the loop, and only the loop's thread frees it: so no call can reach the next
- * file with the number.
+ * system, which gets the written data; for the disk, which frees the blocks of
+ * a file without a name; or for a terminal's output.  Each close sends the
+ * data, that of a duplicate too, so a thread has to close the number itself.
+ * The thread closes a duplicate first, to get the error.  Then it does not free
+ * the number but gives it to another file of the loop, and only the loop's
+ * thread frees it.  So no call can reach the next file that gets the number.
  */
 #include <coil/socket.h>
 #include "core/loop.h"
@@ -52,9 +52,9 @@ static bool lingers(int fd)
 }
 
 /*
- * A file that was only read, and is not freed as it still has a name.  A file system
- * that knows RWF_NOWAIT sends nothing at a close; beyond the end of any file there is
- * nothing to be read.
+ * Whether the file was open for reading only, and has a name, so that its
+ * blocks stay.  A file system that knows RWF_NOWAIT sends nothing at a close;
+ * the read is beyond the end of any file, so it finds nothing.
  */
 static bool was_read_only(int fd)
 {
@@ -69,8 +69,8 @@ static bool was_read_only(int fd)
 }
 
 /*
- * A newer kernel says that a pidfd is a regular file.  Signal 0 sends
- * nothing, and the call refuses any other file without asking that file's server.
+ * A newer kernel reports a pidfd as a regular file.  Signal 0 sends nothing,
+ * and the call refuses any other file without asking that file's server.
  */
 static bool is_pidfd(int fd)
 {
@@ -86,7 +86,7 @@ static bool may_wait(int fd)
 	return !was_read_only(fd) && !is_pidfd(fd);
 }
 
-/* The kernel sends what is left all the same, but close(2) does not wait. */
+/* The kernel still sends what is left, but close(2) does not wait. */
 static void do_not_linger(int fd)
 {
 	const struct linger off = {0};
@@ -94,7 +94,7 @@ static void do_not_linger(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
 }
 
-/* Whatever it returns, the fd is closed. */
+/* close(2) frees the fd whatever it returns. */
 static int close_now(int fd)
 {
 	return close(fd) && errno != EINTR ? -errno : 0;
@@ -127,7 +127,7 @@ static int close_and_linger(int fd)
 struct closing {
 	int fd;
 	int copy;
-	int other;		/* a file that takes the number over */
+	int other;		/* a file of the loop that takes over the number */
 };
 
 static int close_file(void *arg)
@@ -150,7 +150,7 @@ static int close_slowly(int fd)
 
 	if (closing.copy >= 0)
 		err = coil__run_in_pool(close_file, &closing, "close");
-	/* There is no fd or no thread for it: the loop waits. */
+	/* No fd is free for the copy, or no thread to close it: the loop waits. */
 	if (err == -EAGAIN || err == -ENOMEM) {
 		err = closing.copy >= 0 ? close_now(closing.copy) : 0;
 		last = close_now(fd);
@@ -162,7 +162,7 @@ static int close_slowly(int fd)
 	return err;
 }
 
-/* Closing an fd that nobody waits for. */
+/* An fd that a detached thread closes; no task waits for it. */
 struct unwanted {
 	struct detached job;
 	int fd;

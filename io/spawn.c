@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whatever is opened for a child lies above 2, though 0 to 2 be closed here: so
- * in the child no fd is overwritten before it was put where it belongs, and here
- * nobody takes a pipe of ours for standard output.
+ * Every fd that is opened for a child lies above 2, even if 0 to 2 are closed
+ * here.  So in the child no fd is overwritten before it is in its place.  In
+ * this process no other code takes a pipe of coil's for standard output.
  */
 #include "io/process.h"
 #include "io/close.h"
@@ -21,17 +21,17 @@
 #define SYS_pidfd_open 434
 #endif
 
-/* What the child's 0, 1 and 2 are to be. */
+/* The plan for fds 0, 1 and 2 of the child. */
 struct plan {
 	const struct coil_process_options *options;
 	int kind[3];		/* as in the options, or an fd */
-	int source[3];		/* what becomes it, or -1 */
-	bool made[3];		/* ... and is closed when the child has it */
-	int own[3];		/* our ends of pipes, or -1 */
-	int spare;		/* holds the place of the pidfd */
+	int source[3];		/* the fd that takes that number, or -1 */
+	bool made[3];		/* source is closed when the child has it */
+	int own[3];		/* the parent's ends of pipes, or -1 */
+	int spare;		/* keeps an fd free for the pidfd */
 };
 
-/* Moves fd out of the way of 0, 1 and 2, which others mean something by. */
+/* Moves fd out of 0, 1 and 2, which other code takes for standard files. */
 static int lift(int fd)
 {
 	int above, err;
@@ -63,7 +63,7 @@ static bool is_inherited(int fd)
 	return fcntl(fd, F_GETFD) == 0;
 }
 
-/* Each number occurs once, and none is 0, 1 or 2: these are in, out and err. */
+/* A number may occur once.  0, 1 and 2 are refused: in, out and err set them. */
 static int check_fds(const struct coil_process_options *options)
 {
 	if (options->fd_count > CHILD_FDS_MAX || (options->fd_count && !options->fds))
@@ -135,8 +135,9 @@ static int make_pipe(struct plan *plan, int i)
 }
 
 /*
- * What is inherited is left as it is: where our own 0 is closed it may be an fd
- * of the loop's, which is close-on-exec.
+ * An inherited fd is left as it is.  If the parent's own 0 is closed, the
+ * number may be an fd of the loop; that is close-on-exec, so the child does not
+ * get it.
  */
 static int prepare_end(struct plan *plan, int i)
 {
@@ -156,8 +157,8 @@ static int prepare_end(struct plan *plan, int i)
 }
 
 /*
- * A child is not started only to find that there is no fd for it: a pidfd of our
- * own holds the place.
+ * A child must not start if no fd is left for its pidfd.  A pidfd of this
+ * process keeps one free.
  */
 static int prepare(struct plan *plan)
 {
@@ -182,7 +183,7 @@ static void forget(struct plan *plan, bool failed)
 	drop(&plan->spare);
 }
 
-/* Without allowed the child of a pinned worker would inherit its one processor. */
+/* Without allowed, the child of a pinned worker would inherit its one processor. */
 static int start(const struct plan *plan, pid_t *pid, const char *const argv[])
 {
 	struct child child = {
@@ -195,8 +196,9 @@ static int start(const struct plan *plan, pid_t *pid, const char *const argv[])
 }
 
 /*
- * Where SIGCHLD is ignored the child may be gone, and its number, for all we
- * know, a stranger's: who is not our child is not looked at again.
+ * If SIGCHLD is ignored, the child may be gone, and its pid may belong to
+ * another process.  So a process that is not this one's child is never used
+ * again.
  */
 static int find(struct coil_process *process, struct plan *plan)
 {
