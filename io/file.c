@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* At the file's own position, or where a file has none. */
+/* The file's own position; also for a file that has none. */
 #define POSITION UINT64_MAX
 
 static int check_vector(int fd, const struct iovec *iov, int n)
@@ -23,7 +23,7 @@ static int check_vector(int fd, const struct iovec *iov, int n)
 	return check_buffer(fd, iov, (size_t)n);
 }
 
-/* To an op -1 is the file's position. */
+/* An op takes offset -1 for the file's position, so it is refused here. */
 static int check_offset(int fd, const void *buf, size_t len, off_t offset)
 {
 	int err = check_buffer(fd, buf, len);
@@ -55,7 +55,7 @@ ssize_t coil_write(int fd, const void *buf, size_t len)
 	return coil__op_run(&op);
 }
 
-/* A file that takes nothing would be written for ever. */
+/* On a file that takes no bytes coil_write_all() would never end. */
 static ssize_t write_some(int fd, void *buf, size_t len, int flags)
 {
 	ssize_t n = coil_write(fd, buf, len);
@@ -114,9 +114,9 @@ ssize_t coil_pwrite(int fd, const void *buf, size_t len, off_t offset)
 }
 
 /*
- * Where the kernel has the path in memory the ring opens the file at once, in the
- * loop's thread, and that waits for the server of a FUSE or network file system.  So
- * one of the ring's own threads has to do it.
+ * If the kernel has the path in memory, the ring opens the file at once, in the
+ * loop's thread.  That waits for the server of a FUSE or network file system.
+ * So IOSQE_ASYNC has one of the ring's own threads open the file.
  */
 static void prepare_open(struct op *op, int dir, const char *path, int flags, mode_t mode)
 {
@@ -125,8 +125,9 @@ static void prepare_open(struct op *op, int dir, const char *path, int flags, mo
 }
 
 /*
- * Whether the path is a FIFO is known when it is open: opened with O_NONBLOCK,
- * a FIFO waits for nobody, and files that are none have it taken off again.
+ * Whether the path is a FIFO is known only after the open.  With O_NONBLOCK the
+ * open of a FIFO does not wait for a peer.  The flag is removed again from any
+ * other file.
  */
 int coil_openat(int dir, const char *path, int flags, mode_t mode)
 {
@@ -140,7 +141,7 @@ int coil_openat(int dir, const char *path, int flags, mode_t mode)
 	prepare_open(&op, dir, path, blocking ? flags | O_NONBLOCK : flags, mode);
 	fd = (int)coil__op_run(&op);
 	if (fd == -EAGAIN && blocking) {
-		/* Another process holds a lease; it has to be waited for. */
+		/* Another process holds a lease, so the open has to wait for it. */
 		op = (struct op){0};
 		prepare_open(&op, dir, path, flags, mode);
 		fd = (int)coil__op_run(&op);
@@ -258,7 +259,7 @@ int coil_ftruncate(int fd, off_t length)
 
 	if (fd < 0)
 		return -EBADF;
-	/* Newer than liburing's own preparation of it. */
+	/* liburing has no function for it yet. */
 	op.sqe.opcode = IORING_OP_FTRUNCATE;
 	op.sqe.fd = fd;
 	op.sqe.off = (__u64)length;
@@ -266,19 +267,22 @@ int coil_ftruncate(int fd, off_t length)
 }
 
 /*
- * sendfile(2) would have the whole thread wait for the disk, or for the reader
- * of a blocking out.  So it is called where it waits for neither: out is a
+ * sendfile(2) may make the whole thread wait, for the disk or for the reader of
+ * a blocking out.  So it is called only if it waits for neither: out is a
  * socket or pipe with O_NONBLOCK, and the page cache has the data.  The rest is
- * read and written like any other, which costs a copy where there is a disk to
- * wait for anyhow; and as the kernel reads ahead, that is the smaller part of a
- * cold file.
+ * read and written like any other data.  That costs a copy, where a disk has to
+ * be waited for anyway.  As the kernel reads ahead, only the smaller part of a
+ * cold file is copied.
  */
 enum { CHUNK = 256 * 1024, COPY = 8 * 1024 };
 
 #define SPLICE_FLAGS \
 	((unsigned)(SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT))
 
-/* Whether out takes sendfile(2), or -EINVAL for what has no place here. */
+/*
+ * Returns 1 if out takes sendfile(2), 0 if the data has to be copied, or a
+ * negative errno.
+ */
 static int check_ends(int out, int in)
 {
 	int type, flags = fcntl(out, F_GETFL);
@@ -296,7 +300,7 @@ static int check_ends(int out, int in)
 	return !coil__is_file(out) && flags & O_NONBLOCK;
 }
 
-/* Two fds that a call works on step by step. */
+/* Two fds that a call uses in several steps. */
 struct ends {
 	struct steps in;
 	struct steps out;
@@ -314,7 +318,10 @@ static void end(struct ends *ends)
 	coil__steps_end(&ends->in);
 }
 
-/* Before a step: whether an end was closed meanwhile; else coil__enter(). */
+/*
+ * Checks before a step.  Returns -ECANCELED if an end was closed meanwhile,
+ * else what coil__enter() returns.
+ */
 static int next_step(const struct ends *ends)
 {
 	return ends->in.closed || ends->out.closed ? -ECANCELED : coil__enter();
@@ -332,7 +339,7 @@ static ssize_t send_copy(const struct ends *ends, off_t at, size_t len)
 	return coil_write(ends->out.fd, buf, (size_t)n);
 }
 
-/* -EOPNOTSUPP: it is not in memory. */
+/* Returns -EOPNOTSUPP if the page cache does not have the data. */
 static ssize_t send_cached(const struct ends *ends, off_t at, size_t len)
 {
 	struct op op = { .what = "sendfile" };
@@ -362,7 +369,7 @@ static ssize_t send_some(const struct ends *ends, off_t at, size_t len,
 	return n == -EOPNOTSUPP ? send_copy(ends, at, len) : n;
 }
 
-/* lseek(2) in a thread, as it waits for the call that uses the file's position now. */
+/* lseek(2) runs in a thread: it waits for a call that uses the file's position. */
 static int seek(int fd, off_t *position, int whence, ssize_t (*run)(struct op *op))
 {
 	struct op op = { .what = "lseek" };
@@ -389,7 +396,7 @@ static ssize_t send_from(const struct ends *ends, off_t *at, size_t count, bool 
 }
 
 /*
- * One after the other, as each would otherwise begin where the others began.  The
+ * Calls take turns, as each would otherwise begin at the same position.  The
  * position moves when all is sent.
  */
 static ssize_t send_at_position(struct ends *ends, size_t count, bool direct)
@@ -432,7 +439,10 @@ ssize_t coil_sendfile(int out, int in, off_t *offset, size_t count)
 	return n;
 }
 
-/* The errors that splice(2) returns for its arguments, whatever the pipes hold. */
+/*
+ * Returns the errors that splice(2) returns for its arguments, whatever the
+ * pipes hold.
+ */
 static int check_splice(int in, const off_t *in_offset, int out, const off_t *out_offset)
 {
 	int in_flags = fcntl(in, F_GETFL), out_flags = fcntl(out, F_GETFL);
@@ -450,20 +460,23 @@ static int check_splice(int in, const off_t *in_offset, int out, const off_t *ou
 		return -EINVAL;
 	if ((in_offset && *in_offset < 0) || (out_offset && *out_offset < 0))
 		return -EINVAL;
-	/* A move of no bytes fails where there are no offsets. */
+	/* An empty read or write at an offset fails if the file has no offsets. */
 	if ((in_offset && preadv2(in, &none, 1, *in_offset, 0) < 0) ||
 	    (out_offset && pwritev2(out, &none, 1, *out_offset, 0) < 0))
 		return -EINVAL;
 	return !to_pipe && out_flags & O_APPEND ? -EINVAL : 0;
 }
 
-/* poll(2) of a file may wait for its server, and a file is always ready. */
+/* poll(2) of a file may wait for its server.  A file is always ready. */
 static struct pollfd polled(const struct steps *steps, bool file, short events)
 {
 	return (struct pollfd){ .fd = file ? -1 : steps->fd, .events = events };
 }
 
-/* Waits until both ends are ready; if it is not to wait, returns -EAGAIN. */
+/*
+ * Parks until both ends are ready.  Without wait returns -EAGAIN instead of
+ * parking.
+ */
 static int wait_for_ends(const struct ends *ends, bool from_file, bool to_file, bool wait)
 {
 	for (;;) {
@@ -490,8 +503,9 @@ static int wait_for_ends(const struct ends *ends, bool from_file, bool to_file, 
 }
 
 /*
- * Between a pipe and a socket or a pipe nothing blocks once both are ready; but
- * of a blocking out only a page is sure to fit.  A file may need its disk.
+ * Between a pipe and a socket or another pipe, splice(2) does not block once
+ * both are ready.  But if out is blocking, only a page is sure to fit.  A file
+ * may need its disk, so an op moves the data.
  */
 static ssize_t splice_ready(int in, off_t *in_offset, int out, off_t *out_offset,
 			    size_t len, unsigned flags, bool file)
@@ -543,7 +557,10 @@ ssize_t coil_splice(int in, off_t *in_offset, int out, off_t *out_offset,
 	if (n)
 		return n;
 	begin(&ends, in, out);
-	/* Between pipes it never waits, and says at once if both are one. */
+	/*
+	 * Between pipes splice(2) never waits, and it fails at once if both are
+	 * the same pipe.
+	 */
 	n = coil__is_pipe(in) && coil__is_pipe(out) ?
 	    splice_ready(in, NULL, out, NULL, len, flags, false) : -EAGAIN;
 	while (is_to_wait(n)) {
@@ -552,7 +569,10 @@ ssize_t coil_splice(int in, off_t *in_offset, int out, off_t *out_offset,
 			n = splice_ready(in, in_offset, out, out_offset, len, flags, file);
 		if (!wait || !is_to_wait(n))
 			break;
-		/* Ready, and yet it does not fit: nothing says when it does. */
+		/*
+		 * Both ends are ready, and yet nothing fits.  No event reports
+		 * when it will.
+		 */
 		n = coil_sleep(COIL_MILLISECOND);
 		if (!n)
 			n = next_step(&ends);
