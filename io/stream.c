@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Birth, transports and end of a stream.  Reading and writing have files of their
- * own and meet only in the fd.
+ * Opening a stream, its transports, and its close.  Reading and writing have
+ * files of their own; they share only the fd.
  *
- * Who frees.  The owner has a reference, a server another, and so has each task
- * while it is inside a call that may park.  So a close need not wait for those that
- * it sends away: the last of them frees.
+ * References: the owner has one, a server has one, and each task has one while
+ * it is inside a call that may park.  coil_stream_close() wakes those tasks but
+ * need not wait for them: the last reference frees the stream.
  */
 #include "io/stream.h"
 #include "io/wait.h"
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-/* What a stream may hold, either way, if nothing else was said. */
+/* Default maximum of bytes that a stream holds, in each direction. */
 enum { DEFAULT_LIMIT = 65536 };
 
 static ssize_t result(ssize_t n)
@@ -28,7 +28,7 @@ static ssize_t socket_send(struct coil_stream *stream, const struct iovec *parts
 {
 	struct msghdr msg = { .msg_iov = (struct iovec *)parts, .msg_iovlen = (size_t)count };
 
-	/* The plain call is the cheaper one. */
+	/* send(2) is cheaper than sendmsg(2). */
 	if (likely(count == 1))
 		return result(send(stream->fd, parts->iov_base, op_cut(parts->iov_len),
 				   MSG_DONTWAIT | MSG_NOSIGNAL));
@@ -60,7 +60,7 @@ static void prepare_write(struct coil_stream *stream, struct op *op, const void 
 	io_uring_prep_write(&op->sqe, stream->fd, buf, op_cut(len), UINT64_MAX);
 }
 
-/* By way of the engine, which learns whether anything is left. */
+/* Goes through the backend, which learns whether bytes are left. */
 static ssize_t socket_receive(struct coil_stream *stream, void *buf, size_t len)
 {
 	struct op op = {0};
@@ -69,7 +69,7 @@ static ssize_t socket_receive(struct coil_stream *stream, void *buf, size_t len)
 	return coil__op_try(&op);
 }
 
-/* What a blocking pipe needs so as not to block an op's own way knows. */
+/* An op can read a blocking pipe without blocking. */
 static ssize_t pipe_receive(struct coil_stream *stream, void *buf, size_t len)
 {
 	struct op op = {0};
@@ -94,7 +94,7 @@ static int pipe_shutdown(struct coil_stream *stream)
 	return -ENOTSOCK;
 }
 
-/* A disk may be slow: all that is done there is done by an op. */
+/* A disk may be slow, so only an op reads or writes a file. */
 static ssize_t file_receive(struct coil_stream *stream, void *buf, size_t len)
 {
 	(void)stream;
@@ -126,7 +126,7 @@ static const struct transport file_transport = {
 	.shutdown = pipe_shutdown, .prepare_receive = prepare_read, .prepare_send = prepare_write,
 };
 
-/* NULL and errno for an fd that can carry none. */
+/* Returns NULL and sets errno for an fd that can carry no stream. */
 static const struct transport *transport_of(int fd)
 {
 	int type, on = 1;
@@ -137,7 +137,7 @@ static const struct transport *transport_of(int fd)
 			errno = EINVAL;
 			return NULL;
 		}
-		/* Says no of what is not TCP. */
+		/* Fails if the socket is not TCP, and then does no harm. */
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 		return &socket_transport;
 	}
@@ -221,7 +221,10 @@ void coil__stream_hold(struct coil_stream *stream)
 	stream->refs++;
 }
 
-/* Only then is the queue the kernel's no more, and can be dropped. */
+/*
+ * coil_close() waits for the queue's op.  After it the kernel reads no chunk,
+ * and the queue can be dropped.
+ */
 static int close_fd(struct coil_stream *stream)
 {
 	int fd = stream->fd;
@@ -231,22 +234,25 @@ static int close_fd(struct coil_stream *stream)
 }
 
 /*
- * Lets go of the owner's reference.  What is sent goes on being sent while the
- * flush waits, but nobody may add to it.
+ * Drops the owner's reference.  Sending goes on while the flush waits, but no
+ * call may add bytes.
  */
 static int end(struct coil_stream *stream, bool flush)
 {
 	int pending = coil__self()->pending;
 	int err = pending == -EPERM ? -ECANCELED : pending, lost;
 
-	/* A server's reference and the owner's are no tasks. */
+	/*
+	 * Outside a task the close cannot wait.  refs does not tell whether
+	 * tasks are inside, as the owner and a server have references too.
+	 */
 	if (pending == -EPERM && (stream->sending || stream->reading || stream->writing))
 		return -EPERM;
 	if (stream->sending && stream->loop != coil__loop)
 		return -EPERM;
 	stream->closed = true;
 	stream->room = 0;
-	/* Even if the caller is cancelled: the bytes were written before. */
+	/* Sends even if the caller is cancelled: the bytes were accepted before. */
 	coil__stream_push(stream);
 	coil_waitq_unpark_all(&stream->writer);
 	if (flush && !err)

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bytes that a stream has taken and not sent yet: a queue of chunks, in one of two
- * states.
+ * The bytes that a stream has accepted and not sent yet: a queue of chunks, in
+ * one of two states.
  *
- * Gathering: nothing is under way, and small writes are added.  All of it is sent, in
- * one system call, by what comes first: the stream's own reader before it asks the
- * kernel for more, a write that is large or does not fit, a flush, a close, or the
- * loop before it next asks the kernel for anything (a chore).  So a program that
- * reads lines and answers each sends once for all the lines that came together, and
- * one that writes and parks, wherever it parks, has sent before the loop sleeps.
+ * Gathering: no send is under way, and small writes are added.  One system call
+ * sends all of it, at the first of these: the stream's reader is about to ask
+ * the kernel for more; a write is large or does not fit; a flush; a close; or
+ * the loop is about to ask the kernel for anything (a chore).  So a program
+ * that reads lines and answers each sends once for all lines that arrived
+ * together.  A program that writes and then parks has sent before the loop
+ * sleeps, wherever it parks.
  *
- * Sending: the kernel had no room.  One operation, the stream's own, sends the first
- * chunk again and again until none is left; no task is parked for it.
+ * Sending: the kernel had no room.  One op of the stream sends the first chunk,
+ * again and again, until none is left.  No task is parked for it.
  */
 #include "io/stream.h"
 #include <stdlib.h>
@@ -19,11 +20,11 @@
 
 enum {
 	CHUNK = 4096,
-	SMALL = 2048,		/* a write that costs less to copy than to send alone */
-	PARTS = 16,		/* buffers that one system call sends */
+	SMALL = 2048,		/* bytes that are cheaper to copy than to send alone */
+	PARTS = 16,		/* buffers in one system call */
 };
 
-/* Most streams have one chunk, and for a short time: it is kept for the next stream. */
+/* Most streams have one chunk, for a short time.  It is kept for the next stream. */
 static struct chunk *new_chunk(size_t size)
 {
 	struct coil_loop *loop = coil__loop;
@@ -94,7 +95,7 @@ void coil__stream_drop(struct coil_stream *stream, int why)
 	stream->told = false;
 }
 
-/* The first n bytes have been sent. */
+/* Removes the first n bytes, which were sent. */
 static void consume(struct coil_stream *stream, size_t n)
 {
 	struct chunk *chunk;
@@ -139,7 +140,7 @@ static int start(struct coil_stream *stream)
 	return err;
 }
 
-/* The queue's own op has sent some.  Once the fd is gone close() does the rest. */
+/* The op of the queue completed.  If the fd is gone, end() drops the queue. */
 static void sent(struct op *op, int res, unsigned flags)
 {
 	struct coil_stream *stream = container_of(op, struct coil_stream, out);
@@ -148,7 +149,7 @@ static void sent(struct op *op, int res, unsigned flags)
 	stream->sending = false;
 	if (res > 0) {
 		consume(stream, (size_t)res);
-		/* In a poll that slept the pass's start is too old. */
+		/* After a poll that slept, pass_start is too old. */
 		stream->moved_at = coil__clock(coil__loop);
 	}
 	if (stream->fd < 0)
@@ -174,7 +175,10 @@ void coil__rest_skip(struct rest *rest, size_t n)
 	}
 }
 
-/* The next parts of the queue and, behind it, of the caller's: how many bytes. */
+/*
+ * Lists the next parts of the queue and, behind them, of rest.  Returns their
+ * bytes.
+ */
 static size_t collect(const struct coil_stream *stream, const struct rest *rest,
 		      struct iovec parts[PARTS], int *count)
 {
@@ -221,7 +225,7 @@ ssize_t coil__stream_send(struct coil_stream *stream, struct rest *rest)
 	return done || n >= 0 ? (ssize_t)done : n;
 }
 
-/* What was gathered is one chunk as a rule. */
+/* The gathered bytes usually are one chunk, which needs no list of parts. */
 static ssize_t send_gathered(struct coil_stream *stream)
 {
 	struct chunk *chunk = stream->head;
@@ -243,7 +247,7 @@ void coil__stream_push(struct coil_stream *stream)
 {
 	ssize_t n;
 
-	/* In the child of a fork it is the parent's to send. */
+	/* In the child of a fork, the parent sends it. */
 	if (!stream->gathering || stream->loop != coil__loop)
 		return;
 	do
@@ -317,7 +321,7 @@ int coil__stream_enqueue(struct coil_stream *stream, struct rest *rest)
 	if (stream->sending)
 		return 0;
 	put_off(stream);
-	/* Where even this fails the loop tries again. */
+	/* If start() fails, the chore stays on the list and tries again. */
 	if (!stream->corked && !start(stream))
 		put_off_no_more(stream);
 	return 0;
@@ -329,7 +333,10 @@ int coil__stream_drain(struct coil_stream *stream)
 
 	coil__stream_push(stream);
 	while (!err && stream->head) {
-		/* It is another loop's to send, as in the child of a fork. */
+		/*
+		 * Another loop has to send it: the parent's, in the child of a
+		 * fork.
+		 */
 		if (stream->loop != coil__loop)
 			return -EPERM;
 		err = coil_waitq_park_for(&stream->flushers, NULL, "flush");

@@ -3,9 +3,10 @@
  * The half of a stream that reads.
  *
  * Bytes are received when a task asks for them, never ahead of that.  A stream
- * waits for readiness, not for bytes, and takes memory when they are there: so what
- * it holds while it waits is what came and is not read yet, to the byte.  A read of
- * the program's that has room for much waits with the program's own memory instead.
+ * waits for readiness, not for bytes, and allocates when bytes are there.  So
+ * while it waits it holds exactly the bytes that arrived and are not read yet.
+ * If the program reads with a buffer of DIRECT bytes or more, the stream waits
+ * with that buffer instead.
  */
 #include "io/stream.h"
 #include "io/wait.h"
@@ -15,8 +16,8 @@
 #include <string.h>
 
 enum {
-	DIRECT = 1024,		/* a read for so much needs no buffer of ours */
-	PIECE = 16 * 1024,	/* to receive at a time, or as much as there is already */
+	DIRECT = 1024,		/* a read of so many bytes needs no buffer of the stream */
+	PIECE = 16 * 1024,	/* minimum to receive at a time */
 };
 
 static size_t held(const struct coil_stream *stream)
@@ -24,7 +25,7 @@ static size_t held(const struct coil_stream *stream)
 	return stream->end - stream->start;
 }
 
-/* Misuse, or the request that is pending: what every call begins with. */
+/* The checks at the beginning of every call: misuse, and the pending cancellation. */
 static int begin(const struct coil_stream *stream, const void *out, size_t len)
 {
 	if (unlikely(!stream))
@@ -39,8 +40,9 @@ static int begin(const struct coil_stream *stream, const void *out, size_t len)
 }
 
 /*
- * Gives way now and then, but before it takes anything: after a call that returns a
- * pointer, no other task may close the stream before the caller has used it.
+ * Lets other tasks run now and then, but before the call takes bytes.  After a
+ * call that returns a pointer, no other task may close the stream before the
+ * caller has used the bytes.
  */
 static int enter(struct coil_stream *stream)
 {
@@ -56,7 +58,7 @@ static void leave(struct coil_stream *stream)
 	coil__stream_unref(stream);
 }
 
-/* The next n bytes are the caller's.  They lie where they are until the next fill. */
+/* Hands the next n bytes to the caller.  They stay in place until the next fill. */
 static const char *take(struct coil_stream *stream, size_t n)
 {
 	const char *bytes = stream->buf + stream->start;
@@ -90,7 +92,7 @@ static void move_to_front(struct coil_stream *stream)
 	stream->end = len;
 }
 
-/* No more than what is in it, for as long as the stream waits. */
+/* Shrinks the buffer to its bytes: a waiting stream holds no free memory. */
 static void shrink(struct coil_stream *stream)
 {
 	char *buf;
@@ -110,8 +112,9 @@ static void shrink(struct coil_stream *stream)
 }
 
 /*
- * At the end of the buffer: a piece, or if so much more is wanted as much as there
- * is already.  Half of that will do where it saves a move to another place.
+ * Makes room at the end of the buffer for more bytes: at least PIECE, at most
+ * PIECE or as much as the buffer holds.  If half of that is free after a move
+ * to the front, that is enough: it saves an allocation.
  */
 static int make_room(struct coil_stream *stream, size_t more)
 {
@@ -137,7 +140,7 @@ static int make_room(struct coil_stream *stream, size_t more)
 	return 0;
 }
 
-/* What the last receive said, n, is said again by those to come. */
+/* Keeps a result n that ends the stream: later reads return it again. */
 static void note(struct coil_stream *stream, ssize_t n, bool final)
 {
 	if (!n)
@@ -146,7 +149,7 @@ static void note(struct coil_stream *stream, ssize_t n, bool final)
 		stream->read_error = (int)n;
 }
 
-/* Bytes that are there; else -EAGAIN. */
+/* Receives without waiting.  Returns -EAGAIN if no byte is there. */
 static ssize_t receive(struct coil_stream *stream, size_t more)
 {
 	ssize_t n = make_room(stream, more);
@@ -164,13 +167,16 @@ static ssize_t receive(struct coil_stream *stream, size_t more)
 		stream->end += (size_t)n;
 		coil__stream_moved(stream);
 	}
-	/* It seldom pays to ask again for what came short. */
+	/* A second receive after a short one seldom finds anything. */
 	stream->drained = n < 0 || (size_t)n < room;
 	note(stream, n, n != -EAGAIN && n != -ENOMEM && n != -ENOBUFS);
 	return n;
 }
 
-/* The fd is ready or a file, or an error stands, and the read may still have to wait. */
+/*
+ * Receives by an op, which may wait.  For a file, for an fd that is ready but
+ * that only a thread can read, and for an fd that reports an error.
+ */
 static ssize_t receive_file(struct coil_stream *stream, size_t more)
 {
 	ssize_t n = make_room(stream, more);
@@ -188,8 +194,10 @@ static ssize_t receive_file(struct coil_stream *stream, size_t more)
 }
 
 /*
- * Receives into the buffer where so much more is wanted: how many bytes, 0 at the
- * end, or a negative errno.  The caller is inside, and the end has not come before.
+ * Receives bytes into the buffer; the caller still wants more of them.  Parks
+ * if none has arrived.  The caller is between enter() and leave(), and the end
+ * has not come before.  Returns the number of bytes, 0 at the end, or a
+ * negative errno.
  */
 static ssize_t fill(struct coil_stream *stream, size_t more)
 {
@@ -215,14 +223,17 @@ static ssize_t fill(struct coil_stream *stream, size_t more)
 		n = coil__poll_hint(stream->fd, POLLIN);
 		if (n < 0)
 			return n;
-		/* What is reported may stand for hours: then only an operation sleeps. */
+		/*
+		 * An event without POLLIN, such as POLLERR, may last for hours:
+		 * another poll would return at once, but an op sleeps.
+		 */
 		if (!(n & POLLIN))
 			return receive_file(stream, more);
 		stream->drained = false;
 	}
 }
 
-/* What is said when there is nothing more: 0 as long as there may be. */
+/* Returns the result if no more bytes will come, or 0 if they may. */
 static int over(const struct coil_stream *stream, int at_end)
 {
 	if (stream->read_error)
@@ -230,14 +241,14 @@ static int over(const struct coil_stream *stream, int at_end)
 	return stream->ended ? at_end : 0;
 }
 
-/* What a receive that did not wait says of the stream's end. */
+/* Whether the result of a receive that did not wait ends the stream. */
 static bool is_last_word(ssize_t n)
 {
 	return n <= 0 && n != -EAGAIN && n != -EINTR && n != -EOPNOTSUPP && n != -ENOMEM &&
 	       n != -ENOBUFS;
 }
 
-/* Straight to the caller's memory. */
+/* Receives into the caller's memory. */
 static ssize_t receive_direct(struct coil_stream *stream, void *buf, size_t len)
 {
 	struct op op = {0};
@@ -245,7 +256,7 @@ static ssize_t receive_direct(struct coil_stream *stream, void *buf, size_t len)
 
 	if (stream->buf)
 		give_back(stream);
-	/* A corked stream sends nothing where a read need not wait. */
+	/* A corked stream sends nothing before a read that need not wait. */
 	if (stream->gathering && stream->corked) {
 		n = stream->transport->receive(stream, buf, len);
 		note(stream, n, is_last_word(n));
@@ -267,7 +278,7 @@ static ssize_t receive_direct(struct coil_stream *stream, void *buf, size_t len)
 	return n;
 }
 
-/* At least one byte, or what there is to say instead. */
+/* Reads at least one byte, or returns 0 at the end, or a negative errno. */
 static ssize_t read_some(struct coil_stream *stream, void *buf, size_t len)
 {
 	ssize_t n;
@@ -300,7 +311,7 @@ ssize_t coil_stream_read(struct coil_stream *stream, void *buf, size_t len)
 	return n;
 }
 
-/* Until so many are held. */
+/* Reads exactly len bytes. */
 static ssize_t read_all(struct coil_stream *stream, void *buf, size_t len)
 {
 	ssize_t n;
@@ -334,13 +345,16 @@ ssize_t coil_stream_read_exactly(struct coil_stream *stream, void *buf, size_t l
 struct separator {
 	const char *bytes;
 	size_t len;
-	uint64_t kind;		/* see kind_of */
-	bool line;		/* the end of the stream is as good */
+	uint64_t kind;		/* see kind_of() */
+	bool line;		/* the end of the stream also ends a record */
 };
 
 #define KIND_LINE UINT64_MAX
 
-/* What the next call recognises it by, that it need not search again; 0: nothing. */
+/*
+ * Returns a key of the separator.  A later call with the same key continues the
+ * search.  0: too long for a key.
+ */
 static uint64_t kind_of(const char *separator, size_t len)
 {
 	unsigned char bytes[8] = {0};
@@ -354,7 +368,10 @@ static uint64_t kind_of(const char *separator, size_t len)
 	return kind;
 }
 
-/* Where it begins, or SIZE_MAX.  Looks at no byte twice, but for a part of one. */
+/*
+ * Returns the offset of the separator, or SIZE_MAX.  Searches no byte twice,
+ * except the start of a separator that has not arrived whole.
+ */
 static size_t find(struct coil_stream *stream, const struct separator *sep)
 {
 	size_t from = stream->searched, len = held(stream);
@@ -374,8 +391,8 @@ static size_t find(struct coil_stream *stream, const struct separator *sep)
 }
 
 /*
- * Up to and with the separator, which was found at at, or not yet: how many bytes, 0 at
- * the end, a negative errno.
+ * Receives up to and including the separator, which is at offset at, or
+ * SIZE_MAX.  Returns the number of bytes, 0 at the end, or a negative errno.
  */
 static ssize_t look_for(struct coil_stream *stream, const struct separator *sep, size_t at)
 {
@@ -383,7 +400,7 @@ static ssize_t look_for(struct coil_stream *stream, const struct separator *sep,
 		size_t least;
 		ssize_t n;
 
-		/* Where it begins, or may at best. */
+		/* The least offset that the separator can have. */
 		least = at != SIZE_MAX ? at : stream->searched;
 		if (least > stream->limit)
 			return -EMSGSIZE;
@@ -407,7 +424,10 @@ static ssize_t until(struct coil_stream *stream, const struct separator *sep, co
 	if (!sep->kind || sep->kind != stream->searched_for)
 		stream->searched = 0;
 	stream->searched_for = sep->kind;
-	/* Usually it is there already, and the task does not give way. */
+	/*
+	 * Usually the separator has arrived already.  Then the task does not
+	 * yield.
+	 */
 	at = find(stream, sep);
 	if (likely(at != SIZE_MAX && at <= stream->limit && coil__spend_some(SPEND_ITEM))) {
 		*data = stream->buf + stream->start;
@@ -449,8 +469,8 @@ ssize_t coil_stream_read_line(struct coil_stream *stream, const char **line)
 }
 
 /*
- * The line's end, or without one the byte behind the line, becomes the NUL.  That byte
- * exists: the receive that met the stream's end had room.
+ * The NUL replaces the line's end.  Without a line's end it goes behind the
+ * line.  That byte exists: the receive that met the stream's end had room.
  */
 int coil_stream_next_line(struct coil_stream *stream, char **line, size_t *len)
 {

@@ -2,14 +2,15 @@
 /*
  * The half of a stream that writes.
  *
- * A small write is copied to the queue (stream_queue.c), which is sent a little later.
- * A large one is one system call, together with what was gathered before it.  What the
- * kernel has no room for goes to the queue; a write of more than the queue may hold
- * sends from the caller's memory, parked, until the rest fits.
+ * A small write is copied to the queue (stream_queue.c), which is sent a little
+ * later.  A large write is one system call, together with what was gathered
+ * before it.  If the kernel has no room, the rest goes to the queue.  A write
+ * that exceeds the queue's maximum parks and sends from the caller's memory
+ * until the rest fits.
  *
- * A write that has to park holds the turn, and later writes queue for it.  So writes
- * are whole and in the order of their calls.  The turn goes straight to the next waiter:
- * stream->writing stays true meanwhile.
+ * A write that has to park takes the turn, and later writes queue for it.  So
+ * writes are whole and in the order of their calls.  The turn passes directly
+ * to the next waiter: stream->writing stays true meanwhile.
  */
 #include "io/stream.h"
 #include "io/wait.h"
@@ -61,7 +62,7 @@ static ssize_t step(struct coil_stream *stream, struct rest *rest)
 	if (fits(stream, rest->len))
 		return coil__stream_enqueue(stream, rest);
 	coil__stream_push(stream);
-	/* Nothing may follow bytes that were lost. */
+	/* Bytes were lost, so no later byte may be sent. */
 	if (stream->write_error)
 		return stream->write_error;
 	return stream->head ? wait_for_room(stream, rest->len) : send_directly(stream, rest);
@@ -81,7 +82,10 @@ static void pass_turn(struct coil_stream *stream)
 		stream->writing = false;
 }
 
-/* A write of so many bytes of which the rest has to be queued. */
+/*
+ * Queues or sends the rest of a write of len bytes.  Parks for the turn and for
+ * room.
+ */
 static ssize_t write_rest(struct coil_stream *stream, struct rest *rest, size_t len)
 {
 	size_t done;
@@ -103,8 +107,8 @@ static ssize_t write_rest(struct coil_stream *stream, struct rest *rest, size_t 
 }
 
 /*
- * Returns the error by which earlier bytes were lost.  Forgets it if a disk was full
- * and a call has returned that: there may be room by now.
+ * Returns the error by which earlier bytes were lost.  The error of a full disk
+ * is returned at most once and cleared, as the disk may have room by now.
  */
 static int old_error(struct coil_stream *stream)
 {
@@ -118,7 +122,7 @@ static int old_error(struct coil_stream *stream)
 	return err;
 }
 
-/* Returns why what was written is lost, but that a disk was full only once. */
+/* Returns the error by which bytes were lost; that of a full disk only once. */
 static int tell_error(struct coil_stream *stream)
 {
 	bool again = stream->told && coil__stream_is_passing(stream->write_error);
@@ -164,7 +168,7 @@ static ssize_t write_all(struct coil_stream *stream, struct rest *rest)
 	return (ssize_t)rest->len;
 }
 
-/* What a write of len bytes begins with. */
+/* The checks at the beginning of a write of len bytes. */
 static int begin_write(struct coil_stream *stream, size_t len)
 {
 	int err = begin(stream);
@@ -192,8 +196,9 @@ static ssize_t write_more(struct coil_stream *stream, const void *buf, size_t le
 }
 
 /*
- * A small write behind another costs little more than its copy, so it does not count
- * against the budget; the first of its chunk and the send of the chunk do.
+ * A small write behind another costs little more than its copy, so it does not
+ * count against the budget.  The first write of a chunk and the chunk's send
+ * count.
  */
 ssize_t coil_stream_write(struct coil_stream *stream, const void *buf, size_t len)
 {
@@ -209,7 +214,7 @@ ssize_t coil_stream_write(struct coil_stream *stream, const void *buf, size_t le
 	return (ssize_t)len;
 }
 
-/* How many bytes, or a negative errno for a vector that is none. */
+/* Returns the number of bytes, or a negative errno if the vector is not valid. */
 static ssize_t length(const struct iovec *iov, int count)
 {
 	size_t len = 0;
@@ -250,7 +255,10 @@ ssize_t coil_stream_vprintf(struct coil_stream *stream, const char *format, va_l
 
 	if (!format)
 		return -EFAULT;
-	/* What cannot be written need not be made: a log that is off costs little. */
+	/*
+	 * Checks before it formats: a log whose stream is NULL or closed costs
+	 * little.
+	 */
 	n = begin(stream);
 	if (n)
 		return n;
