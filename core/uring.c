@@ -1,31 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * io_uring.
+ * The io_uring backend.
  *
- * An op is copied into the ring with its own address as user_data.  It may be
- * forgotten when its completion without IORING_CQE_F_MORE has been seen, and at
- * no moment before: until then the kernel may write to its buffers.  So a cancel
- * is one more request to the kernel, and the op goes on until its own completion
- * comes, with whatever it says: its result if that was first, else -ECANCELED,
- * -EINTR or one of the kernel's -512 ... -516.  What the cancel itself says is
- * nobody's business: -ENOENT means that the completion is there already, and
- * -EALREADY that it will come.
+ * The backend copies an op into the ring; the copy's user_data is the op's address.
+ * The op must live until its last completion, the one without IORING_CQE_F_MORE: until
+ * then the kernel may write to the op's buffers.  So a cancelled op, too, waits for its
+ * own completion, which carries the op's result or -ECANCELED, -EINTR or one of
+ * the kernel's -512 to -516.  The cancel is an operation of its own, and its result is
+ * ignored: -ENOENT means that the op has completed, -EALREADY that it will.
  *
- * The loop's own requests have small numbers for user_data: one read of an
- * eventfd, which other threads write to in order to wake the loop, and one
- * absolute timeout for the nearest deadline.  A nearer deadline moves the timeout;
- * a later one lets it fire for nothing.  That is what makes a million sleeps cheap.
+ * The loop's own operations have small numbers as user_data.  One is a read of an
+ * eventfd, which other threads write to wake the loop.  One is an absolute timeout for
+ * the nearest deadline.  A nearer deadline moves the timeout.  A later one does not: the
+ * loop wakes once for nothing, but most of a million sleeps cost no operation.
  *
- * With DEFER_TASKRUN completions appear only when the thread that owns the ring
- * enters the kernel asking for them; TASKRUN_FLAG says when that is worth it, so a
- * loop whose tasks only yield makes no system call.
+ * With DEFER_TASKRUN the kernel posts completions only when the ring's thread enters
+ * the kernel to get them.  TASKRUN_FLAG shows that there are some, so a loop whose
+ * tasks only yield makes no system call.
  *
- * What the ring will not do is done otherwise (core/perform.c): an opcode that
- * this kernel lacks, one that a filter refuses on its completion (-EACCES), one that
- * the kernel gave up for want of a thread (-ECANCELED that was not asked for), or a
- * kernel older than 6.1 that says -EAGAIN of an O_NONBLOCK fd instead of waiting.
- * Then the plain system call is tried, and where it would block, the ring polls
- * for it, or the pool makes it.
+ * The fallback (core/perform.c) makes a plain system call where the ring fails an op:
+ * - this kernel lacks the opcode, or a filter refuses it on its completion (-EACCES);
+ * - the kernel could start no worker thread (-ECANCELED without a cancel);
+ * - a kernel before 6.1 returns -EAGAIN for an O_NONBLOCK fd instead of waiting.
+ * If that call would block, the ring polls the fd first, or the pool makes the call.
  */
 #include "core/backend.h"
 #include "core/list.h"
@@ -47,20 +44,20 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* In engine_fds: an epoll fd, from the first that has_poll() asks. */
+/* Index in engine_fds of an epoll fd, which the first has_poll() opens. */
 enum { PROBE = 2 };
 
 enum state {
 	IN_RING,
-	IN_RING_REFUSED,	/* was in it, and came back with -EACCES */
-	IN_RING_POLL,		/* performed otherwise: the ring waits for readiness */
-	IN_RING_EDGES,		/* ... for a change, as readiness was not enough */
-	IN_RING_LAST,		/* done; the poll for changes has yet to end */
-	IN_POOL,		/* ... or a thread does it */
+	IN_RING_REFUSED,	/* the ring completed it with -EACCES */
+	IN_RING_POLL,		/* fallback: the ring waits until its fd is ready */
+	IN_RING_EDGES,		/* fallback: the ring waits until its fd's state changes */
+	IN_RING_LAST,		/* op->res is final; the poll for changes has yet to end */
+	IN_POOL,		/* fallback: a thread makes the system call */
 	IN_VAIN,		/* a poll of a file that reports no events */
-	IN_LINE,		/* waits until fewer receive from its fd */
+	IN_LINE,		/* waits until fewer ops receive from its fd */
 	IN_BACKLOG,		/* waits for room in the ring */
-	IN_BACKLOG_POLL,	/* its poll waits for room in the ring */
+	IN_BACKLOG_POLL,	/* fallback: its poll waits for room in the ring */
 };
 
 static int uring_open(struct coil_loop *loop, const struct coil_options *options,
@@ -91,7 +88,6 @@ static int uring_open(struct coil_loop *loop, const struct coil_options *options
 	return 0;
 }
 
-/* The poll of the eventfd and the timeout go with the ring. */
 static void uring_close(struct coil_loop *loop)
 {
 	struct uring *uring = loop->engine;
@@ -114,9 +110,9 @@ static void uring_close(struct coil_loop *loop)
 
 /*
  * Submitting.  The kernel may refuse to take anything for a moment (-EAGAIN, -EBUSY,
- * -ENOMEM, -EINTR).  What finds no room in the ring then waits for it in this order:
- * the backlog, with ops, cancels and polls; the read of the eventfd; the timeout.
- * uring_poll() does not sleep before all of it is in the ring.
+ * -ENOMEM, -EINTR), and the ring stays full.  Room then goes first to the backlog (ops,
+ * cancels and polls), then to the read of the eventfd, then to the timeout.
+ * uring_poll() does not sleep before all of them are in the ring.
  */
 
 static struct io_uring_sqe *room(struct uring *uring)
@@ -141,7 +137,7 @@ static struct link *op_link(struct op *op)
 	return (struct link *)&op->next;
 }
 
-/* In op->queued. */
+/* Values of op->queued. */
 enum queue { QUEUE_NONE, QUEUE_BACKLOG, QUEUE_LATE, QUEUE_SORTED };
 
 static void push_backlog(struct uring *uring, struct op *op)
@@ -160,9 +156,9 @@ static void pull(struct uring *uring, struct op *op)
 }
 
 /*
- * The ring calls a file's poll method before it gives the file to one of its threads.
- * That of a FUSE file asks the server, and the loop's thread waits.  epoll refuses a
- * file without such a method, even for the deletion of an fd that was never added.
+ * The ring calls a file's poll method before it gives the file to a worker thread.  A
+ * FUSE file's method asks the server, and the loop's thread would wait.  epoll refuses
+ * a file without a poll method, even to delete an fd that was never added.
  */
 static bool has_poll(struct uring *uring, int fd)
 {
@@ -175,11 +171,11 @@ static bool has_poll(struct uring *uring, int fd)
 }
 
 /*
- * 0: the ring does op; -EAGAIN: it is performed otherwise; or an error.
+ * Returns 0 if the ring may do op, -EAGAIN if the fallback must, or an error.
  *
- * The ring reads and writes a blocking terminal or FIFO in the loop's thread as soon as
- * it is ready, and waits there: for room for the rest of a write, or for bytes that
- * another process took first.  The ring has no way to prevent that wait.
+ * The ring reads or writes a ready terminal or FIFO in the loop's thread.  If its fd is
+ * blocking, the loop's thread then waits: for room for the rest of a write, or for
+ * bytes that another process took first.  The ring cannot prevent that wait.
  */
 static int check(struct uring *uring, const struct op *op)
 {
@@ -202,9 +198,9 @@ static void put_op(struct uring *uring, struct io_uring_sqe *sqe, struct op *op)
 	*sqe = op->sqe;
 	sqe->user_data = (uintptr_t)op;
 	/*
-	 * Where a send would block the ring copies the data, finds no room, and sends
-	 * what is left of it later: of a datagram nothing, an empty one arrives (AF_UNIX,
-	 * Linux 6.18).  So it is not to wait, and we do (see otherwise()).
+	 * If a send would block, the ring later sends what is left of its copy of the
+	 * data.  An AF_UNIX datagram then arrives empty (Linux 6.18).  So the send must
+	 * not wait in the ring; the fallback waits.
 	 */
 	if (op->sqe.opcode == IORING_OP_SEND || op->sqe.opcode == IORING_OP_SENDMSG)
 		sqe->msg_flags |= MSG_DONTWAIT;
@@ -232,17 +228,17 @@ static void put_cancel(struct uring *uring, struct io_uring_sqe *sqe, struct op 
 /*
  * Many cancels in one pass.
  *
- * The kernel looks for the op to cancel in one of at most 256 lists, to whose heads
- * new ops go.  100,000 receives make them long, and a cancel of the oldest passes by
- * all the others: 33 us each.  So beyond the first few of a pass cancels wait for its
- * end, and go to the kernel newest op first, where each is found near the head; and
- * only so many in a pass, that the loop does not stand still meanwhile.  The order
+ * The kernel keeps its ops in at most 256 lists, each with the newest op first.  With
+ * 100,000 receives in them a cancel of the oldest op walks a long list, for 33 us.  So
+ * only the first few cancels of a pass go to the kernel at once.  The others wait for
+ * the end of the pass and go newest op first, so that each op is near the head of its
+ * list.  The number in a pass is bounded, so that the loop does not stall.  The order
  * need not be exact: ops of similar age share a bucket.
  */
 enum {
 	CANCELS_AT_ONCE = 64,
 	CANCELS_A_PASS = 1024,
-	CANCELS_WAITED_FOR = 16,	/* more are: see enter() */
+	CANCELS_WAITED_FOR = 16,	/* enter() waits for more than this */
 	BUCKETS = 256,
 };
 
@@ -295,7 +291,7 @@ static void sort_late(struct uring *uring)
 
 		uint32_t place = age(uring, op->sequence) >> shift;
 
-		/* After 2^32 ops the oldest becomes the youngest, perhaps since it was found. */
+		/* The counter wraps: after 2^32 ops the oldest looks like the newest. */
 		if (place >= BUCKETS)
 			place = BUCKETS - 1;
 		op->queued = QUEUE_SORTED;
@@ -305,7 +301,7 @@ static void sort_late(struct uring *uring)
 		append(&uring->sorted, &buckets[i]);
 }
 
-/* False: some are left for the next pass. */
+/* Returns false if some are left for the next pass. */
 static bool submit_late(struct uring *uring)
 {
 	unsigned most = uring->ring.cq.ring_entries / 4;
@@ -328,15 +324,14 @@ static bool submit_late(struct uring *uring)
 }
 
 /*
- * Waits in the ring until op may go on; where no event says so, for a moment.
+ * Waits in the ring until op may succeed, or for 2 ms where no event shows that.
  *
- * The kernel's poll also completes for EPOLLRDHUP, EPOLLERR and EPOLLHUP, which may
- * stand for hours while op would still block: a peer that half-closed and reads
- * nothing, an error queue that the program does not read.  A poll that completed for
- * such an event would complete at once again, and the loop would spin.  So where a
- * poll was not enough the next is multishot, and thereby edge-triggered: it reports
- * the state once, and from then on changes.  It has to be cancelled at the end of the
- * wait, so the first poll is a plain one.
+ * The kernel's poll also completes for EPOLLRDHUP, EPOLLERR and EPOLLHUP.  They may
+ * stay set for hours while op would still block: a peer half-closed and reads nothing,
+ * or the program does not read an error queue.  A second plain poll would complete
+ * at once, and the loop would spin.  So the polls after the first are multishot and
+ * thereby edge-triggered: each reports the state once, then every change.  The first
+ * is plain, because a multishot poll must be cancelled at the end of the wait.
  */
 static void put_poll(struct uring *uring, struct io_uring_sqe *sqe, struct op *op)
 {
@@ -371,7 +366,7 @@ static void submit_poll(struct uring *uring, struct op *op)
 	}
 }
 
-/* Whether all of the backlog is in the ring. */
+/* Returns whether all of the backlog is in the ring. */
 static bool drain_backlog(struct uring *uring)
 {
 	struct link *link;
@@ -394,14 +389,14 @@ static bool drain_backlog(struct uring *uring)
 }
 
 /*
- * Many tasks that receive from one fd.  For each message the kernel would wake all of
- * their ops, all but one in vain.  So only so many ops of an fd are in the ring; the
- * others wait here, in order, until one of those has ended.
+ * Many tasks may receive from one fd.  For each message the kernel would wake all of
+ * their ops, and all but one in vain.  So only a few receives of an fd are in the ring;
+ * the others wait in a queue, first come first served, until one of those has ended.
  */
 
 enum { RECEIVES = 8 };
 
-/* A receive without flags that change what it waits for. */
+/* Other flags change what a receive waits for. */
 static bool receives(const struct op *op)
 {
 	unsigned char code = op->sqe.opcode;
@@ -424,7 +419,7 @@ static void submit_receive(struct uring *uring, struct op *op)
 	}
 }
 
-/* op is not in the ring any more: the next may go there. */
+/* op has left the ring: the next receive of its fd takes its place. */
 static void leave(struct uring *uring, struct op *op)
 {
 	struct fd *fd = &uring->loop->fds[op->sqe.fd];
@@ -437,10 +432,6 @@ static void leave(struct uring *uring, struct op *op)
 	coil__queue_remove(&fd->waiters, next);
 	submit_receive(uring, next);
 }
-
-/*
- * Performing otherwise.
- */
 
 static void to_pool(struct uring *uring, struct op *op)
 {
@@ -468,15 +459,15 @@ static void otherwise(struct uring *uring, struct op *op)
 			submit_poll(uring, op);
 		return;
 	}
-	/* It was the ring that refused, not the kernel behind it. */
+	/* The file did not refuse, so a filter of the ring did, and will again. */
 	if (op->state == IN_RING_REFUSED && res != -EACCES)
 		uring->refused[op->sqe.opcode] = true;
 	coil__op_complete(uring->loop, op, res, 0);
 }
 
 /*
- * The poll for changes reported one, and goes on.  So does the op's wait, unless the
- * op got a result, or has to wait in another way: then the poll is cancelled first.
+ * The poll for changes reported one, and goes on.  It is cancelled if the op now has a
+ * result or must wait for something else.
  */
 static void changed(struct uring *uring, struct op *op)
 {
@@ -543,11 +534,7 @@ static void uring_cancel(struct coil_loop *loop, struct op *op)
 	}
 }
 
-/*
- * Completions.
- */
-
-/* The last completion of a poll, or of a timeout, by which op waits. */
+/* The last completion of the poll or timeout that stands in for op. */
 static void poll_ended(struct uring *uring, struct op *op, int res)
 {
 	bool last = op->state == IN_RING_LAST;
@@ -560,7 +547,7 @@ static void poll_ended(struct uring *uring, struct op *op, int res)
 		res = op->res == -EAGAIN && !coil__perform_nowait(op) ? OP_UNDONE : op->res;
 	else
 		res = coil__op_result(op, OP_BY_POLL, res);
-	/* Another way to wait begins anew. */
+	/* After a poll for changes the next wait is a new one: its first poll is plain. */
 	op->state = last ? IN_RING : IN_RING_POLL;
 	if (res == OP_UNDONE)
 		otherwise(uring, op);
@@ -568,7 +555,7 @@ static void poll_ended(struct uring *uring, struct op *op, int res)
 		coil__op_complete(uring->loop, op, res, 0);
 }
 
-/* A caller's poll completed for nothing but what the kernel adds to the events. */
+/* The kernel adds events to a caller's poll, and may complete it for those alone. */
 static bool polled_in_vain(const struct op *op, int res)
 {
 	return op->sqe.opcode == IORING_OP_POLL_ADD && res >= 0 && !op->sqe.len &&
@@ -579,7 +566,7 @@ static void failed(struct uring *uring, struct op *op, int res, unsigned flags)
 {
 	int mapped = coil__op_result(op, OP_BY_RING, res);
 
-	/* The ring has nothing to wait for, and poll(2) would sleep for ever. */
+	/* The file reports no events.  poll(2) would sleep for ever, and so does op. */
 	if (op->sqe.opcode == IORING_OP_POLL_ADD && res == -EINVAL) {
 		op->state = IN_VAIN;
 		if (op->cancelled)
@@ -624,7 +611,7 @@ static void own_completion(struct uring *uring, uint64_t tag, int res)
 		uring->armed = COIL_FOREVER;
 		break;
 	case TAG_MOVE:
-		/* It fired before it could be moved, or the move failed. */
+		/* The timeout expired before the move, or the move failed. */
 		if (res < 0)
 			uring->armed = COIL_FOREVER;
 		break;
@@ -656,7 +643,7 @@ static unsigned reap(struct uring *uring)
 	return n;
 }
 
-/* Whether the read of the eventfd is in the ring; and whether the timeout is. */
+/* arm_wake() and arm() return false if the ring has no room. */
 static bool arm_wake(struct uring *uring)
 {
 	struct io_uring_sqe *sqe;
@@ -694,7 +681,7 @@ static bool arm(struct uring *uring, int64_t deadline)
 	return true;
 }
 
-/* Completions that the kernel posts only when the loop enters it. */
+/* Whether the kernel has completions that it posts only when the loop enters it. */
 static bool holds_more(const struct uring *uring)
 {
 	unsigned flags = IO_URING_READ_ONCE(*uring->ring.sq.kflags);
@@ -703,8 +690,8 @@ static bool holds_more(const struct uring *uring)
 }
 
 /*
- * The kernel took nothing.  It may still have completions, which free what it lacks;
- * if not, a loop without other work waits before it tries again.
+ * The kernel took nothing.  Reaping completions may free the memory that it lacks.  If
+ * there are none, a loop without other work waits up to 1 ms and tries again.
  */
 static void give_time(struct uring *uring, bool wait)
 {
@@ -717,10 +704,9 @@ static void give_time(struct uring *uring, bool wait)
 }
 
 /*
- * Submits what there is and sleeps until a completion.  The kernel counts a thread
- * that sleeps in a ring as one that waits for a disk: an idle server looks like a
- * busy machine in iowait and /proc/pressure/io.  Where the kernel can be told not to
- * it is, by hand, as liburing has no call for that before 2.10.
+ * The kernel counts a thread that sleeps in a ring as one that waits for a disk: an
+ * idle server looks like a busy machine in iowait and /proc/pressure/io.  NO_IOWAIT
+ * prevents that.  liburing before 2.10 cannot pass it, so the system call is made here.
  */
 static int submit_and_sleep(struct uring *uring)
 {
@@ -741,9 +727,9 @@ static int submit_and_sleep(struct uring *uring)
 }
 
 /*
- * Ops that were cancelled stay in the kernel's lists until it has ended them, which it
- * does for 20 in a call (Linux 6.13 and later) unless it is to wait for more.  Each
- * cancel completes at once, so that wait is none.
+ * A cancelled op stays in the kernel's lists until the kernel has ended it.  One call
+ * ends only 20 (Linux 6.13 and later), unless it has to wait for more completions.
+ * Each cancel completes at once, so the call returns without a real wait.
  */
 static int enter(struct uring *uring, bool sleep)
 {
@@ -779,8 +765,8 @@ static void uring_wake(struct coil_loop *loop)
 	uint64_t one = 1;
 
 	/*
-	 * EAGAIN: so many wakes are pending that one more makes no difference.  Not
-	 * write(): a thread that pthread_cancel() ended in it would be a sender for ever.
+	 * Not write(), which is a cancellation point: a thread that pthread_cancel() ended
+	 * there would count as a sender for ever.
 	 */
 	if (syscall(SYS_write, uring->wake_fd, &one, sizeof(one)) < 0)
 		return;
@@ -790,7 +776,7 @@ const struct backend coil__uring = {
 	.name = "uring",
 	.open = uring_open,
 	.close = uring_close,
-	.attempt = coil__perform_cached,	/* all that a call has for less than the ring */
+	.attempt = coil__perform_cached,	/* only cached reads are faster than the ring */
 	.submit = uring_submit,
 	.cancel = uring_cancel,
 	.poll = uring_poll,
