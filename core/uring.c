@@ -11,8 +11,8 @@
  *
  * The loop's own operations have small numbers as user_data.  One is a read of an
  * eventfd, which other threads write to wake the loop.  One is an absolute timeout for
- * the nearest deadline.  A nearer deadline moves the timeout.  A later one does not: the
- * loop wakes once for nothing, but most of a million sleeps cost no operation.
+ * the nearest deadline.  A nearer deadline moves the timeout.  A later one leaves it
+ * alone: the loop may wake for nothing, but most of a million sleeps cost no operation.
  *
  * With DEFER_TASKRUN the kernel posts completions only when the ring's thread enters
  * the kernel to get them.  TASKRUN_FLAG shows that there are some, so a loop whose

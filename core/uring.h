@@ -3,7 +3,7 @@
 #define COIL_CORE_URING_H
 
 /*
- * What uring.c and uring_setup.c share.
+ * The state of a ring, shared by uring.c and uring_setup.c.
  */
 
 #include "core/list.h"
@@ -15,34 +15,35 @@
 struct coil_loop;
 struct coil_options;
 
-/* The user_data of the loop's own operations; all others are addresses of ops. */
+/* The user_data of the loop's own operations.  Any other value is an op's address. */
 enum tag { TAG_IGNORE, TAG_TIMEOUT, TAG_MOVE, TAG_WAKE, TAG_TEST, TAG_LAST };
 
 struct uring {
 	struct io_uring ring;
 	struct coil_loop *loop;
-	unsigned flags;				/* of the set-up that was had */
-	bool registered;			/* entered by an index, not by its fd */
+	unsigned flags;				/* IORING_SETUP_* that the kernel took */
+	bool registered;			/* system calls use an index, not the fd */
 	unsigned disabled;			/* IORING_SETUP_R_DISABLED, to restrict it; or 0 */
-	bool small;				/* its completion ring, for want of memory */
+	bool small;				/* small completion ring: memory was short */
 	int wake_fd;
 	bool wake_armed;
 	uint64_t wake_value;
-	int64_t armed;				/* the deadline in the ring */
+	int64_t armed;				/* deadline in the ring, or COIL_FOREVER */
 	struct __kernel_timespec deadline;
 	struct list backlog;			/* ops that wait for room in the ring */
-	uint32_t sequence;			/* of the next op that is put into the ring */
+	uint32_t sequence;			/* of the next op that enters the ring */
 	uint32_t oldest;			/* sequence of the oldest op in late */
-	unsigned cancels;			/* put into the ring in this pass */
-	struct list late;			/* cancels for later passes, as they came */
-	struct list sorted;			/* ... and the newest op first */
+	unsigned cancels;			/* number put into the ring in this pass */
+	struct list late;			/* ops to cancel later, in order of arrival */
+	struct list sorted;			/* ops to cancel later, newest op first */
 	bool no_edges;				/* the kernel has no multishot poll */
-	bool refused[256];			/* opcodes to perform otherwise */
+	bool refused[256];			/* opcodes that go to the fallback */
 };
 
 /*
- * Sets the ring up as options says and tries what there is no loop without.  Returns 0
- * or a negative errno, and writes why, or what the ring has to do without, to reason.
+ * Sets the ring up as options says and tries the opcodes that every loop needs.
+ * Returns 0 or a negative errno.  Writes a text of at most size bytes to reason: on
+ * failure the cause, on success what the ring lacks ("" if nothing).
  */
 int coil__uring_set_up(struct uring *uring, const struct coil_options *options,
 		       char *reason, size_t size);

@@ -3,13 +3,13 @@
 #define COIL_CORE_URING_ABI_H
 
 /*
- * The kernel's constants that are newer than the oldest liburing we build with
- * (2.3).  Whether a kernel knows them is found out by asking it.
+ * Constants of the kernel that are newer than liburing 2.3, the oldest one that coil
+ * builds with.  coil asks the running kernel whether it knows them.
  */
 
 #include <liburing.h>
 
-/* An enumerator there, so that #ifndef cannot tell.  Linux 6.9. */
+/* Linux 6.9.  liburing has an enumerator of this name, which #ifndef cannot detect. */
 #define IORING_OP_FTRUNCATE 55
 
 #ifndef IORING_ENTER_NO_IOWAIT

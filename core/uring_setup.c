@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a ring is set up: with the flags that this kernel knows, and only if it does the
- * operations that every loop needs.
+ * Sets a ring up with those of the wanted flags that this kernel knows.  The set-up
+ * fails if the ring refuses an operation that every loop needs.
  */
 #include "core/sanitize.h"
 #include "core/uring.h"
@@ -15,10 +15,9 @@
 #include <unistd.h>
 
 enum { ENTRIES = 256, CQ_FACTOR = 16, CQ_FACTOR_SMALL = 2, CQ_MOST = 65536 };
-enum { LIMIT_MS = 32 };		/* the longest of the waits for memory; 63 ms in all */
-enum { TRIES = 50 };		/* a millisecond apart */
+enum { LIMIT_MS = 32 };		/* the longest wait for memory; all waits: 63 ms */
+enum { TRIES = 50 };		/* 1 ms apart */
 
-/* What the fast path wants, less what this kernel does not know. */
 static const struct { unsigned flag; const char *name; } wanted[] = {
 	{ IORING_SETUP_DEFER_TASKRUN, "DEFER_TASKRUN" },
 	{ IORING_SETUP_SINGLE_ISSUER, "SINGLE_ISSUER" },
@@ -31,14 +30,14 @@ static const struct { unsigned flag; const char *name; } wanted[] = {
 
 enum { WANTED = sizeof(wanted) / sizeof(*wanted) };
 
-/* Some flags make no sense, or are refused, without others. */
+/* Drops the flags that are refused, or are of no use, in this combination. */
 static unsigned consistent(unsigned flags)
 {
 	if (!(flags & IORING_SETUP_SINGLE_ISSUER))
 		flags &= ~IORING_SETUP_DEFER_TASKRUN;
 	if (flags & IORING_SETUP_DEFER_TASKRUN)
 		flags &= ~IORING_SETUP_COOP_TASKRUN;
-	/* Without the flag to look at, completions of COOP_TASKRUN go unseen. */
+	/* Without TASKRUN_FLAG the loop would not see that completions are pending. */
 	if (!(flags & IORING_SETUP_TASKRUN_FLAG))
 		flags &= ~(IORING_SETUP_COOP_TASKRUN | IORING_SETUP_DEFER_TASKRUN);
 	if (!(flags & (IORING_SETUP_COOP_TASKRUN | IORING_SETUP_DEFER_TASKRUN)))
@@ -57,7 +56,7 @@ static int try_flags(struct uring *uring, unsigned entries, unsigned flags)
 	return io_uring_queue_init_params(entries, &uring->ring, &params);
 }
 
-/* All of them; all but one; then fewer and fewer. */
+/* Tries all flags, then all but one, then fewer and fewer. */
 static int set_up(struct uring *uring, unsigned entries)
 {
 	unsigned all = 0;
@@ -76,9 +75,9 @@ static int set_up(struct uring *uring, unsigned entries)
 }
 
 /*
- * A ring counts against its user's RLIMIT_MEMLOCK, and the kernel gives the memory of
- * a closed ring back some milliseconds later.  A small completion ring overflows
- * sooner, which costs time but loses nothing.
+ * A ring counts against its user's RLIMIT_MEMLOCK, and the kernel returns the memory of
+ * a closed ring some milliseconds late, so a retry may succeed.  A small completion
+ * ring overflows sooner; that costs time, but the kernel loses no completion.
  */
 static int set_up_within_limit(struct uring *uring, unsigned entries)
 {
@@ -94,7 +93,7 @@ static int set_up_within_limit(struct uring *uring, unsigned entries)
 	return err;
 }
 
-/* With DEFER_TASKRUN a missing COOP_TASKRUN makes no difference. */
+/* DEFER_TASKRUN includes what COOP_TASKRUN does, so that flag is not missing then. */
 static void say_flags(const struct uring *uring, char *reason, size_t size)
 {
 	unsigned flags = uring->flags;
@@ -136,7 +135,7 @@ static void say_refusal(int err, char *reason, size_t size)
 		snprintf(reason, size, "io_uring_setup: %s", strerrorname_np(-err));
 }
 
-/* Which opcodes there are.  Never by the kernel's version: those are patched. */
+/* Asks the kernel, because distributions patch kernels: a version proves nothing. */
 static int probe(struct uring *uring, char *reason, size_t size)
 {
 	static const unsigned char needed[] = {
@@ -166,13 +165,13 @@ static int probe(struct uring *uring, char *reason, size_t size)
 	return 0;
 }
 
-/* Errors of io_uring_enter(2) for want of memory or because of a signal: try again. */
+/* Whether io_uring_enter(2) failed for lack of memory or a signal, and may be retried. */
 static bool passes(int err)
 {
 	return err == -EAGAIN || err == -EBUSY || err == -EINTR || err == -ENOMEM;
 }
 
-/* Submits what is in the ring, and waits for that many completions. */
+/* Submits what is in the ring and waits for a number of completions. */
 static int submit(struct uring *uring, unsigned completions)
 {
 	int err = io_uring_submit_and_wait(&uring->ring, completions);
@@ -214,9 +213,9 @@ static int next_result(struct uring *uring, int *res)
 }
 
 /*
- * A filter may refuse an opcode on its completion only.  Without these five
- * there is no loop, so each is tried: a poll, a read and a timeout that do not
- * end, a move of the timeout, and a cancel of all three.
+ * A filter may refuse an opcode on its completion only, and a loop needs these five
+ * opcodes.  So this tries each: a poll, a read and a timeout that do not end, a move
+ * of the timeout, and a cancel of the first three.
  */
 static int try_essentials(struct uring *uring, char *reason, size_t size)
 {
@@ -239,7 +238,7 @@ static int try_essentials(struct uring *uring, char *reason, size_t size)
 	}
 	for (int i = 0; i < 7 && !err; i++)
 		err = put(uring, &sqes[i]);
-	/* One at a time: if the cancels are refused the others never come. */
+	/* One at a time: if the ring refuses the cancels, the three never complete. */
 	for (int i = 0; i < 7 && !err; i++) {
 		err = next_result(uring, &res);
 		if (!err && res < 0 && res != -ECANCELED) {
@@ -254,8 +253,8 @@ static int try_essentials(struct uring *uring, char *reason, size_t size)
 }
 
 /*
- * What coil asks of a ring: restrict_ring has the kernel refuse the rest.  An opcode
- * that is missing here is performed otherwise on a restricted ring (core/perform.c).
+ * The opcodes that coil uses.  On a restricted ring the kernel refuses all others, and
+ * an opcode that is missing here goes to the fallback (core/perform.c).
  */
 static const unsigned char used[] = {
 	IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_CONNECT, IORING_OP_FALLOCATE,
@@ -268,10 +267,10 @@ static const unsigned char used[] = {
 };
 
 /*
- * Restricts a ring that is disabled so far, and enables it.  The only flag that is
- * allowed for an operation is the one with which coil_openat() has a thread of the kernel
- * open the file; of what may be registered, only to undo what prepare() did.
- * liburing's calls for these are not in all of its libraries.
+ * Restricts a disabled ring and enables it.  An operation may have one flag alone,
+ * IOSQE_ASYNC: coil_openat() uses it so that a kernel thread opens the file.  The only
+ * registration allowed is the one that undoes prepare()'s.  Not every liburing
+ * exports calls for these two steps.
  */
 static int restrict_ring(const struct uring *uring)
 {
@@ -297,14 +296,14 @@ static int restrict_ring(const struct uring *uring)
 	return 0;
 }
 
-/* On a ring that has its flags. */
+/* Checks a ring that is set up for what every loop needs, and restricts it if asked. */
 static int prepare(struct uring *uring, bool restricted, char *reason, size_t size)
 {
 	int err = probe(uring, reason, size);
 
 	if (err)
 		return err;
-	/* Then a call need not look up the ring's fd; if refused, each call does. */
+	/* Saves each system call the look-up of the ring's fd.  A refusal does not matter. */
 	uring->registered = io_uring_register_ring_fd(&uring->ring) == 1;
 	if (restricted)
 		err = restrict_ring(uring);
