@@ -7,15 +7,15 @@
 #include "core/uring_abi.h"
 #include <errno.h>
 
-/* The kernel gave it up: see io_uring_cancelation(7). */
+/* Whether the kernel gave the op up: see io_uring_cancelation(7). */
 static bool is_given_up(int res)
 {
 	return res == -ECANCELED || res == -EINTR || (res <= -512 && res >= -516);
 }
 
 /*
- * A timerfd's read returns -ECANCELED itself, once, when the clock was set.  No worker
- * thread of the kernel reads such a file, so the error is the file's own.
+ * The read of a timerfd returns -ECANCELED once when the clock was set.  The kernel
+ * never reads such a file in a worker thread, so the error is the file's own.
  */
 static bool is_files_own(const struct op *op, int res)
 {
@@ -24,29 +24,29 @@ static bool is_files_own(const struct op *op, int res)
 	       !coil__file_type(op->sqe.fd);
 }
 
-/* Whether plain calls can do it; they know every opcode that coil uses. */
+/* The fallback knows every opcode that coil uses; of an unknown one res is final. */
 static int undone(const struct op *op, int res)
 {
 	return coil__perform_class(op) == PERFORM_UNKNOWN ? res : OP_UNDONE;
 }
 
 /*
- * What each result means:
+ * The meaning of each result:
  *
- * - 0 and above: the op is done, also where it was cancelled.  Of a poll by which
- *   the op waits: it is time to try.
- * - -ECANCELED, -EINTR, -512 to -516 of an op that was cancelled: the cancel came
+ * - 0 and above: the op is done, even if it was cancelled.  From a poll that stands in
+ *   for the op: the system call may succeed now.
+ * - -ECANCELED, -EINTR, -512 to -516, and the op was cancelled: the cancellation came
  *   first.
- * - The same of an op that was not: by a ring the kernel could make no worker thread
- *   (RLIMIT_NPROC, pids.max), or a signal came.  It did nothing, and never means that
- *   the program cancelled.  By a call -EINTR is a signal, and -ECANCELED the file's
- *   own error.
- * - -EINTR of a close: the fd is closed all the same.
- * - -EAGAIN by a ring: it would block.  The owner asked for that error
- *   (MSG_DONTWAIT), or the op has to wait.
- * - -EACCES by a ring: the file refuses, or a filter of the ring does.  A call shows
+ * - The same from a ring, and the op was not cancelled: the kernel could start no worker
+ *   thread (RLIMIT_NPROC, pids.max), or a signal came.  The kernel did nothing.
+ * - The same from a call, and the op was not cancelled: -EINTR means a signal, and
+ *   -ECANCELED is the file's own error.
+ * - -EINTR from a close: the fd is closed all the same.
+ * - -EAGAIN from a ring: the op would block.  The owner wants that error (MSG_DONTWAIT),
+ *   or the op has to wait.
+ * - -EACCES from a ring: the file or a filter of the ring refuses.  A system call shows
  *   which.
- * - -ETIME of the timeout by which an op waits: the time is over.
+ * - -ETIME from a timeout that stands in for the op: try the system call again.
  * - Any other negative number: the error.
  */
 int coil__op_result(const struct op *op, enum op_way way, int res)
@@ -71,7 +71,7 @@ int coil__op_result(const struct op *op, enum op_way way, int res)
 	return res == -EAGAIN && coil__perform_nowait(op) ? res : undone(op, res);
 }
 
-/* The fd that coil_close must look for first, or a negative number. */
+/* The fd whose coil_close() cancels the op, or a negative number. */
 static inline int first_fd(const struct io_uring_sqe *sqe)
 {
 	if (sqe->opcode == IORING_OP_NOP || sqe->opcode == IORING_OP_TIMEOUT ||
@@ -80,7 +80,7 @@ static inline int first_fd(const struct io_uring_sqe *sqe)
 	return sqe->fd;
 }
 
-/* ... and the one of an op that names two. */
+/* The other fd of an op that uses two. */
 static inline int second_fd(const struct io_uring_sqe *sqe)
 {
 	switch (sqe->opcode) {
@@ -96,7 +96,7 @@ static inline int second_fd(const struct io_uring_sqe *sqe)
 	}
 }
 
-/* Being closed, the number is as good as gone. */
+/* An fd that is being closed counts as closed: its number may soon mean another file. */
 static inline int check_name(struct coil_loop *loop, int number)
 {
 	if (number < 0)
@@ -169,7 +169,7 @@ void coil__op_complete(struct coil_loop *loop, struct op *op, int res, unsigned 
 {
 	if (unlikely(res < 0)) {
 		res = coil__op_result(op, OP_BY_CALL, res);
-		/* At once: later the number may mean another file. */
+		/* Submit at once: later the fd's number may mean another file. */
 		if (unlikely(res == OP_UNDONE)) {
 			begin(op);
 			loop->backend->submit(loop, op);
@@ -196,7 +196,7 @@ void coil__op_cancel(struct coil_loop *loop, struct op *op)
 	loop->backend->cancel(loop, op);
 }
 
-/* A completion from within submit finds the task still running. */
+/* If the op completes within submit(), the task runs and must not be woken. */
 static void wake(struct op *op, int res, unsigned flags)
 {
 	(void)res, (void)flags;
@@ -231,7 +231,7 @@ static ssize_t run(struct coil_task *self, struct op *op, const struct wait *wai
 	if (!op->done)
 		coil__park(self, wait, op);
 	else if (--loop->budget <= 0)
-		/* Work that never has to wait must not starve the others. */
+		/* A task whose ops never wait must not starve other tasks. */
 		coil__turn(self);
 	if (!op->cancelled || op->res != -ECANCELED)
 		return op->res;
@@ -283,7 +283,7 @@ int coil__op_close_begin(int number)
 
 	if (loop != &coil__nowhere)
 		fd = coil__loop_fd(loop, number);
-	/* Without an entry there is no op that names it, nor can one be started. */
+	/* Without an entry no op uses the fd, and none can be started. */
 	if (!fd)
 		return 0;
 	if (fd->closer)
@@ -296,7 +296,7 @@ int coil__op_close_begin(int number)
 		naming->op->closing = true;
 		coil__op_cancel(loop, naming->op);
 	}
-	/* The table may move while we wait. */
+	/* A cancelled op's completion may have moved the table, so fd is stale. */
 	if (loop->fds[number].ops)
 		coil__park(self, &closing, NULL);
 	return 0;
