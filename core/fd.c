@@ -15,7 +15,7 @@ struct fd *coil__loop_fd(struct coil_loop *loop, int fd)
 
 	if ((size_t)fd < loop->fd_count)
 		return &loop->fds[fd];
-	/* There is to be no table for two thousand million because somebody erred. */
+	/* A wrong number, up to 2^31, must not make the table grow. */
 	if (fcntl(fd, F_GETFD) < 0)
 		return NULL;
 	while (count <= (size_t)fd)
@@ -43,7 +43,7 @@ void coil__fd_made(struct coil_loop *loop, int fd)
 		loop->fds[fd].events = loop->fds[fd].guess = 0;
 }
 
-/* How often a guess is good: above 0 for yes, below for no. */
+/* How many calls a guess serves.  entry->guess counts down from GUESSES for yes, up for no. */
 enum { GUESSES = 64, UNCACHED = 16 };
 
 static bool is_cached(int fd)
@@ -86,7 +86,7 @@ static int ask_type(int fd)
 	return -errno;
 }
 
-/* Without flags the call does nothing but look what kind of file it has. */
+/* Without flags sync_file_range(2) only checks the type of the file. */
 bool coil__is_file(int fd)
 {
 	int type;
@@ -99,7 +99,7 @@ bool coil__is_file(int fd)
 	return type == S_IFREG || type == S_IFBLK || type == S_IFDIR;
 }
 
-/* The kernel answers FIONREAD of a regular file from what it has in memory. */
+/* The kernel answers FIONREAD for a regular file from memory. */
 int coil__file_type(int fd)
 {
 	int unread;

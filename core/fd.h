@@ -3,9 +3,9 @@
 #define COIL_CORE_FD_H
 
 /*
- * What a loop knows of an fd, by its number: what is in flight for it, and what the
- * epoll engine has asked the kernel to watch.  Of its file there is but a guess that
- * can cost time and nothing else, as the number may mean another any time.
+ * A loop's table of fds, by number: the ops that use the fd, and the events that the
+ * epoll backend has registered.  The number may mean another file at any time.  So the
+ * table knows nothing for sure about the file; a wrong guess costs only time.
  */
 
 #include "core/op.h"
@@ -16,13 +16,13 @@ struct coil_loop;
 struct coil_task;
 struct naming;
 
-/* In order, by their next and prev. */
+/* First in, first out; linked by op->next and op->prev. */
 struct op_queue {
 	struct op *first;
 	struct op *last;
 };
 
-/* NULL for before: behind the last. */
+/* Inserts op before another one; NULL: at the end. */
 static inline void coil__queue_insert(struct op_queue *queue, struct op *op, struct op *before)
 {
 	op->next = before;
@@ -49,60 +49,64 @@ static inline void coil__queue_remove(struct op_queue *queue, struct op *op)
 		queue->last = op->prev;
 }
 
-/* A line of the cache: with many connections each look at one is a miss. */
+/* One cache line, because with many connections each access to an entry is a miss. */
 struct fd {
-	struct naming *ops;		/* that name it */
-	struct coil_task *closer;	/* waits until there are none, and closes it */
-	int guess;			/* see coil__fd_cached */
+	struct naming *ops;		/* ops that use it */
+	struct coil_task *closer;	/* waits until there are none, then closes it */
+	int guess;			/* see coil__fd_cached() */
 
-	/* The backend's: epoll's, and what the last two are to io_uring. */
+	/*
+	 * The backend's.  epoll: the registered events, its own flags, and the ops that
+	 * wait for an event.  io_uring: flags counts the receives in the ring, and
+	 * waiters are the receives that wait for a place there.
+	 */
 	uint32_t events;
-	uint32_t flags;			/* how many receives are in the ring */
-	struct op_queue waiters;	/* for its events; receives that are not in the ring */
+	uint32_t flags;
+	struct op_queue waiters;
 
-	struct op_queue movers;		/* of its file's position: see core/pool.c */
+	struct op_queue movers;		/* ops that move the file's position: see core/pool.c */
 } __attribute__((aligned(64)));
 
 /*
- * The entry of an fd; NULL, with errno, when memory is out, or for a number beyond the
- * table that is none.  Moves when another is asked for.
+ * Returns the entry of fd, which is valid until the next call: the table may move.
+ * Returns NULL and sets errno: ENOMEM; EBADF if the table must grow and fd is not open.
  */
 struct fd *coil__loop_fd(struct coil_loop *loop, int fd);
 
 /*
- * What an engine that remembers fds has to be told of them (epoll.c says why; to the
- * others it is nothing): that one is about to be closed and no op names it any more,
- * and that one was just made, so that what is known of its number is not true of it.
+ * Both keep the epoll backend's knowledge of fds true (see epoll.c).  coil__fd_closed()
+ * is called before fd is closed, when no op uses it any more.  coil__fd_made() is called
+ * after fd was made: what the entry says is about an earlier file.
  */
 void coil__fd_closed(struct coil_loop *loop, int fd);
 void coil__fd_made(struct coil_loop *loop, int fd);
 
 /*
- * Whether reads of fd may find their bytes in memory, and wait for no disk if they do
- * not when told so: a regular file without O_DIRECT.  The kernel is asked by every
- * 64th of such looks, so the answer may be of the file before.
+ * Returns whether a read of fd with RWF_NOWAIT may find its bytes in memory and waits for
+ * no disk: fd is a regular file without O_DIRECT.  Only one call in 64 asks the kernel,
+ * so the answer may be about an earlier file of this number.
  */
 bool coil__fd_cached(struct coil_loop *loop, int fd);
 
-/* It was not so: for some looks it is not to be tried. */
+/* The guess was wrong: coil__fd_cached() returns false for the next 16 calls. */
 void coil__fd_uncached(struct coil_loop *loop, int fd);
 
 /*
- * What kind of file fd means.  fstat(2) and fstatfs(2) wait for the server of a
- * FUSE or network file system, and the loop's thread must not; so these ask what the
- * kernel answers by itself.  coil__file_type() returns S_IFREG and the like, or a
- * negative errno, and is such a call for regular files; of others it asks statx(2)
- * not to wait, or fstat(2) where a filter refuses that.
+ * Returns the type of fd's file, such as S_IFREG, or a negative errno.  fstat(2) and
+ * fstatfs(2) may wait for the server of a FUSE or network file system, so the loop's
+ * thread must not call them.  These functions ask only what the kernel answers by itself.
+ * If the file is not regular, statx(2) is asked not to wait; fstat(2) stands in where a
+ * filter refuses statx(2).
  */
 int coil__file_type(int fd);
 
-/* Whether fd is a regular file, a block device or a directory, which a disk holds. */
+/* Returns whether fd is a regular file, a block device or a directory. */
 bool coil__is_file(int fd);
 
-/* Whether fd is a pipe or a FIFO. */
+/* Returns whether fd is a pipe or a FIFO. */
 bool coil__is_pipe(int fd);
 
-/* Whether fd is a file of tmpfs or hugetlbfs: no disk and no server has any of it. */
+/* Returns whether fd is a file of tmpfs or hugetlbfs, which needs no disk or server. */
 bool coil__file_in_memory(int fd);
 
 #endif
