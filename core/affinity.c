@@ -7,7 +7,7 @@ enum { CPUS_MAX = 1 << 20 };
 
 __thread const struct affinity *coil__unpinned;
 
-/* The kernel does not say how large its sets are: it refuses those that are smaller. */
+/* The kernel refuses a set that is smaller than its own, and does not report the size. */
 int coil__affinity_get(struct affinity *allowed)
 {
 	for (int cpus = CPU_SETSIZE; cpus <= CPUS_MAX; cpus *= 2) {

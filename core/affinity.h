@@ -2,7 +2,7 @@
 #ifndef COIL_CORE_AFFINITY_H
 #define COIL_CORE_AFFINITY_H
 
-/* Sets of processors of any size: a cpu_set_t ends at 1024. */
+/* Sets of processors of any size.  A cpu_set_t has room for only 1024. */
 
 #include <sched.h>
 
@@ -11,19 +11,19 @@ struct affinity {
 	size_t size;		/* in bytes */
 };
 
-/* Reads where the calling thread may run.  0, or -ENOMEM; release it after use. */
+/* Gets the processors of the calling thread.  Returns 0 or -ENOMEM; the caller releases. */
 int coil__affinity_get(struct affinity *allowed);
 void coil__affinity_release(struct affinity *allowed);
 
-/* The nth processor of a set, -1 if it has fewer. */
+/* Returns the nth processor of a set, counted from 0, or -1 if it has fewer. */
 int coil__affinity_nth(const struct affinity *allowed, unsigned n);
 
-/* Has the calling thread run on one processor alone. */
+/* Pins the calling thread to one processor. */
 void coil__affinity_pin(const struct affinity *allowed, int cpu);
 
 /*
- * The processors for what a pinned thread starts: the pool's threads and child
- * processes.  NULL: the thread is not pinned.
+ * The processors that this thread had before it was pinned; NULL if it is not pinned.
+ * The pool's threads and the child processes that it starts get all of them.
  */
 extern __thread const struct affinity *coil__unpinned
 	__attribute__((tls_model("initial-exec")));

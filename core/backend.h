@@ -3,8 +3,8 @@
 #define COIL_CORE_BACKEND_H
 
 /*
- * What a loop asks of the kernel.  uring.c and epoll.c answer in production;
- * tests/sim.c answers with a clock that obeys.
+ * A backend runs a loop's ops and waits for their completions.  uring.c and epoll.c do
+ * so with the kernel; tests/sim.c simulates a kernel and its clock.
  */
 
 #include <stdbool.h>
@@ -19,49 +19,49 @@ struct backend {
 	const char *name;
 
 	/*
-	 * 0 or a negative errno, and why in at most size bytes: on success what it
-	 * had to do without ("" if nothing), on failure what was refused.
+	 * Returns 0 or a negative errno.  Writes a text of at most size bytes to reason:
+	 * on success what the kernel lacks ("" if nothing), on failure what it refused.
 	 */
 	int (*open)(struct coil_loop *loop, const struct coil_options *options,
 		    char *reason, size_t size);
 
-	/* Nothing is in flight any more. */
+	/* Frees what open() made.  No op may be in flight. */
 	void (*close)(struct coil_loop *loop);
 
 	/*
-	 * Do op at once if that needs no wait: true, with its result in res.  False:
-	 * submit it, nothing was done.  NULL where submit is as good.
+	 * Does op at once if that needs no wait, and returns true with the result in
+	 * op->res.  Returns false if nothing was done: op is to be submitted.  NULL if
+	 * submit() is as fast.
 	 */
 	bool (*attempt)(struct coil_loop *loop, struct op *op);
 
 	/*
-	 * Start op.  Its complete() is called exactly once without IORING_CQE_F_MORE,
+	 * Starts op.  Calls coil__op_complete() exactly once without IORING_CQE_F_MORE,
 	 * from poll() or from within submit() itself.
 	 */
 	void (*submit)(struct coil_loop *loop, struct op *op);
 
 	/*
-	 * Ask for op's early end.  It still completes, once, with whatever came
-	 * first; possibly from within cancel().
+	 * Cancels op.  op still completes once, with its result or -ECANCELED, perhaps
+	 * from within cancel().
 	 */
 	void (*cancel)(struct coil_loop *loop, struct op *op);
 
 	/*
-	 * Report completions.  If there are none sleep until there is one, a wake()
-	 * or the deadline, an instant on coil_now()'s clock (0: do not sleep;
-	 * COIL_FOREVER: there is none).  loop->more says whether there may be more of
-	 * them by now.
+	 * Completes ops.  If none has completed, sleeps until one does, until wake() or
+	 * until the deadline, an instant on coil_now()'s clock (0: do not sleep;
+	 * COIL_FOREVER: no deadline).  Sets loop->more if more completions may be ready.
 	 */
 	void (*poll)(struct coil_loop *loop, int64_t deadline);
 
-	/* Make poll() return, now or the next time.  Safe from any thread. */
+	/* Makes the present or the next poll() return.  Any thread may call it. */
 	void (*wake)(struct coil_loop *loop);
 };
 
 extern const struct backend coil__uring;
 extern const struct backend coil__epoll;
 
-/* Tried in order; NULL ends.  Tests add theirs in the last place. */
+/* A loop tries them in order, until NULL.  Tests add theirs in the last place. */
 extern const struct backend *coil__backends[4];
 
 #endif
