@@ -1,45 +1,48 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A software io_uring: an op is tried at once, and if it would block it waits
- * until epoll says that its fd is ready, and is tried again.
+ * The epoll backend.
  *
- * Registrations are edge-triggered and stay.  An op waits only after a call of
- * its own said EAGAIN, so what makes the fd ready comes later and is an edge; and
- * an event lets all ops that wait for it try, until one says EAGAIN again.  So
- * nothing is missed, and to wait for the same as last time costs no epoll_ctl(2).
- * What was asked for once is not taken back, but for events that nobody waits
- * for: after several in a row the fd is silenced.
+ * It does with plain system calls what io_uring does in the kernel.  It makes the system
+ * call of an op at once.  If the call would block, the op waits until epoll reports that
+ * its fd is ready; then the backend tries again.
  *
- * A TCP socket that gave less than it was asked for is dry: what comes later is an
- * edge, so the next recv waits without a call that would say EAGAIN.  But what is
- * no data, the peer's end or urgent bytes, makes a recv come short, too, and may
- * have had its edge before: once an event spoke of such, the fd is not trusted.
+ * Registrations are edge-triggered, and they stay.  An op waits only after its own call
+ * returned EAGAIN, so the change that makes the fd ready comes later and is an edge.
+ * At an event the ops that wait for it try in turn, until one returns EAGAIN.  So no op
+ * misses its event, and a second wait for the same events needs no epoll_ctl(2).  If
+ * several events in a row find no op that waits, the backend silences the fd.
  *
- * What the kernel registers is not an fd but an open file under an fd's number,
- * and it forgets that when the file's last fd is closed.  Two things follow.
+ * Dry sockets.  A TCP socket is dry after a recv that returned less than its buffer had
+ * room for.  Later data is an edge, so the next recv waits without a call that would
+ * return EAGAIN.  But the peer's end or urgent bytes also make a recv short, and their
+ * edge may have come before.  So once an event reports these, the fd never counts as dry.
  *
- * Ghosts.  If a dup, or the child of a fork, keeps the file open, its events go
- * on to arrive under the old number, and no epoll_ctl can reach them, for the
- * number means another file by then.  They do no harm: an event is only a hint
- * to try again, and an edge comes but once.  (A level would make poll() spin.)
- * coil_close() leaves none behind: coil__fd_closed() deletes before the close.
+ * The kernel registers an open file under an fd's number, not the fd itself.  It drops
+ * the registration when the file's last fd is closed.  This has two consequences.
  *
- * Stale entries.  fd->events says that the number is registered, but the program
- * closed it by close(2), and now it means another file, which is not: an op
- * would wait for ever.  Where coil made the new file coil__fd_made() has cleared
- * the entry.  For the rest, fds are registered anew while ops wait on them:
- * EPOLL_CTL_MOD succeeds, which proves that the open file of that number is
- * registered now (and it stays so while the ops wait, as the fd is theirs), and
- * reports it if it is ready; or it says ENOENT, and the file is added; or EBADF,
- * and the ops are tried, which tells them.  One proof is enough for a wait, and
- * most waits are short; so the fds on which one began are listed, and the list
- * is gone through, a few in a pass, when the loop has slept for 100 ms, and every
- * second when it never sleeps so long.  That is what a stale entry costs, and an
- * idle fd costs one system call.
+ * Ghosts.  A dup, or the child of a fork, may keep a closed fd's file open.  Its events
+ * then still arrive under the old number, and epoll_ctl(2) cannot delete them, because
+ * the number means another file or none.  They do no harm: an event is only a hint to
+ * try again, and an edge comes once.  (Level-triggered, poll() would spin.)
+ * coil_close() makes no ghosts: coil__fd_closed() deletes the registration first.
  *
- * Some waits have no event: see coil__perform_events().  They are tried again
- * every few milliseconds.  Regular files answer EPERM to epoll_ctl, and go to
- * the pool, as does all that can only block.
+ * Stale entries.  Suppose that the program closes a registered fd with close(2), and the
+ * number then means a new file.  fd->events still says that the number is registered,
+ * but the new file is not: an op would wait for ever.  If coil made the new file,
+ * coil__fd_made() has cleared the entry.  For the other files the backend proves a
+ * registration with EPOLL_CTL_MOD while ops wait on the fd:
+ * - It succeeds: the file is registered, and epoll reports it if it is ready.  It stays
+ *   registered while the ops wait, because the program must not close their fd.
+ * - ENOENT: the file is not registered.  The backend adds it.
+ * - Another error, such as EBADF: the ops try again, and each returns its error.
+ * One proof is enough for a wait, and most waits are short.  So a wait only puts its fd
+ * on a list.  The backend proves the list, a few fds in a pass, when the loop has slept
+ * for 100 ms, or after a second in which it never slept so long.  A stale entry thus
+ * delays an op by that time, and a wait on an idle fd costs one system call.
+ *
+ * Some waits have no event: see coil__perform_events().  Those ops try again every few
+ * milliseconds.  epoll_ctl(2) refuses regular files (EPERM); their ops go to the pool, as
+ * do all ops that can only block.
  */
 #include "core/backend.h"
 #include "core/list.h"
@@ -59,62 +62,62 @@
 #include <unistd.h>
 
 enum {
-	EVENTS = 64,		/* taken in one look */
-	SHOTS = 64,		/* accepted in a row before others have a turn */
-	DEPTH = 8,		/* completions within each other */
-	UNATTENDED = 8,		/* events in a row that silence an fd */
-	PROOFS = 32,		/* in a row: each is a system call */
-	SKIPS = 16,		/* looks that a busy loop leaves out ... */
+	EVENTS = 64,		/* taken by one epoll_wait(2) */
+	SHOTS = 64,		/* results of a multishot op before other ops get a turn */
+	DEPTH = 8,		/* nested completions, which bounds the stack */
+	UNATTENDED = 8,		/* events in a row without a waiting op that silence an fd */
+	PROOFS = 32,		/* per pass, as each is a system call */
+	SKIPS = 16,		/* passes in a row of a busy loop without epoll_wait(2) */
 };
 
-#define LOOK_NS (50 * COIL_MICROSECOND)	/* ... in at most this time */
+#define LOOK_NS (50 * COIL_MICROSECOND)	/* ... but never for longer than this */
 #define AGAIN_NS (5 * COIL_MILLISECOND)
 #define IDLE_NS (100 * COIL_MILLISECOND)
 #define CHECK_NS COIL_SECOND
 
 /* Where an op is. */
 enum state {
-	TRIED,			/* in our hands */
-	WAITING,		/* for an event of its fd */
-	AGAIN,			/* to be tried again without one */
+	TRIED,			/* in a call, or just completed: in no queue */
+	WAITING,		/* in its fd's queue, for an event */
+	AGAIN,			/* in engine->again, to try again without an event */
 	POOLED,
 };
 
-/* In struct fd's flags, above the count of unattended events. */
+/* Values of struct fd's flags, above the count of unattended events. */
 enum {
-	DRY = 1 << 16,		/* it was read to the end, and no event has come since */
-	TORN = 1 << 17,		/* an event spoke of more than of data */
-	SHORT = 1 << 18,	/* a call has received less than it could */
-	ASKED = 1 << 19,	/* whether it is TCP */
+	DRY = 1 << 16,		/* all data was read, and no event has come since */
+	TORN = 1 << 17,		/* an event reported the peer's end, urgent data or an error */
+	SHORT = 1 << 18,	/* a recv returned less than it had room for */
+	ASKED = 1 << 19,	/* TCP is valid */
 	TCP = 1 << 20,
 	LISTED = 1 << 21,
 	COUNT = DRY - 1,
 };
 
-/* What is asked for together with EPOLLIN. */
+/* Registered together with EPOLLIN: after one of them a short recv proves nothing. */
 #define BESIDES (EPOLLRDHUP | EPOLLPRI)
 
 struct engine {
 	int epoll_fd;
 	int wake_fd;
-	bool coarse;			/* no epoll_pwait2(2): milliseconds */
-	int *listed;			/* fds that are to be proved, first to last */
-	size_t capacity;		/* fds; listed has room for twice as many */
+	bool coarse;			/* no epoll_pwait2(2): sleeps whole milliseconds */
+	int *listed;			/* fds whose registration is to be proved, in order */
+	size_t capacity;		/* number of fds; listed has room for twice as many */
 	size_t listed_count;
-	size_t round;			/* of them, those that are being gone through */
-	size_t proved;			/* ... and so many were */
-	size_t waiting;			/* ops in all queues */
-	struct op *cursor;		/* the next that fire() will look at */
-	struct op_queue again;
+	size_t round;			/* the first fds of listed, which prove() works on */
+	size_t proved;			/* the fds of round that are done */
+	size_t waiting;			/* number of ops in the queues of all fds */
+	struct op *cursor;		/* the op that fire() visits next */
+	struct op_queue again;		/* ops that try again without an event */
 	size_t again_count;
-	int64_t again_at;
-	int64_t checked;		/* when listed was last gone through */
-	int64_t looked;
-	int skipped;
-	int depth;
+	int64_t again_at;		/* when the first of them tries again */
+	int64_t checked;		/* when prove() last finished */
+	int64_t looked;			/* when epoll_wait(2) was last called */
+	int skipped;			/* passes since then without it */
+	int depth;			/* of nested completions */
 };
 
-/* A recv or a send with nothing special about it. */
+/* Most ops are a plain recv or send, and get a shorter path. */
 static bool is_plain(const struct op *op)
 {
 	if (op->sqe.opcode == IORING_OP_RECV)
@@ -128,7 +131,7 @@ static inline int fd_of(const struct op *op)
 	return is_plain(op) ? op->sqe.fd : coil__perform_fd(op);
 }
 
-/* As poll(2) has them; epoll has the same. */
+/* epoll's events have the same values as poll(2)'s. */
 static inline uint32_t events_of(const struct op *op)
 {
 	if (is_plain(op))
@@ -151,7 +154,7 @@ static int control(struct coil_loop *loop, int fd, uint32_t events)
 	int verb = entry->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 	int err = epoll_ctl(engine->epoll_fd, verb, fd, &event);
 
-	/* Of another file nothing is known. */
+	/* The flags describe the registered file, and are void if this is another one. */
 	entry->flags &= verb == EPOLL_CTL_MOD && !err ? ~(unsigned)DRY : LISTED;
 	if (err && errno == ENOENT)
 		err = epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, fd, &event);
@@ -171,7 +174,7 @@ void coil__fd_closed(struct coil_loop *loop, int fd)
 	loop->fds[fd].events = 0;
 }
 
-/* Room to list every fd of the table twice. */
+/* Room for two entries an fd: one of prove()'s round may be listed anew before it ends. */
 static bool grow(struct engine *engine, size_t fds)
 {
 	int *listed = realloc(engine->listed, 2 * fds * sizeof(*listed));
@@ -183,7 +186,7 @@ static bool grow(struct engine *engine, size_t fds)
 	return true;
 }
 
-/* A wait began on fd: its registration is to be proved once. */
+/* A wait began on fd, so its registration is to be proved once. */
 static void list(struct coil_loop *loop, int fd)
 {
 	struct engine *engine = loop->engine;
@@ -196,7 +199,7 @@ static void list(struct coil_loop *loop, int fd)
 	engine->listed[engine->listed_count++] = fd;
 }
 
-/* Sees to it that events of fd will come. */
+/* Registers fd for events, unless it is already. */
 static int arm(struct coil_loop *loop, int fd, uint32_t events)
 {
 	struct engine *engine = loop->engine;
@@ -213,7 +216,7 @@ static int arm(struct coil_loop *loop, int fd, uint32_t events)
 }
 
 /*
- * An op's way.
+ * From the submission of an op to its completion.
  */
 
 static void to_pool(struct coil_loop *loop, struct op *op)
@@ -235,7 +238,7 @@ static void try_again(struct engine *engine, struct op *op, int64_t when)
 	engine->again_count++;
 }
 
-/* from is the fd in whose queue it had its place, which it keeps; or -1. */
+/* from is the fd in whose queue op waited, where it keeps its place; or -1. */
 static void wait_for_event(struct coil_loop *loop, struct op *op, int from)
 {
 	struct engine *engine = loop->engine;
@@ -248,7 +251,7 @@ static void wait_for_event(struct coil_loop *loop, struct op *op, int from)
 		return;
 	}
 	err = arm(loop, fd, events);
-	/* A poll of a file that has no events waits like poll(2), until it is cancelled. */
+	/* Like poll(2), a poll of a file without events waits until it is cancelled. */
 	if (err == -EPERM && op->sqe.opcode != IORING_OP_POLL_ADD) {
 		coil__perform_unpollable(op);
 		to_pool(loop, op);
@@ -291,8 +294,8 @@ static bool is_multishot(const struct op *op)
 }
 
 /*
- * Completes a multishot op and goes on with it: what it says at last.  A poll
- * waits at once, as it is to tell of changes.
+ * Completes a multishot op for each result and tries it again.  Returns its last result,
+ * or 0 if it is queued to go on.  A poll reports changes, so it waits after each result.
  */
 static int shoot(struct coil_loop *loop, struct op *op, int res)
 {
@@ -311,7 +314,7 @@ static int shoot(struct coil_loop *loop, struct op *op, int res)
 	return res;
 }
 
-/* And no raw socket that is shown what TCP says: one packet at a time. */
+/* A raw socket may have the protocol TCP, too, but it is no stream. */
 static bool is_tcp(int fd)
 {
 	int protocol, type;
@@ -324,7 +327,7 @@ static bool is_tcp(int fd)
 
 static void came_short(struct fd *entry, int fd)
 {
-	/* Many a connection sees but one. */
+	/* Many connections have only one short recv, so a single one asks nothing. */
 	if (!(entry->flags & SHORT)) {
 		entry->flags |= SHORT;
 		return;
@@ -382,7 +385,7 @@ static bool epoll_attempt(struct coil_loop *loop, struct op *op)
 	return !op->attempted;
 }
 
-/* What most ops are, in as few steps as can be. */
+/* proceed() for a plain recv or send. */
 static bool proceed_plainly(struct coil_loop *loop, struct op *op, int from)
 {
 	int res = -EAGAIN;
@@ -398,14 +401,14 @@ static bool proceed_plainly(struct coil_loop *loop, struct op *op, int from)
 	return true;
 }
 
-/* Nothing has come to fd since it was read to the end. */
+/* Whether op polls for input of a dry socket, which has none. */
 static bool is_poll_in_vain(const struct coil_loop *loop, const struct op *op)
 {
 	return op->hint && (size_t)op->sqe.fd < loop->fd_count &&
 	       loop->fds[op->sqe.fd].flags & DRY && events_of(op) == EPOLLIN;
 }
 
-/* Tries op: whether it completed, or waits elsewhere than before. */
+/* Tries op.  Returns false if it would block and now waits, or went to the pool. */
 static bool proceed(struct coil_loop *loop, struct op *op, int from)
 {
 	int res = -EAGAIN;
@@ -438,7 +441,7 @@ static void epoll_submit(struct coil_loop *loop, struct op *op)
 	op->state = TRIED;
 	if (op->sqe.opcode == IORING_OP_CLOSE)
 		coil__fd_closed(loop, op->sqe.fd);
-	/* Its owner may start the next from its completion, and so on. */
+	/* A completion may submit the next op, which may complete at once, and so on. */
 	if (engine->depth == DEPTH) {
 		try_again(engine, op, 0);
 		return;
@@ -454,7 +457,7 @@ static void epoll_cancel(struct coil_loop *loop, struct op *op)
 
 	switch ((enum state)op->state) {
 	case TRIED:
-		/* From its own completion: shoot() will see it. */
+		/* The op's own completion cancels it: shoot() looks at op->cancelled. */
 		return;
 	case POOLED:
 		coil__pool_cancel(loop, op);
@@ -473,7 +476,7 @@ static void epoll_cancel(struct coil_loop *loop, struct op *op)
  * Events.
  */
 
-/* Nobody waits for fd's events: after a few of them there shall be no more. */
+/* An event of fd found no op that waits: silences the fd after a few such events. */
 static void unattended(struct coil_loop *loop, int fd)
 {
 	struct fd *entry = &loop->fds[fd];
@@ -486,8 +489,8 @@ static void unattended(struct coil_loop *loop, int fd)
 }
 
 /*
- * Lets those who wait for such events try, first to last, until there is no
- * more of what they wait for.  A poll takes nothing away from the others.
+ * Lets the ops that wait for these events try, first to last, until one would block.
+ * Then later ops for the same events would, too, except polls, which consume nothing.
  */
 static void fire(struct coil_loop *loop, int fd, uint32_t events)
 {
@@ -527,7 +530,7 @@ static uint32_t wanted_of(const struct coil_loop *loop, int fd)
 	return events;
 }
 
-/* Has every fd on which a wait began registered anew: see above. */
+/* Proves the registrations of the listed fds: see "Stale entries" above. */
 static void prove(struct coil_loop *loop)
 {
 	struct engine *engine = loop->engine;
@@ -584,14 +587,14 @@ static int wait_for_events(struct engine *engine, struct epoll_event *events,
 {
 	int64_t ms = ns / COIL_MILLISECOND + (ns % COIL_MILLISECOND != 0);
 #ifdef SYS_epoll_pwait2
-	/* Not libc's, which has 32 bits on some systems: the call always takes 64. */
+	/* libc's struct timespec has 32 bits on some systems; the system call takes 64. */
 	struct __kernel_timespec timeout = { ns / COIL_SECOND, ns % COIL_SECOND };
 	long n;
 
 	if (ns > 0 && ns < COIL_FOREVER && !engine->coarse) {
 		n = syscall(SYS_epoll_pwait2, engine->epoll_fd, events, EVENTS,
 			    &timeout, NULL, 0);
-		/* Some filters say EPERM of a call that they do not know. */
+		/* Some filters return EPERM for a system call that they do not know. */
 		if (n >= 0 || (errno != ENOSYS && errno != EPERM))
 			return (int)n;
 		engine->coarse = true;
@@ -604,15 +607,15 @@ static int wait_for_events(struct engine *engine, struct epoll_event *events,
 	return epoll_wait(engine->epoll_fd, events, EVENTS, (int)ms);
 }
 
-/* A deadline is due: what came before it is to be found before it is applied. */
+/* A deadline has expired: an event that came before it must be found first, and win. */
 static bool before_expiry(const struct coil_loop *loop)
 {
 	return loop->due && !loop->marked;
 }
 
 /*
- * While tasks are ready the kernel is not asked every time: that costs as much
- * as some ten switches between tasks.
+ * While tasks are ready, epoll_wait(2) is not worth a call in every pass: it costs as
+ * much as about ten switches between tasks.
  */
 static bool worth_a_look(struct coil_loop *loop)
 {
@@ -655,7 +658,7 @@ static void epoll_poll(struct coil_loop *loop, int64_t deadline)
 		prove(loop);
 }
 
-/* Edge-triggered as well, so that nobody has to read it.  Not write(): see uring.c. */
+/* The eventfd is edge-triggered, so the loop need not read it.  Not write(): see uring.c. */
 static void epoll_wake(struct coil_loop *loop)
 {
 	struct engine *engine = loop->engine;
