@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A C++ runtime that comes with the program is there before the loop is.  One that
- * comes by dlopen(3) while the loop runs should be noticed before two tasks have used
- * it, but a look at all objects is too slow for a switch.
+ * A C++ runtime that the program is linked with is loaded before the loop
+ * starts.  A runtime that dlopen(3) loads while the loop runs should be found
+ * before two tasks have used it.  But a search of all loaded objects is too
+ * slow for a switch.
  *
- * But the dynamic linker keeps its objects in a list and appends new ones.  Where the
- * last one can never be unloaded, which is so in a program that has loaded nothing
- * yet, its link is what a switch looks at instead of our own pointer.  Otherwise a
- * pass looks now and then how many objects were ever loaded.
+ * The dynamic linker keeps the objects in a list and appends new ones.  If the
+ * last object can never be unloaded, a switch reads that object's next pointer
+ * instead of our own pointer.  This is the case in a program that has loaded
+ * nothing yet.  Otherwise a pass checks now and then how many objects were
+ * ever loaded.
  */
 #include "core/cxx.h"
 #include "core/fork.h"
@@ -18,10 +20,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How often a pass asks the dynamic linker; loading C++ takes as long. */
+/* How often a pass checks.  Loading a C++ runtime takes as long. */
 #define LOOK_EVERY COIL_MILLISECOND
 
-/* Weak: they are there if the program, or a library of its, is C++. */
+/* Weak: defined only if the program, or a library that it links, is C++. */
 extern void *__cxa_get_globals(void) __attribute__((weak));
 extern void (*std_set_terminate(void (*handler)(void)))(void)
 	__asm__("_ZSt13set_terminatePFvvE") __attribute__((weak));
@@ -46,7 +48,7 @@ static void terminate(void)
 	abort();
 }
 
-/* Once for the process: a handler that the program sets later stays. */
+/* Sets the handler once for the process: the program may replace it. */
 static void name_tasks(const struct runtime *runtime)
 {
 	static bool named;
@@ -60,17 +62,17 @@ static void name_tasks(const struct runtime *runtime)
 	coil__unlock(LOCK_CXX);
 }
 
-/* The result of a look at all objects, under the dynamic linker's lock. */
+/* A search of all loaded objects.  It runs under the dynamic linker's lock. */
 struct search {
 	struct coil_loop *loop;
-	char library[1024];	/* the path of a C++ runtime; "": there is none */
-	bool changed;
+	char library[1024];	/* the path of a C++ runtime; "": none found */
+	bool changed;		/* objects were loaded since the last search */
 };
 
-/* A program that is linked statically has none, and then no object is this one. */
+/* Weak: a statically linked program has no _DYNAMIC, and no object matches. */
 #pragma weak _DYNAMIC
 
-/* The last object, if it is one of those that are never unloaded. */
+/* Returns the last object if it can never be unloaded, otherwise NULL. */
 static const struct link_map *last_for_good(void)
 {
 	const struct link_map *map = _r_debug.r_map, *program = map;
@@ -79,7 +81,7 @@ static const struct link_map *last_for_good(void)
 		return NULL;
 	while (map->l_next)
 		map = map->l_next;
-	/* The program, the dynamic linker, and the object that this is in. */
+	/* The program, the dynamic linker, and the object of this code. */
 	if (map == program || map->l_addr == _r_debug.r_ldbase || map->l_ld == _DYNAMIC)
 		return map;
 	return NULL;
@@ -110,7 +112,7 @@ static int look_at(struct dl_phdr_info *info, size_t size, void *arg)
 	return 0;
 }
 
-/* Pins the runtime: we keep a pointer to its per-thread globals. */
+/* Pins the runtime: the loop keeps a pointer to its per-thread globals. */
 static struct runtime find(struct coil_loop *loop)
 {
 	struct runtime runtime = { __cxa_get_globals, std_set_terminate };

@@ -3,8 +3,9 @@
 #define COIL_CORE_CXX_H
 
 /*
- * In a C++ program: what the runtime keeps of the exceptions in flight belongs
- * to a task, not to a thread.  C++ may come while the loop runs, by dlopen(3).
+ * The C++ runtime keeps the exceptions in flight per thread, but each task has
+ * its own.  So a switch exchanges the runtime's data.  dlopen(3) may load the
+ * runtime while the loop runs.
  */
 
 #include <stdbool.h>
@@ -13,19 +14,19 @@
 struct coil_loop;
 
 struct cxx {
-	void *globals;			/* __cxa_get_globals(); NULL: there is no C++ yet */
-	const void *const *watch;	/* a switch has work to do while *watch is not NULL */
-	uint64_t loaded;		/* how many libraries had ever been, when last looked */
-	int64_t looked;			/* when that was */
+	void *globals;			/* __cxa_get_globals(); NULL: no C++ yet */
+	const void *const *watch;	/* *watch != NULL: a switch has work */
+	uint64_t loaded;		/* objects ever loaded, at the last look */
+	int64_t looked;			/* time of the last look */
 };
 
 /*
- * Looks whether there is C++.  An exception that leaves a task's function then
- * terminates with the task's name.
+ * Looks for a C++ runtime.  Once it is found, an exception that leaves a task's
+ * function ends the process with a message that names the task.
  */
 void coil__cxx_look(struct coil_loop *loop);
 
-/* Once a pass: looks again if a library that was loaded would not show in *watch. */
+/* Once a pass: looks again if *watch would not show a newly loaded object. */
 void coil__cxx_look_again(struct coil_loop *loop);
 
 #endif

@@ -5,16 +5,17 @@
 #include <coil/timeout.h>
 
 /*
- * A timeout whose deadline may be put off when it falls due: until() says to when, or
- * an instant that has passed.  It runs on the loop and does not park.  Ended by
- * coil_timeout_end().
+ * A timeout whose deadline can move when it is reached.  The loop then calls
+ * until(), which returns the new deadline, or a time that has passed if the
+ * timeout expires.  until() must not park.  coil_timeout_end() ends an elastic
+ * timeout.
  */
 struct elastic {
 	struct coil_timeout timeout;
 	int64_t (*until)(struct elastic *elastic);
 };
 
-/* As coil_timeout_begin(). */
+/* Begins one.  Parameters and errors are those of coil_timeout_begin(). */
 int coil__elastic_begin(struct elastic *elastic, int64_t ns,
 			int64_t (*until)(struct elastic *elastic));
 

@@ -3,7 +3,8 @@
 #define COIL_CORE_LIST_H
 
 /*
- * Intrusive lists.  Zero is empty, so whatever holds one may be zeroed.
+ * Intrusive lists.  A zeroed list is empty, so a struct that holds one may
+ * start zeroed.
  */
 
 #include <stddef.h>
@@ -12,8 +13,8 @@
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
 /*
- * Ends a function that does nothing but prefetch: gcc takes it for one without any
- * effect, and drops the calls of it.
+ * Ends a function that only prefetches.  Without it, gcc would find that the
+ * function has no effect and would drop the calls.
  */
 #define PREFETCHED() __asm__ volatile("")
 

@@ -9,13 +9,13 @@
 
 enum {
 	STACK_SIZE = 32 * 1024,
-	JUMP = 64 * 1024 * 1024,	/* as far as a frame may reach below the stack */
+	JUMP = 64 * 1024 * 1024,	/* maximum reach of a frame below the stack */
 };
 
 static unsigned users;
 static bool installed;
 
-/* Where the stack had grown to; NULL where that is not known. */
+/* Returns the stack pointer at the fault, or NULL if it is not known. */
 static const char *stack_pointer(const ucontext_t *context)
 {
 #if defined(__x86_64__)
@@ -31,8 +31,9 @@ static const char *stack_pointer(const ucontext_t *context)
 }
 
 /*
- * In the guard, or beyond it: a large frame in code that does not touch its pages one
- * by one jumps over the guard, and its first use faults wherever that is.
+ * The fault lies in the guard or below it.  Code that does not touch the pages
+ * of a large frame one by one jumps over the guard.  It faults wherever it
+ * first uses the frame.
  */
 static bool is_overflow(const struct coil_loop *loop, const char *address, const char *pointer)
 {
@@ -47,7 +48,7 @@ static bool is_overflow(const struct coil_loop *loop, const char *address, const
 	return address >= stack->bottom || (pointer < limit && limit - pointer < JUMP);
 }
 
-/* A name is not made here: the task may have overflowed inside malloc(3). */
+/* Makes no name: the overflow may have happened inside malloc(3). */
 static void say(const struct coil_task *task)
 {
 	const struct stack *stack = &task->stack;
@@ -58,7 +59,11 @@ static void say(const struct coil_task *task)
 		   (size_t)(stack->top - coil__stack_limit(&task->loop->stacks, stack)));
 }
 
-/* The fault comes again once the default action is back, and kills. */
+/*
+ * Restores the default action.  The faulting instruction then runs again and
+ * kills the process.  A signal that a process sent does not come again, so it
+ * is raised.
+ */
 static void handle(int signal_number, siginfo_t *info, void *context)
 {
 	const struct coil_loop *loop = coil__loop;
@@ -87,14 +92,14 @@ static void uninstall(void)
 	struct sigaction action = { .sa_handler = SIG_DFL };
 	struct sigaction old;
 
-	/* Whoever put another handler over ours meanwhile keeps it. */
+	/* If the program has replaced our handler, its handler stays. */
 	if (installed && !sigaction(SIGSEGV, NULL, &old) && old.sa_flags & SA_SIGINFO &&
 	    old.sa_sigaction == handle)
 		sigaction(SIGSEGV, &action, NULL);
 	installed = false;
 }
 
-/* The loops that used it are the parent's; the handler stays until a loop has ended. */
+/* The child begins without loops.  The handler stays until a loop ends. */
 void coil__overflow_forked(void)
 {
 	users = 0;
@@ -105,7 +110,7 @@ void coil__overflow_begin(struct overflow *overflow)
 	stack_t stack = { .ss_size = STACK_SIZE }, old;
 
 	overflow->stack = NULL;
-	/* ASan has a handler of its own, which does the same. */
+	/* ASan's own handler does the same. */
 	if (ADDRESS_SANITIZED)
 		return;
 	if (!sigaltstack(NULL, &old) && old.ss_flags & SS_DISABLE) {

@@ -5,17 +5,18 @@
 #include <stddef.h>
 
 /*
- * A task that overflows its stack dies with a message that names it.  The
- * handler is installed only over SIG_DFL, for as long as a loop runs.
+ * Prints a message that names the task if a task overflows its stack, before
+ * the process dies.  The handler replaces only SIG_DFL, and only while a loop
+ * runs.
  */
 struct overflow {
-	void *stack;	/* the handler's own, if this thread had none */
+	void *stack;	/* the handler's stack, if the thread had none */
 };
 
 void coil__overflow_begin(struct overflow *overflow);
 void coil__overflow_end(struct overflow *overflow);
 
-/* In the child of a fork. */
+/* Called in the child of a fork. */
 void coil__overflow_forked(void);
 
 #endif

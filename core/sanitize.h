@@ -3,8 +3,8 @@
 #define COIL_CORE_SANITIZE_H
 
 /*
- * What ASan, TSan and valgrind want to know of a stack and of a switch, or
- * nothing.  The one home of these #ifdefs.
+ * Reports stacks and switches to ASan, TSan and valgrind, where they are in
+ * use.  All #ifdefs for them are in this file.
  */
 
 #include "core/fork.h"
@@ -41,7 +41,7 @@
 #define RUNNING_ON_VALGRIND 0
 #endif
 
-/* Under them a stack whose task ended is not entered again where it stood. */
+/* Under ASan or TSan the context of an ended task is not entered again. */
 #if defined(COIL_ASAN) || defined(COIL_TSAN)
 #define SANITIZED 1
 #else
@@ -53,16 +53,16 @@
 #define ADDRESS_SANITIZED 0
 #endif
 
-/* What they know a stack by. */
+/* The tools' own names for a stack. */
 struct sanitized {
 	void *fiber;		/* TSan's */
-	unsigned valgrind;	/* one more than valgrind's number */
+	unsigned valgrind;	/* valgrind's number plus one; 0: none */
 };
 
 /*
- * Before memory is unmapped, and after it was mapped, by system calls that TSan does
- * not see: another thread may be given the same addresses, and it must know that this
- * comes after that.
+ * Called before memory is unmapped and after it was mapped, if TSan does not
+ * see the system calls.  Another thread may get the same addresses.  The lock
+ * shows TSan that its use of them comes after ours.
  */
 static inline void sanitize_mapping(void)
 {
@@ -72,7 +72,7 @@ static inline void sanitize_mapping(void)
 #endif
 }
 
-/* A stack from bottom to top begins a new life. */
+/* Called when a new task begins on the stack from bottom to top. */
 static inline void sanitize_stack_new(struct sanitized *stack, char *bottom, char *top)
 {
 	(void)stack, (void)bottom, (void)top;
@@ -87,7 +87,7 @@ static inline void sanitize_stack_new(struct sanitized *stack, char *bottom, cha
 #endif
 }
 
-/* It ended; no context stands on it. */
+/* Called when the stack holds no context any more. */
 static inline void sanitize_stack_old(struct sanitized *stack)
 {
 	(void)stack;
@@ -103,7 +103,7 @@ static inline void sanitize_stack_old(struct sanitized *stack)
 #endif
 }
 
-/* The thread's own stack, which the loop runs on. */
+/* Called for the thread's own stack, on which the loop runs. */
 static inline void sanitize_stack_main(struct sanitized *stack, char **bottom, char **top)
 {
 	(void)stack, (void)bottom, (void)top;
@@ -127,9 +127,9 @@ static inline void sanitize_stack_main(struct sanitized *stack, char **bottom, c
 }
 
 /*
- * Around a switch: start before, finish right after, on the stack arrived at.
- * fake is where ASan keeps the left stack's frames; NULL when it is left for
- * good.
+ * sanitize_start() is called before a switch, and sanitize_finish() right
+ * after it, on the other stack.  ASan keeps the frames of the stack that is
+ * left in fake, which is NULL if the stack is left for good.
  */
 static inline void sanitize_start(void **fake, const struct sanitized *to,
 				  const char *bottom, const char *top)

@@ -172,10 +172,7 @@ static struct stack *take_own(struct stacks *stacks, size_t size, struct taken *
 	if (size > SIZE_MAX / 4)
 		return NULL;
 	size = with_guard(stacks, size);
-	/*
-	 * The pool can use a stack of this size again, so it comes from the
-	 * pool.
-	 */
+	/* The pool can use a stack of its own size again. */
 	if (size == stacks->size)
 		return coil__stack_take(stacks, 0, taken);
 	bottom = map(size);
@@ -279,10 +276,7 @@ static void give_back(struct stacks *stacks, uint32_t number)
 	char *from = coil__stack_limit(stacks, stack);
 
 	sanitize_stack_old(&stack->sanitized);
-	/*
-	 * Fails if the memory is locked.  The memory stays then, which does no
-	 * harm.
-	 */
+	/* Fails if the memory is locked.  It then stays, which does no harm. */
 	(void)madvise(from, (size_t)(stack->top - from), MADV_DONTNEED);
 	stacks->state[number] = 0;
 	stacks->spare[stacks->count - ++stacks->cold_count] = number;

@@ -25,10 +25,7 @@ struct stack {
 	struct sanitized sanitized;
 } __attribute__((aligned(64)));
 
-/*
- * The states lie apart from the stacks: reading one touches no page of a
- * stack.
- */
+/* The states lie apart: reading one touches no page of a stack. */
 enum stack_state {
 	STACK_USED = 1,		/* taken and not yet returned */
 	STACK_ENTERED = 2,	/* holds a context that can be entered again */

@@ -14,7 +14,7 @@ struct value {
 };
 
 struct vars {
-	atomic_uint refs;	/* a job on another thread holds one */
+	atomic_uint refs;	/* jobs on other threads may hold some */
 	size_t n;
 	struct value values[];
 };
@@ -43,7 +43,7 @@ static struct value *find(struct vars *vars, const struct coil_var *var)
 	return NULL;
 }
 
-/* A copy of the task's own, with room for one more. */
+/* Makes room for one more value in the copy. */
 static struct vars *copy(const struct vars *vars)
 {
 	size_t n = vars ? vars->n : 0;

@@ -5,16 +5,19 @@
 #include <stddef.h>
 
 /*
- * A task's variables.  A child shares its creator's until one of them sets
- * something: then that one makes a copy.
+ * A task's variables.  A new task shares the variables of its creator.  The
+ * first of the two that sets a variable makes a copy.
  */
 struct vars;
 
-/* One more holder; NULL is a task that never set any. */
+/* Takes a reference and returns vars.  NULL: no variable was ever set. */
 struct vars *coil__vars_ref(struct vars *vars);
 void coil__vars_unref(struct vars *vars);
 
-/* What coil_var_get looks at on a thread without a loop: a job's task's. */
+/*
+ * The variables that coil_var_get() reads on a thread without a loop: those of
+ * the task whose job the thread runs.
+ */
 extern __thread struct vars *coil__thread_vars __attribute__((tls_model("initial-exec")));
 
 #endif
