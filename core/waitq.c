@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+enum { FETCH_STEPS = 8 };
+
 static void add(struct coil_waitq *waitq, struct coil_waiter *waiter)
 {
 	waiter->next = NULL;
@@ -34,14 +36,27 @@ void coil__waiter_remove(struct coil_waiter *waiter)
 	waitq->size--;
 }
 
+/*
+ * Each waiter of a crowd is a miss of the TLB and of the cache, which begins when the one
+ * before has come.  But tasks that were made in a row often wait in a row, at the same
+ * depth of stacks that lie in a row: so what may follow some steps later is fetched.
+ */
+static inline void fetch_later(uintptr_t waiter, uintptr_t next)
+{
+	__builtin_prefetch((const void *)(waiter + FETCH_STEPS * (next - waiter)), 1);
+	PREFETCHED();
+}
+
 /* As coil__waiter_remove(), of the longest waiter. */
 static inline void remove_first(struct coil_waitq *waitq, const struct coil_waiter *waiter)
 {
 	waitq->head = waiter->next;
-	if (waiter->next)
+	if (waiter->next) {
 		waiter->next->prev = NULL;
-	else
+		fetch_later((uintptr_t)waiter, (uintptr_t)waiter->next);
+	} else {
 		waitq->tail = NULL;
+	}
 	waitq->size--;
 }
 
