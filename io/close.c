@@ -94,7 +94,7 @@ static void do_not_linger(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
 }
 
-/* close(2) frees the fd whatever it returns. */
+/* close(2) frees the fd whatever it returns, so -EINTR is no error. */
 static int close_now(int fd)
 {
 	return close(fd) && errno != EINTR ? -errno : 0;
@@ -150,7 +150,10 @@ static int close_slowly(int fd)
 
 	if (closing.copy >= 0)
 		err = coil__run_in_pool(close_file, &closing, "close");
-	/* No fd is free for the copy, or no thread to close it: the loop waits. */
+	/*
+	 * No fd is free for the copy, or no thread takes the job: the loop's
+	 * thread closes, and waits.
+	 */
 	if (err == -EAGAIN || err == -ENOMEM) {
 		err = closing.copy >= 0 ? close_now(closing.copy) : 0;
 		last = close_now(fd);

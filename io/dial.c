@@ -32,10 +32,10 @@ static int connect_to(const struct addrinfo *ai)
 
 /*
  * Happy eyeballs.  Each attempt is a task.  The next attempt begins as soon as
- * one has failed, or when the newest has had STAGGER.
+ * one has failed, or STAGGER after the last one began.
  *
  * A name with many addresses must not take as many sockets.  So if ATTEMPTS_MAX
- * run, the oldest is given up; it has had two seconds by then.
+ * attempts run, the oldest is given up; it has had two seconds by then.
  *
  * The winner cancels the group.  The wait for the group ends when the other
  * tasks have closed their sockets.

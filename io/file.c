@@ -259,7 +259,7 @@ int coil_ftruncate(int fd, off_t length)
 
 	if (fd < 0)
 		return -EBADF;
-	/* liburing has no function for it yet. */
+	/* Older releases of liburing have no function for it. */
 	op.sqe.opcode = IORING_OP_FTRUNCATE;
 	op.sqe.fd = fd;
 	op.sqe.off = (__u64)length;
@@ -397,7 +397,7 @@ static ssize_t send_from(const struct ends *ends, off_t *at, size_t count, bool 
 
 /*
  * Calls take turns, as each would otherwise begin at the same position.  The
- * position moves when all is sent.
+ * position moves once, at the end, by what was sent.
  */
 static ssize_t send_at_position(struct ends *ends, size_t count, bool direct)
 {

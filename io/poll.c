@@ -26,7 +26,7 @@ struct polling {
 	nfds_t n;
 	struct coil_task *task;
 	size_t out;		/* operations under way */
-	bool some;		/* an operation has completed, or none is waited for */
+	bool some;		/* set by the first completion, or when no more is awaited */
 	bool parked;		/* until the first, or the last, completes */
 };
 

@@ -32,8 +32,8 @@ struct waiter {
 };
 
 /*
- * The waiters of this thread's loop.  In the child of a fork the list holds the
- * parent's waiters, which do not run there.
+ * The waiters of this thread's loop.  In the child of a fork the list still
+ * holds the parent's waiters; they never run there.
  */
 static __thread struct {
 	struct coil_loop *loop;

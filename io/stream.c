@@ -243,7 +243,7 @@ static int end(struct coil_stream *stream, bool flush)
 	int err = pending == -EPERM ? -ECANCELED : pending, lost;
 
 	/*
-	 * Outside a task the close cannot wait.  refs does not tell whether
+	 * Outside a task the close cannot wait.  refs does not show whether
 	 * tasks are inside, as the owner and a server have references too.
 	 */
 	if (pending == -EPERM && (stream->sending || stream->reading || stream->writing))

@@ -17,7 +17,7 @@
 /* Bytes written and not sent yet.  A chunk never moves: the kernel reads it. */
 struct chunk {
 	struct chunk *next;
-	size_t start;		/* bytes sent */
+	size_t start;		/* offset of the first byte not sent */
 	size_t end;
 	size_t size;
 	char bytes[];
@@ -111,7 +111,10 @@ int coil__stream_release(struct coil_stream *stream, bool flush);
  */
 void coil__stream_unref(struct coil_stream *stream);
 
-/* Discards the queue.  Later writes fail with why. */
+/*
+ * Discards the queue.  Later writes fail with why, and the close returns it if
+ * bytes were lost.
+ */
 void coil__stream_drop(struct coil_stream *stream, int why);
 
 /*

@@ -4,12 +4,12 @@
  * one of two states.
  *
  * Gathering: no send is under way, and small writes are added.  One system call
- * sends all of it, at the first of these: the stream's reader is about to ask
- * the kernel for more; a write is large or does not fit; a flush; a close; or
- * the loop is about to ask the kernel for anything (a chore).  So a program
- * that reads lines and answers each sends once for all lines that arrived
- * together.  A program that writes and then parks has sent before the loop
- * sleeps, wherever it parks.
+ * sends all of it, at the first of these events: the stream's reader is about
+ * to ask the kernel for more; a write is large or does not fit; a flush; a
+ * close; the loop is about to ask the kernel for anything (a chore).  So a
+ * program that reads lines and answers each sends once for all lines that
+ * arrived together.  A program that writes and then parks has sent before the
+ * loop sleeps, wherever it parks.
  *
  * Sending: the kernel had no room.  One op of the stream sends the first chunk,
  * again and again, until none is left.  No task is parked for it.
@@ -24,7 +24,7 @@ enum {
 	PARTS = 16,		/* buffers in one system call */
 };
 
-/* Most streams have one chunk, for a short time.  It is kept for the next stream. */
+/* Most streams have one chunk, for a short time.  So the loop keeps a spare one. */
 static struct chunk *new_chunk(size_t size)
 {
 	struct coil_loop *loop = coil__loop;
@@ -176,8 +176,8 @@ void coil__rest_skip(struct rest *rest, size_t n)
 }
 
 /*
- * Lists the next parts of the queue and, behind them, of rest.  Returns their
- * bytes.
+ * Lists the next parts of the queue and, behind them, of rest.  Returns the
+ * number of bytes in them.
  */
 static size_t collect(const struct coil_stream *stream, const struct rest *rest,
 		      struct iovec parts[PARTS], int *count)

@@ -3,9 +3,9 @@
  * The half of a stream that reads.
  *
  * Bytes are received when a task asks for them, never ahead of that.  A stream
- * waits for readiness, not for bytes, and allocates when bytes are there.  So
- * while it waits it holds exactly the bytes that arrived and are not read yet.
- * If the program reads with a buffer of DIRECT bytes or more, the stream waits
+ * waits for readiness, not for bytes, and allocates when bytes are there.  So a
+ * waiting stream holds exactly the bytes that arrived and are not read yet.  If
+ * the program reads with a buffer of DIRECT bytes or more, the stream waits
  * with that buffer instead.
  */
 #include "io/stream.h"
@@ -112,9 +112,9 @@ static void shrink(struct coil_stream *stream)
 }
 
 /*
- * Makes room at the end of the buffer for more bytes: at least PIECE, at most
- * PIECE or as much as the buffer holds.  If half of that is free after a move
- * to the front, that is enough: it saves an allocation.
+ * Makes room at the end of the buffer.  Adds PIECE bytes or, if more are
+ * wanted, at most as many as the buffer holds.  Half of that is enough if a
+ * move to the front yields it: that saves a move to another place.
  */
 static int make_room(struct coil_stream *stream, size_t more)
 {
@@ -174,8 +174,8 @@ static ssize_t receive(struct coil_stream *stream, size_t more)
 }
 
 /*
- * Receives by an op, which may wait.  For a file, for an fd that is ready but
- * that only a thread can read, and for an fd that reports an error.
+ * Receives by an op, which may wait.  Serves a file, an fd that is ready but
+ * that only a thread can read, and an fd that reports an error.
  */
 static ssize_t receive_file(struct coil_stream *stream, size_t more)
 {
@@ -248,7 +248,7 @@ static bool is_last_word(ssize_t n)
 	       n != -ENOBUFS;
 }
 
-/* Receives into the caller's memory. */
+/* Receives into the caller's memory, which saves a buffer and a copy. */
 static ssize_t receive_direct(struct coil_stream *stream, void *buf, size_t len)
 {
 	struct op op = {0};
@@ -311,7 +311,7 @@ ssize_t coil_stream_read(struct coil_stream *stream, void *buf, size_t len)
 	return n;
 }
 
-/* Reads exactly len bytes. */
+/* Reads exactly len bytes.  Returns -ENODATA if the stream ends before. */
 static ssize_t read_all(struct coil_stream *stream, void *buf, size_t len)
 {
 	ssize_t n;
@@ -391,8 +391,9 @@ static size_t find(struct coil_stream *stream, const struct separator *sep)
 }
 
 /*
- * Receives up to and including the separator, which is at offset at, or
- * SIZE_MAX.  Returns the number of bytes, 0 at the end, or a negative errno.
+ * Receives up to and including the separator.  at is its offset, or SIZE_MAX if
+ * it has not been found.  Returns the number of bytes, 0 at the end, or a
+ * negative errno.
  */
 static ssize_t look_for(struct coil_stream *stream, const struct separator *sep, size_t at)
 {
