@@ -5,7 +5,7 @@
 #include "core/waitq.h"
 #include <errno.h>
 
-/* Who is woken is told the result: when they run the future may be gone. */
+/* Passes the result on, as the future may be gone when the waiters run. */
 int coil_future_set(struct coil_future *future, int result)
 {
 	void *told;

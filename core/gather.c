@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waiting for tasks.  Those calls that consume a handle put one struct watch,
- * which lies on their stack, into the task's consumer; there is no other, so a
- * gather of any size allocates nothing.  Those that only look
- * (coil_wait, and completed.c) hang a watch of their own on every task.
+ * Waiting for tasks.  A call that consumes handles sets each task's consumer
+ * to one struct watch on the caller's stack.  A task has one consumer at most,
+ * so a gather of any size allocates nothing.  A call that only looks
+ * (coil_wait, and completed.c) adds a watch of its own to every task.
  */
 #include "core/list.h"
 #include "core/loop.h"
@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* 0 if the caller may consume task. */
+/* Returns 0 if the caller may consume task. */
 static int check(const struct coil_task *self, const struct coil_task *task)
 {
 	if (self->pending == -EPERM)
@@ -76,7 +76,7 @@ static int await(struct coil_task *self, struct coil_task *task, const struct wa
 	return coil__park(self, wait, task);
 }
 
-/* Waits until task has ended, passing requests on to it. */
+/* Waits until task has ended.  Passes the caller's cancellation on to it. */
 static void await_end(struct coil_task *self, struct coil_task *task)
 {
 	if (task->done) {
@@ -92,7 +92,10 @@ static void await_end(struct coil_task *self, struct coil_task *task)
 	}
 }
 
-/* A task's result, unless it ended because of the caller's own request. */
+/*
+ * Returns the task's result.  If the task was cancelled and the caller is as
+ * well, the caller's own cancellation or time-out counts.
+ */
 static int own_reason(struct coil_task *self, int result)
 {
 	return result == -ECANCELED && self->pending ? coil__refuse(self) : result;
@@ -186,12 +189,12 @@ struct gather {
 	struct coil_task *waiter;
 	struct coil_task **tasks;
 	size_t n;
-	size_t left;		/* that have not ended */
+	size_t left;		/* tasks that have not ended */
 	int error;		/* the first failure */
-	bool collect;		/* every result is wanted: failures are no reason to stop */
+	bool collect;		/* results are wanted: a failure stops nothing */
 	bool hooking;
 	bool cancelled;
-	bool lost;		/* ... and somebody's result with it, though all are wanted */
+	bool lost;		/* with collect: the cancellation cost a result */
 };
 
 static void gather_cancel(struct gather *gather)
@@ -229,7 +232,7 @@ static void gather_interrupt(struct coil_task *self)
 
 static const struct wait gathering = { "tasks", gather_interrupt };
 
-/* A second handle of one task is counted. */
+/* A task that is in the array twice needs a reference for each entry. */
 static int gather_hook_one(struct gather *gather, struct coil_task *task)
 {
 	int err = check(gather->waiter, task);
@@ -251,7 +254,7 @@ static int gather_hook_one(struct gather *gather, struct coil_task *task)
 	return 0;
 }
 
-/* The first n are the caller's again. */
+/* Gives the first n tasks back to the caller. */
 static void gather_unhook(struct gather *gather, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -267,8 +270,8 @@ static void gather_unhook(struct gather *gather, size_t n)
 }
 
 /*
- * Makes gather the consumer of all, or of none: each is looked at once, as many
- * tasks are as many misses of the cache.
+ * Makes gather the consumer of all tasks, or of none.  It visits each task
+ * only once, because each visit is a cache miss if there are many tasks.
  */
 static int gather_hook(struct gather *gather)
 {
@@ -325,7 +328,7 @@ int coil_gather(struct coil_task *tasks[], size_t n, int results[])
 	else if (!self->pending)
 		coil__spend(self, SPEND_CALL);
 	gather_consume(&gather, results);
-	/* Only those who were cancelled for the caller's sake make it the caller's. */
+	/* Report the caller's own cancellation only if it changed a result. */
 	if (self->pending && (gather.error == -ECANCELED || gather.lost))
 		return coil__refuse(self);
 	return gather.error;
@@ -343,15 +346,15 @@ struct look {
 	struct coil_task *waiter;
 	struct look_watch *watches;
 	size_t n;
-	size_t left;		/* that have to end before the waiter goes on */
-	bool first;		/* the next to end will do */
-	bool exception;		/* ... if it failed */
+	size_t left;		/* tasks that still have to end */
+	bool first;		/* one task that ends is enough */
+	bool exception;		/* one task that fails is enough */
 };
 
 struct look_watch {
 	struct watch watch;
 	struct look *look;
-	struct coil_task *task;	/* held: another may consume it meanwhile */
+	struct coil_task *task;	/* with a reference of our own */
 };
 
 static bool is_failure(const struct coil_task *task)
@@ -391,9 +394,10 @@ int coil__tasks_check(const struct coil_task *self, struct coil_task *tasks[], s
 }
 
 /*
- * A task that awaits one of these tasks frees its handle, and with it memory that this
- * call reads when it goes on.  So the call holds a reference of its own to each task,
- * and records which, as the caller may change the array meanwhile.
+ * Another task may await one of these tasks meanwhile.  That frees the handle,
+ * and with it memory that this call reads when it goes on.  So the call holds
+ * its own reference to each task.  It records the tasks, because the caller
+ * may change the array.
  */
 static int look_begin(struct look *look, struct coil_task *tasks[], size_t n,
 		      struct look_watch few[])
@@ -428,7 +432,11 @@ static void look_end(struct look *look, struct look_watch few[])
 		free(look->watches);
 }
 
-/* How many tasks have ended, each counted once; *failed if one of them failed. */
+/*
+ * Returns how many tasks have ended, and sets *distinct to how many tasks
+ * there are.  Both count a task that is in the array twice as one.  Sets
+ * *failed if a task failed.
+ */
 static size_t count_done(struct coil_task *tasks[], size_t n, size_t *distinct, bool *failed)
 {
 	size_t done = 0;
@@ -460,8 +468,8 @@ static bool satisfied(size_t done, size_t distinct, bool failed, enum coil_wait 
 }
 
 /*
- * The limit is a scope of its own around the park; its expiry is how this call
- * ends, not an error, unless an outer scope's expired too.
+ * The limit is a scope around the park.  Its expiry ends this call without an
+ * error, unless an outer scope has expired or was cancelled too.
  */
 static int wait_limited(struct coil_task *self, struct look *look, int64_t ns)
 {
@@ -477,7 +485,7 @@ static int wait_limited(struct coil_task *self, struct look *look, int64_t ns)
 	return self->pending ? coil__scope_deliver(self) : 0;
 }
 
-/* How many have ended once the wait is over, or why it failed. */
+/* Returns how many have ended once the wait is over, or a negative error. */
 static int wait_for_some(struct look *look, struct coil_task *tasks[], size_t n, int64_t ns)
 {
 	struct look_watch few[FEW];

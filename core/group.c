@@ -7,9 +7,10 @@
 #include <errno.h>
 
 /*
- * A group's scope lies in its owner's list of scopes from the first child on.
- * Leaving waits without hearing requests; it ends because those requests reach
- * the children (scope.c passes them on).
+ * A group's scope is in its owner's list of scopes from the first child on.  A
+ * cancellation of the owner does not interrupt the wait at the group's end.
+ * It reaches the children instead (scope.c passes it on), and the wait ends
+ * when they have ended.
  */
 
 static void unlink_child(struct coil_group *group, struct coil_task *task)
@@ -25,8 +26,8 @@ static void unlink_child(struct coil_group *group, struct coil_task *task)
 }
 
 /*
- * Another thread must not read the group's fields: they may change at any moment.  A
- * group without a child has no owner yet, and so no loop.
+ * A caller on another thread must not use the group's fields: they may change
+ * at any moment.  A group without a child has no owner yet, and so no loop.
  */
 static bool is_foreign(const struct coil_group *group)
 {
@@ -64,7 +65,7 @@ void coil_group_cancel_after(struct coil_group *group, int64_t grace_ns)
 	if (!group || is_foreign(group))
 		return;
 	scope = &group->scope;
-	/* Without a child there is no one to give the grace to. */
+	/* Without a child no task can use the grace. */
 	if (!scope->task)
 		cancel(group);
 	if (scope->flags & SCOPE_CANCELLED)
@@ -75,13 +76,16 @@ void coil_group_cancel_after(struct coil_group *group, int64_t grace_ns)
 		cancel(group);
 }
 
-/* Then no more are started. */
+/* A group that is ending starts no more children. */
 static bool is_ending(const struct coil_scope *scope)
 {
 	return scope->flags & SCOPE_ENDING || coil__scope_pending(scope);
 }
 
-/* From the innermost scope outwards, and on through the owners of its groups. */
+/*
+ * Looks at the task's scopes from the innermost one outwards.  Then it does
+ * the same for the owner of the task's group, from the group's scope on.
+ */
 bool coil_group_ending(void)
 {
 	const struct coil_task *task = coil_current_task();
@@ -190,16 +194,16 @@ int coil_group_create_task(struct coil_group *group, int (*fn)(void *arg), void 
 	return coil_group_create_task_with(group, NULL, fn, arg, NULL);
 }
 
-/* A pending cancel is left for the caller's next call. */
+/* Leaves a pending cancellation for the caller's next call. */
 int coil__group_end(struct coil_group *group)
 {
 	int error;
 
 	if (group->scope.task) {
-		/* One that the body made while a request was held back by a shield of its. */
+		/* A shield may have hidden the cancellation from a child. */
 		if (coil__scope_pending(&group->scope))
 			coil__scope_spread(&group->scope);
-		/* Fails only off a task and across loops. */
+		/* The park fails only outside of a task and across loops. */
 		while (group->size && !coil_waitq_park_shielded(&group->leaving, NULL, "group"))
 			;
 		coil__scope_remove(&group->scope);
@@ -216,7 +220,7 @@ int coil_group_wait(struct coil_group *group)
 
 	if (!self)
 		return -EPERM;
-	/* There may be nothing to wait for. */
+	/* May find nothing to wait for, but must not starve other tasks. */
 	if (!self->pending)
 		coil__spend(self, SPEND_CALL);
 	if (!group)
@@ -224,7 +228,7 @@ int coil_group_wait(struct coil_group *group)
 	if (group->scope.task) {
 		if (group->scope.task != self)
 			return -EPERM;
-		/* A shield changes nothing: the children are outside of it and are cancelled. */
+		/* An open shield is allowed: the children are outside of it. */
 		if (coil__scope_holds_but(&group->scope, SCOPE_GROUP | SCOPE_SHIELD))
 			return -EBUSY;
 	}

@@ -23,10 +23,11 @@ int coil__options_check(const struct coil_options *options)
 }
 
 /*
- * A write to a broken pipe raises SIGPIPE, and one beyond the limit on the size
- * of files SIGXFSZ, whoever does it for us.  They are blocked while the loop
- * runs; one that came because of us is taken off again before the mask is
- * restored, one that was pending before stays.
+ * A write to a broken pipe raises SIGPIPE, and a write beyond the limit on the
+ * size of files raises SIGXFSZ, with every backend.  Both are blocked while
+ * the loop runs.  A signal that arrived meanwhile is removed before the mask
+ * is restored, because our writes caused it.  A signal that was pending before
+ * stays.
  */
 static const int raised[] = { SIGPIPE, SIGXFSZ };
 
@@ -84,10 +85,10 @@ static int run_main(struct coil_loop *loop, const struct coil_options *options,
 		return err;
 	loop->main = coil__task_new(loop, &main, fn, arg);
 	if (loop->main) {
-		/* The program may detach or await it like any other. */
+		/* The program may detach or await main like any other task. */
 		loop->main->refs++;
 		coil__task_start(loop->main, false);
-		/* A signal that was pending before came when there was no main yet. */
+		/* A signal may have arrived before main existed. */
 		if (loop->stopped)
 			coil_cancel(loop->main);
 		coil__loop_run(loop);
@@ -127,7 +128,7 @@ int coil_run_with(const struct coil_options *options, int (*fn)(void *arg), void
 	coil__fork_register(loop);
 	err = run_main(loop, options, fn, arg);
 	coil__fork_unregister(loop);
-	/* The error handler may yet be called, where nothing can be started any more. */
+	/* The close may call the error handler, which can start no task. */
 	coil__current = &coil__nowhere.root;
 	coil__loop_close(loop);
 	coil__overflow_end(&overflow);

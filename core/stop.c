@@ -19,8 +19,9 @@ void coil__stop_note(int number)
 }
 
 /*
- * Process 1 of a pid namespace is immune to the default action, its own raise(2)
- * included; and of some signals that action is to do nothing.
+ * The default action does not end process 1 of a pid namespace, not even after
+ * its own raise(3).  The default action of some signals is to do nothing.  In
+ * these cases _exit(2) ends the process.
  */
 void coil__stop_process(int number)
 {
@@ -44,8 +45,9 @@ int coil__stop_open(const sigset_t *signals)
 static void read_next(struct stop *stop);
 
 /*
- * Signals that were pending at the same time count as one: some programs end a process
- * by SIGTERM and SIGHUP together, and main could not act on the first yet.
+ * Signals that are pending at the same time count as one.  Some programs end a
+ * process by SIGTERM and SIGHUP together, and main could not yet act on the
+ * first.
  */
 static void arrived(struct op *op, int res, unsigned flags)
 {
@@ -68,7 +70,7 @@ static void arrived(struct op *op, int res, unsigned flags)
 static void read_next(struct stop *stop)
 {
 	stop->op = (struct op){ .complete = arrived, .background = true };
-	/* No offset: pread(2) of what cannot seek is an error. */
+	/* No offset: pread(2) fails for a file that cannot seek. */
 	io_uring_prep_read(&stop->op.sqe, stop->fd, stop->info, sizeof(stop->info),
 			   (uint64_t)-1);
 	if (coil__op_start(stop->loop, &stop->op))
@@ -92,7 +94,7 @@ int coil__stop_begin(struct stop *stop, struct coil_loop *loop, const sigset_t *
 	stop->loop = loop;
 	stop->signals = *signals;
 	loop->stop_signals = &stop->signals;
-	/* A loop that a signal may yet end is not stuck. */
+	/* A loop that a signal may still end is not deadlocked. */
 	loop->watched++;
 	read_next(stop);
 	return 0;

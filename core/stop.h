@@ -10,28 +10,29 @@
 enum { STOP_SIGNALS = 32 };
 
 /*
- * Signals that end a run: the first cancels main, the second ends the process as
- * it would have done without us.
+ * The signals that end a run.  The first one cancels main.  The second one
+ * ends the process, as it would without coil.
  */
 struct stop {
 	struct op op;
-	struct coil_loop *loop;		/* NULL: none were asked for */
+	struct coil_loop *loop;		/* NULL: the program named no signals */
 	int fd;
 	unsigned seen;
 	sigset_t signals;
-	sigset_t mask;			/* of the thread, before */
+	sigset_t mask;			/* the thread's mask before the run */
 	struct signalfd_siginfo info[STOP_SIGNALS];
 };
 
 int coil__stop_begin(struct stop *stop, struct coil_loop *loop, const sigset_t *signals);
 void coil__stop_end(struct stop *stop);
 
-/*
- * Opens a signalfd for them; sets what coil_stop_signal() returns in this thread; ends
- * the process by a signal.
- */
+/* Returns a signalfd for the signals, or a negative error. */
 int coil__stop_open(const sigset_t *signals);
+
+/* Sets what coil_stop_signal() returns in this thread. */
 void coil__stop_note(int number);
+
+/* Ends the process by a signal. */
 void coil__stop_process(int number) __attribute__((noreturn));
 
 #endif

@@ -18,7 +18,7 @@ static int call(int (*fn)(void *arg), void *arg, struct vars *vars)
 }
 
 /*
- * A job that is waited for lies on the stack of its task.
+ * The job of coil_to_thread() lies on the stack of the task that waits for it.
  */
 
 struct waited {
@@ -33,7 +33,7 @@ static void waited_work(struct job *job)
 {
 	struct waited *waited = container_of(job, struct waited, job);
 
-	/* Its task waits, so that its variables stay as they are. */
+	/* The task is parked, so its variables do not change. */
 	waited->result = call(waited->fn, waited->arg, waited->task->vars);
 }
 
@@ -75,7 +75,7 @@ int coil_to_thread(int (*fn)(void *arg), void *arg)
 }
 
 /*
- * One that can be abandoned has memory of its own.
+ * An abandonable job may outlive the task's call, so it has memory of its own.
  */
 
 struct loose {

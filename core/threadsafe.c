@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What other threads may ask of a loop.  A request travels as a struct remote; one
- * that was taken is sure to run, if need be when the loop ends.
+ * Calls from other threads into a loop.  Each call travels as a struct remote.
+ * A remote that the loop has accepted is sure to run, at the latest when the
+ * loop ends.
  */
 #include "core/loop.h"
 #include "core/task.h"
@@ -12,7 +13,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* The caller may pass the loop to other threads without another call of ours. */
+/*
+ * Marks the loop as known to other threads, because the caller may pass it to
+ * them without a further call of coil.
+ */
 struct coil_loop *coil_current_loop(void)
 {
 	struct coil_loop *loop = coil__loop;
@@ -75,8 +79,8 @@ int coil_call_soon_threadsafe(struct coil_loop *loop, void (*fn)(void *arg), voi
 }
 
 /*
- * run_coroutine.  The request lies on the stack of the thread that waits, which
- * goes on only when nothing on the loop knows of it any more.
+ * run_coroutine.  struct visit lies on the stack of the thread that waits.
+ * That thread goes on only when the loop has no pointer to it any more.
  */
 
 struct visit {
@@ -84,11 +88,11 @@ struct visit {
 	struct remote stop;
 	int (*fn)(void *arg);
 	void *arg;
-	struct coil_task *task;		/* the loop's; NULL: not yet, or no more */
+	struct coil_task *task;		/* used by the loop only; NULL: does not run */
 	pthread_mutex_t lock;
 	pthread_cond_t done;
 	bool ended;
-	bool stopping;			/* stop is on its way */
+	bool stopping;			/* stop was sent and has not run */
 	int result;
 };
 
@@ -116,7 +120,7 @@ static void start_visit(struct coil_loop *loop, struct remote *remote)
 	struct visit *visit = container_of(remote, struct visit, start);
 	struct coil_task *task = loop->ended ? NULL : coil_create_task(run_visit, visit);
 
-	/* After its end the visit may be gone. */
+	/* After end_visit() the memory of the visit may be gone. */
 	if (!task) {
 		end_visit(visit, loop->ended ? -ESHUTDOWN : -ENOMEM);
 		return;
@@ -138,7 +142,7 @@ static void stop_visit(struct coil_loop *loop, struct remote *remote)
 	pthread_mutex_unlock(&visit->lock);
 }
 
-/* True once the visit has ended; false when the time came first. */
+/* Returns true once the visit has ended, false if the deadline came first. */
 static bool wait_visit(struct visit *visit, int64_t when)
 {
 	struct timespec until = { when / COIL_SECOND, when % COIL_SECOND };

@@ -5,7 +5,10 @@
 #include "core/loop.h"
 #include <coil/waitq.h>
 
-/* One task in one queue, on that task's stack. */
+/*
+ * A task's place in one queue.  It lies on the task's stack, but a large set
+ * of places is allocated.
+ */
 struct coil_waiter {
 	struct coil_waiter *next;
 	struct coil_waiter *prev;
@@ -13,20 +16,20 @@ struct coil_waiter {
 	struct coil_task *task;
 	void *data;
 	const char *what;
-	struct coil_waiter *set;	/* the first of those that wait as one */
+	struct coil_waiter *set;	/* all places of this wait, or NULL */
 	size_t set_size;
 };
 
-/* Whether tasks of another loop wait there. */
+/* Returns whether tasks of another loop wait in the queue. */
 static inline bool coil__waitq_is_foreign(const struct coil_waitq *waitq)
 {
 	return waitq->head && waitq->head->task->loop != coil__loop;
 }
 
-/* Takes it off its queue. */
+/* Removes waiter from its queue. */
 void coil__waiter_remove(struct coil_waiter *waiter);
 
-/* What a parked task waits for in a queue; NULL if it waits for something else. */
+/* Returns what task waits for in a queue; NULL: it does not wait in one. */
 const char *coil__waiter_what(const struct coil_task *task);
 
 #endif

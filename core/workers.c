@@ -13,11 +13,12 @@
 #include <unistd.h>
 
 /*
- * Loops side by side.  Each worker's main task tells where it runs before it calls
- * fn, so that whoever fails first can have the others cancelled.
+ * Several loops, each on a thread of its own.  Each worker's main task records
+ * its loop before it calls fn, so that the first worker that fails can cancel
+ * the others.
  *
- * The thread that started them waits for stop signals meanwhile.  Any of the loops
- * may end before the others, or be busy; that thread is neither.
+ * The thread that started the workers waits for stop signals meanwhile.  A
+ * worker's loop cannot do this: it may be busy, or end before the others.
  */
 
 struct workers {
@@ -26,21 +27,21 @@ struct workers {
 	void *arg;
 	unsigned n;
 	int error;			/* the first failure */
-	bool stopping;			/* the others were told */
-	int stopped;			/* by which of the stop signals */
-	struct coil_options options;	/* of each loop; without the signals */
+	bool stopping;			/* stop_all() was called */
+	int stopped;			/* the stop signal that arrived; 0: none */
+	struct coil_options options;	/* of each loop, without the stop signals */
 	sigset_t stop_signals;
-	struct affinity allowed;	/* the processors we may use */
+	struct affinity allowed;	/* the processors that the threads may use */
 	struct worker *each;
 	unsigned left;			/* threads that have not ended */
-	int signals, ended;		/* signalfd; eventfd, of the last to end; or -1 */
+	int signals, ended;		/* signalfd; eventfd at the end; or -1 */
 };
 
 struct worker {
 	struct workers *workers;
-	struct coil_loop *loop;		/* while its main task runs */
+	struct coil_loop *loop;		/* NULL: its main task does not run */
 	unsigned index;
-	int cpu;			/* or -1 */
+	int cpu;			/* the processor to run on, or -1 */
 	pthread_t thread;
 	struct remote stop;
 };
@@ -52,7 +53,7 @@ unsigned coil_worker_index(void)
 	return worker_index;
 }
 
-/* In the loop's own thread. */
+/* Runs in the loop's own thread. */
 static void stop_this(struct coil_loop *loop, const struct workers *workers)
 {
 	loop->stopped = workers->stopped;
@@ -60,7 +61,7 @@ static void stop_this(struct coil_loop *loop, const struct workers *workers)
 	coil_cancel(loop->main);
 }
 
-/* One that ended meanwhile has no main any more. */
+/* A loop that has ended meanwhile has no main task any more. */
 static void stop_loop(struct coil_loop *loop, struct remote *remote)
 {
 	struct workers *workers = container_of(remote, struct worker, stop)->workers;
@@ -71,7 +72,7 @@ static void stop_loop(struct coil_loop *loop, struct remote *remote)
 	pthread_mutex_unlock(&workers->lock);
 }
 
-/* Cancels each main task once.  With the lock held. */
+/* Cancels each main task once.  The caller holds the lock. */
 static void stop_all(struct workers *workers)
 {
 	if (workers->stopping)
@@ -85,7 +86,7 @@ static void stop_all(struct workers *workers)
 	}
 }
 
-/* Only the first failure counts.  With the lock held. */
+/* Records the first failure only.  The caller holds the lock. */
 static void fail(struct workers *workers, int error)
 {
 	if (!workers->error)
@@ -137,9 +138,9 @@ static void *run_worker(void *arg)
 }
 
 /*
- * All are there before the first runs, as it may have to stop the others.  They are
- * pinned if there is one for each processor: a smaller set would be a choice that
- * another program might make in the same way.
+ * Fills in all workers before the first one runs, because it may have to stop
+ * the others.  Pins them only if there is one for each processor: with fewer
+ * workers, another program might choose the same processors.
  */
 static void prepare(struct workers *workers, bool pin)
 {
@@ -156,7 +157,7 @@ static unsigned start_all(struct workers *workers)
 	unsigned started = 0;
 	int err = 0;
 
-	/* The first may end before the last was started. */
+	/* Counts all now: the first may end before the last has started. */
 	workers->left = workers->n;
 	while (started < workers->n && !err) {
 		struct worker *worker = &workers->each[started];
@@ -174,7 +175,10 @@ static unsigned start_all(struct workers *workers)
 	return started;
 }
 
-/* Until all threads have ended.  As in stop.c, what is pending together is one. */
+/*
+ * Waits until all threads have ended.  As in stop.c, signals that are pending
+ * together count as one.
+ */
 static void wait_for_signals(struct workers *workers)
 {
 	struct signalfd_siginfo info[STOP_SIGNALS];
@@ -207,7 +211,7 @@ static void run_all(struct workers *workers)
 		pthread_join(workers->each[i].thread, NULL);
 }
 
-/* The threads inherit the mask. */
+/* Blocks the stop signals before the threads start: these inherit the mask. */
 static int run_stoppable(struct workers *workers)
 {
 	sigset_t mask;
