@@ -12,14 +12,14 @@
  * A waiter lies on the stack of its task, which may belong to another loop.  In that case
  * the struct remote in the waiter is posted to that loop and wakes the task there.  From
  * the moment the waiter leaves the line until the wake-up, a cancellation does not
- * interrupt the wait: the call is complete, the wake-up is sure to come, and until then
- * other threads hold pointers to the stack.  A cancel and a completion both look under
- * the locks whether the waiter is still in line, so that only one of them gets it.
+ * interrupt the wait.  The call is complete and the wake-up is sure to come, but until
+ * then other threads hold pointers to the stack.  A cancel and a completion both look
+ * under the locks whether the waiter is still in line, so that only one of them gets it.
  *
  * A remote is posted after both locks are released, because posting may be a system
- * call.  The channel may be finished as soon as they are released.  But its memory stays
- * until every task that was in line has run, because a cancel takes the locks to find
- * out whether the waiter is in line.
+ * call.  The user may finish the channel as soon as they are released.  But its memory
+ * stays until every task that was in line has run: a cancel of such a task takes the
+ * locks to find out whether its waiter is in line.
  */
 #include <coil/channel.h>
 #include "core/channel.h"
@@ -239,7 +239,10 @@ static void take(struct coil_channel_state *state, void *item)
 	step(state, &state->out);
 }
 
-/* Returns false if the answer depends on both ends, and then has done nothing. */
+/*
+ * Sends with the lock of one end only.  Returns false, and has done nothing, if that is
+ * not possible: a task waits, the channel is closed, or the ring is full.
+ */
 static bool send_alone(struct coil_channel_state *state, const void *item)
 {
 	bool can;

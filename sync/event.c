@@ -57,9 +57,10 @@ static bool is_here(uintptr_t thread)
 }
 
 /*
- * A waiter sees all that the setting thread wrote before the set, and knows that this
- * thread no longer uses the event.  The write and the read of the eventfd ensure that,
- * but the C memory model and ThreadSanitizer do not know it.  This pair states it.
+ * A waiter sees everything that the setting thread wrote before the set, and may rely on
+ * that thread not to use the event any more.  The write and the read of the eventfd ensure
+ * this order, but the C memory model and ThreadSanitizer do not know it.  publish() and
+ * observe() state it.
  */
 static uintptr_t publish(struct coil_event *event)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The caller parks in the wait queues of all its cases at once, like any other waiter of
- * each.  The task that unparks it from one of them has already completed that case, and
- * the unpark takes the caller out of all other queues.  So nothing has to be given back.
+ * The caller parks in the wait queues of all its cases at once, as a plain waiter would
+ * park in one of them.  The task that unparks it from a queue has already completed that
+ * case.  The unpark takes the caller out of all other queues, so nothing has to be given
+ * back.
  *
  * Shared events (see event.c), fds, signals and channels have no wait queue of this loop,
  * because their wake-up comes from outside of it.  Each of these cases gets a stand-in, a
@@ -150,7 +151,10 @@ static bool is_ready(const struct coil_case *one, const struct place *place)
 	}
 }
 
-/* Returns the case's result (0 or more, or -ESHUTDOWN), or an error of coil_select(). */
+/*
+ * Returns the result of the case: 0 or more, or -ESHUTDOWN.  Any other negative value is
+ * an error of coil_select().
+ */
 static int do_case(struct coil_case *one, const struct place *place)
 {
 	switch (one->kind) {
@@ -393,7 +397,7 @@ static int wait_in(struct coil_case cases[], struct places *places, size_t n)
 	if (which == -EAGAIN && !coil_check())
 		which = look(cases, places->each, n);
 	err = dismiss_stand_ins(&group);
-	/* A case that a stand-in saw ready came before the cancellation, so it counts. */
+	/* A case that a stand-in saw ready counts, although the caller was cancelled then. */
 	for (size_t i = 0; i < n && which < 0; i++) {
 		if (places->each[i].set && !is_contended(&cases[i])) {
 			cases[i].result = places->each[i].revents;
