@@ -219,9 +219,9 @@ static int acknowledge(void *arg)
  */
 
 /*
- * A producer that starts in the middle is taken for a known one with the same hello.
- * One that starts at its beginning is, only if the known one is unfinished and has no
- * connection.
+ * A producer that starts in the middle (from is not 0) is the known one with the same
+ * hello.  One that starts at 0 is the known one only if that is unfinished and has no
+ * connection.  Otherwise it is new.
  */
 static struct source *find_source(const struct hello *hello)
 {

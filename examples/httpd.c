@@ -353,9 +353,9 @@ static ptrdiff_t next_head(struct connection *c, int64_t ns)
 }
 
 /*
- * The server ends and answers the requests that have arrived until now.  A client in the
- * middle of a request, or without an answer yet, has one second to complete it.  Any other
- * has one millisecond.
+ * When the server ends, it answers the requests that have arrived until now.  A client that
+ * has sent part of a request, or has had no answer yet, gets one second to complete a
+ * request.  Any other client gets one millisecond.
  */
 static ptrdiff_t last_head(struct connection *c)
 {

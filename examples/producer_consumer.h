@@ -71,8 +71,8 @@ int produce_all(void);
 int consume_all(void *listener);
 
 /*
- * producer_consumer.c: say() prints a line on stdout, and waits up to a second for its
- * reader.  complain() prints one on stderr and never waits.
+ * producer_consumer.c: say() prints a line on stdout, and parks up to a second for a slow
+ * reader.  complain() prints a line on stderr and does not park.
  */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
