@@ -64,8 +64,8 @@ static double slab(void)
 }
 
 /*
- * Servers.  Each sends its port over the link.  For a byte it sends back its growth since
- * then.  It ends when the link is closed.
+ * Servers.  Each sends its address over the link.  When it receives a byte, it sends how
+ * much its memory has grown since then.  It ends when the link is closed.
  */
 
 static void tell_port(int link, int fd)

@@ -4,7 +4,7 @@
  * the libraries that are measured.
  *
  * The bytes that a connection sends are a function of its number and of the position in
- * the stream.  So each received byte is checked by its position, and nothing is kept.
+ * the stream.  So each received byte is checked by its position, and no sent byte is kept.
  *
  * In a closed loop, a connection sends again when a reply has come, and latency is counted
  * from the sending.  With a rate (open loop), message m of connection c is due at start +

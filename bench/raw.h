@@ -3,8 +3,9 @@
 #define COIL_BENCH_RAW_H
 
 /*
- * The raw limits.  For a switch it is jump_fcontext alone, to and fro.  (The prototypes are
- * Boost's; the objects are linked from its archive.)  For a queue it is a ring.
+ * The raw limit of a switch is jump_fcontext alone, to and fro.  Its prototypes are
+ * Boost's, and its objects are linked from Boost's archive.  The raw limit of a queue is a
+ * ring.
  */
 
 #include "bench/bench.h"

@@ -3,8 +3,8 @@
  * The cost of four ways of receiving, without coil: an echo over TCP on an io_uring.
  *
  *	OWN		each receive operation has memory of its own
- *	LENT		it takes memory from a ring of provided buffers
- *	MULTISHOT	the same, but one operation for many messages
+ *	LENT		each takes memory from a ring of provided buffers
+ *	MULTISHOT	the same, but one operation receives many messages
  *	READINESS	a poll operation, then recv(2)
  *
  * Figures are CPU ns of this process for each message, with the kernel's work, and the

@@ -11,8 +11,8 @@
  *	steady	T tasks that sleep K times each, for 0 to 100 ms
  *
  * CPU is counted from before the first task or timer is created until the last one has
- * woken, so it includes their creation.  A sleep is due its length after it was called.
- * Lateness is measured by the clock, not by the library's idea of the time.
+ * woken, so it includes their creation.  A sleep is due at the time of its call plus its
+ * length.  Both times are read from the clock, not from the library.
  */
 
 #include "bench/bench.h"

@@ -33,8 +33,9 @@ static void pages(size_t n)
 }
 
 /*
- * per_ms sleeps expire each millisecond, and none may be more than 250 us late.  Measures
- * the CPU time of the wake-ups alone, for each sleep.
+ * The floor of "steady": per_ms sleeps expire each millisecond, and none may be more than
+ * 250 us late.  So the thread wakes up every 250 us.  Measures the CPU time of these
+ * wake-ups alone, for each sleep.
  */
 static void wake_ups(double per_ms)
 {

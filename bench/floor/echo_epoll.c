@@ -42,7 +42,7 @@ static void go_on(struct conn *c)
 		watch(c, EPOLL_CTL_MOD, EPOLLIN);
 }
 
-/* One event may report the peer's last bytes and its end, so EPOLLRDHUP reads on. */
+/* One event may report the peer's last bytes and its end: with EPOLLRDHUP, read again. */
 static void echo(struct conn *c, unsigned events)
 {
 	ssize_t n;

@@ -149,7 +149,7 @@ static void received(const struct io_uring_cqe *cqe, unsigned slot)
 
 static void sent(const struct io_uring_cqe *cqe, unsigned slot)
 {
-	/* Only a failed send reports.  Its linked recv completes as cancelled and closes. */
+	/* Only a failed send gets here.  Its linked recv is cancelled and ends the connection. */
 	if (linked)
 		return;
 	slots[slot].sends--;
