@@ -44,7 +44,7 @@ static bool is_stream(int fd)
 	       (type == SOCK_STREAM || type == SOCK_SEQPACKET);
 }
 
-/* What is left of a message whose first bytes have been moved. */
+/* The rest of a message, after its first done bytes. */
 static struct msghdr *rest_of(struct msghdr *msg, size_t done,
 			      struct msghdr *rest, struct iovec *some)
 {
@@ -101,9 +101,9 @@ static bool sends_to_a_name(const struct op *op)
 }
 
 /*
- * MSG_DONTWAIT takes the meaning from MSG_WAITALL, so that is done here.  A
- * datagram to a peer that the socket is not connected to may be refused because
- * that one's queue is full, while the socket has room and polls ready.
+ * With MSG_DONTWAIT the kernel ignores MSG_WAITALL, so the loop below does it.  A
+ * datagram to an unconnected peer may get EAGAIN because the peer's queue is full, while
+ * the socket itself has room and polls as ready.
  */
 static int try_transfer(struct op *op)
 {
@@ -134,16 +134,17 @@ static int try_recvmmsg(const struct op *op)
 }
 
 /*
- * accept and connect have no flag that keeps them from blocking, so the fd is made
- * O_NONBLOCK.  What cannot listen is left alone: fd 0 may be the user's terminal, and
- * accept returns an error for it without waiting.
+ * accept and connect have no flag against blocking, so the fd must be O_NONBLOCK.  An fd
+ * that cannot listen keeps its flags: fd 0 may be the user's terminal, and accept
+ * returns an error for it without a wait.
  *
- * A listener is made so on fd 0, too, where inetd and its like put it, although other
- * processes share it.  Nothing else is sure.  After poll(2) another process may take
- * the connection, and accept would wait for the next one: in the loop's thread that
- * stops all tasks, and a thread of the pool could not be given up.  SO_RCVTIMEO would
- * end its wait, but TCP copies that to the connections that come meanwhile.  To set
- * O_NONBLOCK only for the call fails as soon as two processes do so.
+ * A listener becomes O_NONBLOCK even on fd 0, where inetd and its like put it, although
+ * other processes share the flag.  Every other way fails:
+ * - poll(2) first: another process may take the connection, and accept would then wait
+ *   for the next one.  In the loop's thread that stops all tasks; in a thread of the
+ *   pool no cancellation could end it.
+ * - SO_RCVTIMEO: it would end that wait, but new TCP connections inherit it.
+ * - O_NONBLOCK only during the call: two processes would undo each other's change.
  */
 static int make_nonblocking(int fd)
 {
@@ -174,7 +175,7 @@ static int call_connect(const struct op *op)
 	return connect(op->sqe.fd, ptr(op->sqe.addr), (socklen_t)op->sqe.off);
 }
 
-/* The second call of connect(2) says how the first went. */
+/* A second connect(2) returns how the first one went. */
 static int continue_connect(struct op *op)
 {
 	int err = 0;
@@ -192,8 +193,8 @@ static int continue_connect(struct op *op)
 }
 
 /*
- * AF_UNIX does not go on in the background: -EAGAIN says that the listener's
- * queue is full, and nothing that could be polled tells when it no longer is.
+ * An AF_UNIX connect does not go on in the background.  EAGAIN means that the listener's
+ * queue is full, and no event shows when it has room again.
  */
 static int try_connect(struct op *op)
 {
@@ -201,7 +202,7 @@ static int try_connect(struct op *op)
 
 	if (remembers(op, STARTED))
 		return continue_connect(op);
-	/* Standard input, output and error are sure to be shared. */
+	/* Other processes share standard input, output and error, so keep their flags. */
 	if (op->sqe.fd <= STDERR_FILENO && !coil__is_nonblocking(op->sqe.fd))
 		return leave_to_pool(op);
 	err = make_nonblocking(op->sqe.fd);
@@ -241,8 +242,8 @@ static int try_poll(struct op *op)
 }
 
 /*
- * Both ends have to be ready, and SPLICE_F_NONBLOCK is for pipes only: a socket
- * that is not O_NONBLOCK would block for what it has no room for.
+ * SPLICE_F_NONBLOCK affects pipes only.  A socket that is not O_NONBLOCK blocks until it
+ * has room for all bytes.  So both ends must be ready, and try_splice() cuts the length.
  */
 static ssize_t splice_ends(const struct op *op, size_t len)
 {
@@ -265,7 +266,7 @@ static int try_splice(struct op *op)
 	ssize_t n;
 
 	op->sqe.user_data &= ~INPUT;
-	/* poll(2) may wait for the server of a file, and a file is always ready. */
+	/* A file is always ready, and poll(2) on it may wait for its server. */
 	if (!from_file && !coil__is_ready(sqe->splice_fd_in, POLLIN)) {
 		remember(op, INPUT);
 		return -EAGAIN;
@@ -282,7 +283,7 @@ static int try_splice(struct op *op)
 	return result(n);
 }
 
-/* Whether all of it can be had without a disk: a byte of each page is read. */
+/* Whether all bytes are in memory.  Reads a byte of each page to find out. */
 static bool is_cached(int fd, off_t at, size_t len)
 {
 	char byte;
@@ -295,7 +296,7 @@ static bool is_cached(int fd, off_t at, size_t len)
 	return n >= 0;
 }
 
-/* Each time anew: while it waited for room the pages may have gone. */
+/* Checks the pages at each try: they may have left memory while op waited for room. */
 static int try_sendfile(const struct op *op)
 {
 	const struct io_uring_sqe *sqe = &op->sqe;
@@ -307,7 +308,7 @@ static int try_sendfile(const struct op *op)
 }
 
 /*
- * Calls that do not wait for anybody, though a disk may be slow.
+ * System calls that wait for no peer, at most for a disk.
  */
 
 static ssize_t call_with_path(const struct io_uring_sqe *sqe)
@@ -349,7 +350,7 @@ static int call(const struct io_uring_sqe *sqe)
 	case IORING_OP_SOCKET:
 		return result(socket(sqe->fd, (int)sqe->off, (int)sqe->len));
 	case IORING_OP_CLOSE:
-		/* Whatever it says, the fd is gone. */
+		/* The fd is closed even if close(2) returns an error. */
 		return close(sqe->fd) && errno != EINTR ? -errno : 0;
 	case IORING_OP_FSYNC:
 		if (sqe->fsync_flags & IORING_FSYNC_DATASYNC)
@@ -366,7 +367,7 @@ static int call(const struct io_uring_sqe *sqe)
 	}
 }
 
-/* close(2) waits for a socket that lingers, and for what a file was told. */
+/* close(2) may wait for a socket's SO_LINGER, and for a file's unwritten data. */
 static bool close_blocks(int fd)
 {
 	struct linger linger;
@@ -449,7 +450,7 @@ short coil__perform_events(const struct op *op)
 
 bool coil__perform_nowait(const struct op *op)
 {
-	/* SPLICE_F_NONBLOCK is about pipes: a file may take its time. */
+	/* SPLICE_F_NONBLOCK affects pipes only: a splice with a file still waits. */
 	if (remembers(op, BLOCKS))
 		return false;
 	switch (op->sqe.opcode) {
@@ -504,7 +505,7 @@ int coil__perform_try(struct op *op)
 	}
 }
 
-/* An end of a splice may not be ready any more: back to the loop. */
+/* If an end is no longer ready, op returns to the loop, which waits for it. */
 static int block_splice(struct op *op)
 {
 	int n = result(RETRY(splice_ends(op, op_cut(op->sqe.len))));

@@ -3,71 +3,74 @@
 #define COIL_CORE_PERFORM_H
 
 /*
- * Performs an op with plain system calls: what the epoll engine is made of, and
- * what the uring engine does for an opcode that its ring lacks or is refused.
+ * The system-call fallback: does an op with plain system calls.  The epoll backend does
+ * all its ops so, and the io_uring backend those that its ring lacks or refuses.
  *
- * What is remembered of an op between two tries lies in its sqe.user_data, which
- * must be 0 when the op starts; an engine changes it in a copy of its own only.
+ * The state of an op between two tries is in its sqe.user_data.  It must be 0 when the
+ * op starts.  A backend that needs another value there sets it in a copy of the sqe.
  */
 
 #include "core/op.h"
 #include <stdbool.h>
 
-/* How an op waits.  After a try that said -EAGAIN more is known: ask again. */
+/* How an op waits.  A try that returned -EAGAIN may have changed it: ask again. */
 enum perform_class {
 	PERFORM_READY_IN,	/* until the fd can be read */
-	PERFORM_READY_OUT,	/* until it can be written */
+	PERFORM_READY_OUT,	/* until the fd can be written */
 	PERFORM_NOW,		/* not at all */
-	PERFORM_POOL,		/* it can only block: a thread has to do it */
-	PERFORM_UNKNOWN,
+	PERFORM_POOL,		/* in a thread, because the call can only block */
+	PERFORM_UNKNOWN,	/* the fallback does not know the opcode */
 };
 
 enum perform_class coil__perform_class(const struct op *op);
 
 /*
- * The fd to wait for and the events, as poll(2) has them, after a try that said
- * -EAGAIN.  No events: nothing will tell, try again some milliseconds later.
+ * Return the fd and the events of poll(2) to wait for, after a try that returned
+ * -EAGAIN.  Events of 0: no event shows when op may succeed, so it is to be tried again
+ * some milliseconds later.
  */
 int coil__perform_fd(const struct op *op);
 short coil__perform_events(const struct op *op);
 
-/* How many bytes a read or write of any kind asks for. */
+/* Returns the length in bytes of a read or write, the sum of its buffers. */
 size_t coil__op_length(const struct op *op);
 
-/* Whether op is a read or write of any kind. */
+/* Returns whether op is a read or write, plain or with an array of buffers. */
 bool coil__move_is(const struct op *op);
 
 /*
- * Whether io_uring does such an op as the system call would: returns 0, or -EAGAIN if
- * it has to be performed otherwise, or what the system call returns to its offset.
- * The ring moves a file's position without the file's lock (Linux 6.18), so two
- * users of one position both write to the same place; and it passes over an offset in
- * a pipe.
+ * Returns 0 if io_uring does a read or write as the system call would, -EAGAIN if the
+ * fallback must do it, or the error that the system call returns for its offset.
+ *
+ * The ring moves a file's position without the file's lock (Linux 6.18), so two users of
+ * one position would both write to the same place.  And the ring ignores an offset on a
+ * pipe, which the system call refuses.
  */
 int coil__move_check(const struct op *op);
 
-/* Does it without blocking: the result, or a negative errno. */
+/* Does op without blocking.  Returns its result, or -EAGAIN if it would block. */
 int coil__perform_try(struct op *op);
 
 /*
- * Reads from a place in a file what is in memory, if all of it is: true, with its
- * result in res.  False: nothing was done.
+ * Does a read at an offset of a file if all its bytes are in memory.  Returns true with
+ * the result in op->res, or false if op is still to be done.
  */
 bool coil__perform_cached(struct coil_loop *loop, struct op *op);
 
-/* Its fd cannot be waited for: from now on it is for the pool. */
+/* Changes op's class to PERFORM_POOL: its fd cannot be polled. */
 void coil__perform_unpollable(struct op *op);
 
-/* Whether its owner wants to hear -EAGAIN, not to wait. */
+/* Returns whether op's owner wants -EAGAIN instead of a wait. */
 bool coil__perform_nowait(const struct op *op);
 
 /*
- * Does it, however long it takes.  -EAGAIN of an op whose class is no longer
- * PERFORM_POOL: it has to wait again, and is better tried anew.
+ * Does op, and blocks as long as it takes; for a thread of the pool.  Returns its result.
+ * -EAGAIN with a class that is no longer PERFORM_POOL: op must wait for its fd again, and
+ * the backend is to submit it again.
  */
 int coil__perform_block(struct op *op);
 
-/* What one that was cancelled after a try has to say: bytes, or -ECANCELED. */
+/* Returns the result of an op cancelled between two tries: bytes moved, or -ECANCELED. */
 int coil__perform_cancelled(const struct op *op);
 
 #endif
