@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 enum {
-	AT_ONCE = 1 << 20,	/* bytes of a file to be read while all wait */
-	COPY_A_SWITCH = 1 << 14,	/* bytes copied take as much of the budget as a switch */
+	AT_ONCE = 1 << 20,	/* maximum of bytes that the loop's thread copies in one call */
+	COPY_A_SWITCH = 1 << 14,	/* bytes whose copying costs as much as a switch */
 };
 
 bool coil__is_ready(int fd, short events)
@@ -42,7 +42,6 @@ static bool is_vector(const struct op *op)
 	       op->sqe.opcode == IORING_OP_WRITEV;
 }
 
-/* Of buffers, cut. */
 size_t coil__sum(const struct iovec *iov, size_t count)
 {
 	size_t len = 0;
@@ -59,7 +58,6 @@ size_t coil__op_length(const struct op *op)
 	return op_cut(op->sqe.len);
 }
 
-/* What comes after the first skip bytes of iov, at most that many bytes. */
 int coil__window(struct iovec *to, const struct iovec *iov, size_t count, size_t skip,
 		 size_t max)
 {
@@ -83,7 +81,7 @@ int coil__window(struct iovec *to, const struct iovec *iov, size_t count, size_t
 	return n;
 }
 
-/* One system call for the rest of op, at most that many bytes of it. */
+/* Makes one system call for the rest of op, for no more than most bytes. */
 static ssize_t move(const struct op *op, int flags, size_t most)
 {
 	const struct io_uring_sqe *sqe = &op->sqe;
@@ -97,7 +95,7 @@ static ssize_t move(const struct op *op, int flags, size_t most)
 		iov = &one;
 		count = 1;
 	}
-	/* Of a directory preadv2(2) reads no bytes, where read(2) returns an error. */
+	/* On a directory read(2) returns an error, but preadv2(2) returns 0. */
 	if (iov == &one && at < 0 && !flags && most == OP_MOST)
 		return is_write(op) ? RETRY(write(sqe->fd, one.iov_base, one.iov_len)) :
 				      RETRY(read(sqe->fd, one.iov_base, one.iov_len));
@@ -111,9 +109,9 @@ static ssize_t move(const struct op *op, int flags, size_t most)
 }
 
 /*
- * For an fd without RWF_NOWAIT.  If it is blocking, poll(2) says whether it is ready,
- * but another process may be faster, so the loop's thread does not make the call: see
- * move_odd().
+ * For an fd that does not support RWF_NOWAIT.  If it is blocking, another process may
+ * take its bytes or its room after poll(2), and the call would block.  So the loop's
+ * thread does not make it: see move_odd().
  */
 static int try_odd(struct op *op)
 {
@@ -127,7 +125,7 @@ static int try_odd(struct op *op)
 	if (!coil__is_nonblocking(op->sqe.fd)) {
 		if (!coil__is_ready(op->sqe.fd, is_write(op) ? POLLOUT : POLLIN))
 			return -EAGAIN;
-		/* One at a time, as two that are told of the same bytes cannot both read. */
+		/* Reads queue: two threads that see the same bytes cannot both read them. */
 		op->positioned = !is_write(op);
 		return leave_to_pool(op);
 	}
@@ -135,8 +133,9 @@ static int try_odd(struct op *op)
 }
 
 /*
- * Whether n bytes are less than a file had for op.  A write could have gone on.  A
- * read could not at the end of the file, where one more byte, too, is read as none.
+ * Whether op got n bytes although the file had more.  A short write always could have
+ * gone on.  A short read is whole at the end of the file, where a read of one more byte
+ * returns 0.
  */
 static bool cut_short(const struct op *op, ssize_t n)
 {
@@ -150,8 +149,8 @@ static bool cut_short(const struct op *op, ssize_t n)
 }
 
 /*
- * Past the cache RWF_NOWAIT waits for the disk all the same.  Such a file takes
- * nothing that is not aligned, so of most others nothing has to be asked.
+ * With O_DIRECT a call waits for the disk in spite of RWF_NOWAIT.  Such a file refuses
+ * what is not aligned to 512 bytes, so most ops need no fcntl(2) here.
  */
 static bool is_direct(const struct op *op)
 {
@@ -167,9 +166,9 @@ static bool is_direct(const struct op *op)
 }
 
 /*
- * read(2) and write(2) move the position of a file under its lock.  Another thread
- * or process may hold that while it waits for a disk, so the loop's thread must not
- * take it, unless the file is in memory.
+ * read(2) and write(2) move the position of a file under the file's lock.  Another thread
+ * or process may hold the lock while it waits for a disk.  So the loop's thread takes it
+ * only for files in memory.
  */
 static bool moves_position(const struct op *op)
 {
@@ -193,7 +192,7 @@ int coil__move_try(struct op *op)
 		return coil__is_ready(op->sqe.fd, POLLIN) ? leave_to_pool(op) : -EAGAIN;
 	if (!nowait && moves_position(op))
 		return try_position(op);
-	/* A file in memory is read at once, if that is not too much. */
+	/* A long copy, or a wait for the disk, would hold up the other tasks. */
 	if (!nowait && (coil__op_length(op) > AT_ONCE || is_direct(op)) &&
 	    coil__is_file(op->sqe.fd))
 		return leave_to_pool(op);
@@ -210,8 +209,9 @@ int coil__move_try(struct op *op)
 }
 
 /*
- * Whether the kernel makes the file's content as it is read (/proc), so that there may
- * be none for hours: then the loop waits for it, which a cancel can end.
+ * Whether the kernel makes the file's content when it is read (/proc) and has none yet,
+ * perhaps for hours.  Then the loop waits for it, because a cancellation can end that
+ * wait; it could not end read(2) in a thread.
  */
 static bool waits_for_ever(const struct op *op)
 {
@@ -223,8 +223,9 @@ static bool waits_for_ever(const struct op *op)
 }
 
 /*
- * Opens a FIFO or terminal anew, with O_NONBLOCK, as other processes share its flags.
- * Returns -1 if it cannot: an open of a terminal's master makes another terminal.
+ * Opens a FIFO or terminal anew with O_NONBLOCK, because other processes share the flags
+ * of fd.  Returns -1 if that is impossible; the open of a terminal's master would make
+ * another terminal.
  */
 static int open_anew(const struct op *op)
 {
@@ -239,10 +240,10 @@ static int open_anew(const struct op *op)
 }
 
 /*
- * Turns.  The threads of two loops that were told of the same bytes must not both read
- * them: one would get all, and the other would block in read(2), where no cancel ends
- * it.  So a file is read by one thread at a time, which looks first.  A terminal's
- * master has a number, which all fds of it share; another file is known by its fd.
+ * Turns.  The threads of two loops may see the same bytes.  If both read, one would get
+ * all of them, and the other would block in read(2), where no cancellation ends it.  So
+ * one thread at a time reads a file, and it polls first.  All fds of a terminal's master
+ * share the terminal's number, which identifies it; any other file is known by its fd.
  */
 struct turn {
 	struct link link;
@@ -280,7 +281,7 @@ static void end_turn(struct turn *turn)
 	coil__unlock(LOCK_TURNS);
 }
 
-/* Returns -EAGAIN, and leaves op to the loop, if another thread has the turn. */
+/* Returns -EAGAIN if another thread has the turn or took the bytes: the loop tries again. */
 static int read_in_turn(struct op *op)
 {
 	struct turn turn;
@@ -296,15 +297,15 @@ static int read_in_turn(struct op *op)
 	return n;
 }
 
-/* In a thread: an fd that try_odd() found ready may not be so any more; waits again. */
+/* For a thread.  If the fd is no longer ready, as try_odd() found it, the loop waits again. */
 static int move_odd(struct op *op)
 {
-	struct op other = { .sqe = op->sqe };	/* the rest is the loop's meanwhile */
+	struct op other = { .sqe = op->sqe };	/* the loop may change op's other fields */
 	int n, fd = open_anew(op);
 
 	if (fd < 0 && !is_write(op))
 		return read_in_turn(op);
-	/* A page fits where there is room at all; a terminal may keep the thread waiting. */
+	/* A pipe that polls as ready has room for a page.  A terminal may block the thread. */
 	if (fd < 0)
 		return result(move(op, (int)op->sqe.rw_flags, 4096));
 	other.sqe.fd = fd;
@@ -335,7 +336,7 @@ bool coil__move_is(const struct op *op)
 	       code == IORING_OP_READV || code == IORING_OP_WRITEV;
 }
 
-/* A move of no bytes asks no file system, but a pipe refuses its offset. */
+/* A call with no bytes does not reach the file system, but a pipe refuses its offset. */
 static int check_offset(const struct op *op)
 {
 	struct iovec none = {0};
@@ -355,9 +356,9 @@ int coil__move_check(const struct op *op)
 }
 
 /*
- * A read that is short before the end of a file met a part that is not in memory, and
- * is made anew.  An fd that is no file may have given all that it had: that is the
- * result.
+ * A read that is short before the end of the file met bytes that are not in memory, so
+ * op is done again in another way.  If fd is not a file after all, a short read is its
+ * result: the bytes are consumed.
  */
 bool coil__perform_cached(struct coil_loop *loop, struct op *op)
 {

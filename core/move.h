@@ -3,8 +3,8 @@
 #define COIL_CORE_MOVE_H
 
 /*
- * Reads and writes by plain system calls: the half of the system-call fallback
- * that knows files.  Both halves share what is below.
+ * The system-call fallback for reads and writes of files, and the helpers that it shares
+ * with perform.c.
  */
 
 #include "core/perform.h"
@@ -12,12 +12,12 @@
 #include <sys/uio.h>
 
 /*
- * Flags of an operation between two tries.  They are in sqe.user_data, above the
- * number of bytes that were moved so far.
+ * Flags of an op between two tries.  They are in sqe.user_data, above the number of
+ * bytes that were moved so far.
  */
-#define STARTED (UINT64_C(1) << 32)	/* connect: so; accept: O_NONBLOCK is */
-#define BLOCKS (UINT64_C(1) << 33)	/* a file that is not in memory */
-#define BLIND (UINT64_C(1) << 34)	/* no readiness will tell */
+#define STARTED (UINT64_C(1) << 32)	/* connect: has begun; accept: O_NONBLOCK is set */
+#define BLOCKS (UINT64_C(1) << 33)	/* the call would block: a thread must make it */
+#define BLIND (UINT64_C(1) << 34)	/* no event shows when it may succeed */
 #define INPUT (UINT64_C(1) << 35)	/* a splice waits for its input */
 
 #define RETRY(call)							\
@@ -30,7 +30,7 @@
 		ret_;							\
 	})
 
-enum { WINDOW = 64 };	/* buffers of a part of an array of them */
+enum { WINDOW = 64 };	/* maximum of buffers that coil__window() copies */
 
 static inline void *ptr(uint64_t address)
 {
@@ -63,7 +63,7 @@ static inline int leave_to_pool(struct op *op)
 	return -EAGAIN;
 }
 
-/* After some bytes an error is not returned: it will come again. */
+/* After some bytes returns their number, not the error: the next call gets it again. */
 static inline int moved(const struct op *op, ssize_t ret)
 {
 	size_t done = so_far(op);
@@ -73,26 +73,26 @@ static inline int moved(const struct op *op, ssize_t ret)
 	return (int)(ret < 0 ? done : done + (size_t)ret);
 }
 
-/* The length of all buffers together, cut as the kernel cuts it. */
+/* Returns the length of all buffers together, cut to OP_MOST as the kernel does. */
 size_t coil__sum(const struct iovec *iov, size_t count);
 
 /*
- * Copies to `to` what comes after the first skip bytes of iov: at most WINDOW
- * buffers and max bytes.  Returns the number of buffers.
+ * Copies to `to` the buffers after the first skip bytes of iov, at most WINDOW of them
+ * and max bytes.  Returns their number.
  */
 int coil__window(struct iovec *to, const struct iovec *iov, size_t count, size_t skip,
 		 size_t max);
 
-/* Whether fd is ready for events, as poll(2) has them. */
+/* Returns whether fd is ready for these events of poll(2).  Does not block. */
 bool coil__is_ready(int fd, short events);
 
 bool coil__is_nonblocking(int fd);
 
-/* coil__perform_try() and coil__perform_block() of a read or write. */
+/* coil__perform_try() and coil__perform_block() for a read or write. */
 int coil__move_try(struct op *op);
 int coil__move_block(struct op *op);
 
-/* In the child of a fork. */
+/* Forgets the parent's threads in the child of a fork. */
 void coil__move_forked(void);
 
 #endif
