@@ -9,19 +9,19 @@
 #include <stdlib.h>
 
 enum {
-	THREADS = 32,		/* of a lane of a loop's pool */
+	THREADS = 32,		/* maximum of each lane of a pool */
 	DETACHED = 16,		/* detached jobs of a kind that run at a time */
-	ABANDONED = 240,	/* ... and so many more that nobody waits for */
+	ABANDONED = 240,	/* abandoned jobs of a kind that may run besides */
 };
 
 struct lane {
 	pthread_mutex_t lock;
-	pthread_cond_t work;		/* there is a job, or an end */
+	pthread_cond_t work;		/* a job is queued, or the lane ends */
 	struct list queue;
 	size_t queued;
-	size_t idle;			/* threads that wait for one */
+	size_t idle;			/* threads that wait for a job */
 	bool ending;
-	size_t count;			/* of threads; the loop's thread's alone */
+	size_t count;			/* of threads; only the loop's thread uses it */
 	pthread_t threads[THREADS];
 };
 
@@ -29,7 +29,7 @@ struct pool {
 	struct lane lanes[POOL_LANES];
 };
 
-/* Signals are for the program's own threads. */
+/* The new thread blocks all signals: their handlers are to run in the program's threads. */
 static int start_thread(pthread_t *thread, int state,
 			void *(*fn)(void *), void *arg)
 {
@@ -40,7 +40,7 @@ static int start_thread(pthread_t *thread, int state,
 	if (err)
 		return -err;
 	pthread_attr_setdetachstate(&attr, state);
-	/* On the processor of a pinned loop they would delay it. */
+	/* On the processor of a pinned loop the thread would delay the loop. */
 	if (coil__unpinned)
 		pthread_attr_setaffinity_np(&attr, coil__unpinned->size, coil__unpinned->set);
 	sigfillset(&all);
@@ -131,7 +131,7 @@ int coil__pool_submit(struct coil_loop *loop, struct job *job)
 	    !start_thread(&lane->threads[lane->count], PTHREAD_CREATE_JOINABLE,
 			  run_jobs, lane))
 		lane->count++;
-	/* With one thread or more it will get its turn. */
+	/* One thread is enough: it will take the job. */
 	if (lane->count || !coil__pool_remove(loop, job))
 		return 0;
 	return -EAGAIN;
@@ -203,9 +203,8 @@ static void perform_work(struct job *job)
 static int start_perform(struct coil_loop *loop, struct op *op);
 
 /*
- * Operations that move the position of one fd's file are done in the order in which
- * they came, one thread for each such fd: a second thread would only wait for the
- * file's lock.
+ * Ops that move the position of one fd's file run one at a time, in the order of their
+ * submission: a second thread would only wait for the file's lock.
  */
 static void next_mover(struct coil_loop *loop, struct op *op)
 {
@@ -255,13 +254,13 @@ static int start_perform(struct coil_loop *loop, struct op *op)
 	perform->job.lane = POOL_OPS;
 	perform->job.work = perform_work;
 	perform->job.done = perform_done;
-	/* Before the thread may have the operation. */
+	/* Set before the submission, because the thread may run the op at once. */
 	op->engine = perform;
 	err = coil__pool_submit(loop, &perform->job);
 	if (!err)
 		return 0;
 	if (err == -EAGAIN) {
-		/* No thread to be had: everybody waits. */
+		/* No thread can be started, so the whole loop waits for the call. */
 		perform_work(&perform->job);
 		perform_done(loop, &perform->job);
 		err = 0;
@@ -295,7 +294,7 @@ bool coil__pool_cancel(struct coil_loop *loop, struct op *op)
 {
 	struct perform_job *perform = op->engine;
 
-	/* Without a job it waits for its turn. */
+	/* Without a job op waits among its fd's movers. */
 	if (perform && !coil__pool_remove(loop, &perform->job))
 		return false;
 	free(perform);
@@ -310,17 +309,15 @@ bool coil__pool_cancel(struct coil_loop *loop, struct op *op)
 }
 
 /*
- * Detached jobs.  What they touch belongs to the process, as they may outlive
- * every loop.
+ * Detached jobs.  They may outlive every loop, so their queues belong to the process.
  */
 
 static struct kind {
 	struct list queue;
-	size_t running;		/* with a loop that waits for them */
-	size_t abandoned;	/* running as well */
+	size_t running;		/* jobs that run and are not abandoned */
+	size_t abandoned;	/* jobs that were abandoned while they ran, and still run */
 } kinds[DETACHED_KINDS];
 
-/* The child of a fork has none of the threads. */
 void coil__pool_forked(void)
 {
 	for (size_t i = 0; i < DETACHED_KINDS; i++)
@@ -332,14 +329,14 @@ static void detached_done(struct coil_loop *loop, struct remote *remote)
 	struct detached *job = container_of(remote, struct detached, remote);
 
 	loop->jobs--;
-	/* Only the loop's own thread abandons, so nobody can get in between. */
+	/* Only the loop's own thread abandons a job, so this needs no lock. */
 	if (job->loop)
 		job->done(loop, job);
 	else
 		job->release(job);
 }
 
-/* Under the lock, so that a loop that was not abandoned is still there. */
+/* The lock keeps the loop from abandoning job meanwhile, and thus from ending. */
 static bool send_back(struct detached *job)
 {
 	if (!job->loop)
@@ -350,7 +347,7 @@ static bool send_back(struct detached *job)
 }
 
 /*
- * All below with the lock held.
+ * The caller of each of these functions, but for run_detached(), holds the lock.
  */
 
 static void *run_detached(void *arg);
@@ -375,7 +372,7 @@ static int begin_detached(struct detached *job)
 	if (!err) {
 		kind->running++;
 	} else if (kind->running || kind->abandoned) {
-		/* One of those that run will take it. */
+		/* A thread that runs a job of this kind will take it. */
 		job->state = DETACHED_QUEUED;
 		list_push(&kind->queue, &job->link);
 		err = 0;
@@ -383,7 +380,7 @@ static int begin_detached(struct detached *job)
 	return err;
 }
 
-/* The next for a thread that has time; it counts as running. */
+/* Returns the next queued job for a thread that is free, and counts it as running. */
 static struct detached *take_queued(struct kind *kind)
 {
 	struct detached *job;
@@ -399,7 +396,7 @@ static struct detached *take_queued(struct kind *kind)
 	return job;
 }
 
-/* There is room for another job, but no thread is idle. */
+/* An abandonment made room for a queued job, but no thread is free to take it. */
 static void begin_queued(struct kind *kind)
 {
 	struct detached *job = take_queued(kind);
@@ -410,7 +407,7 @@ static void begin_queued(struct kind *kind)
 	begin_detached(job);
 }
 
-/* Returns this thread's next job after this one; *sent: job is no longer the pool's. */
+/* Returns this thread's next job.  Sets *sent if job is not to be released here. */
 static struct detached *after_detached(struct detached *job, bool *sent)
 {
 	struct kind *kind = &kinds[job->kind];
@@ -472,7 +469,7 @@ void coil__pool_abandon(struct detached *job)
 	coil__lock(LOCK_DETACHED);
 	kind = &kinds[job->kind];
 	queued = job->state == DETACHED_QUEUED;
-	/* One that was sent is about to arrive, and is counted until then. */
+	/* A job that was sent counts until it arrives at the loop. */
 	if (job->state != DETACHED_SENT)
 		job->loop->jobs--;
 	job->loop = NULL;

@@ -3,12 +3,12 @@
 #define COIL_CORE_POOL_H
 
 /*
- * Threads for what can only block.  A loop has a pool of its own, which starts
- * threads as they are needed; what may take for ever, and may be abandoned, has
- * a thread to itself.  All signals are blocked in them.
+ * Threads for calls that can only block.  Each loop has its own pool, which starts
+ * threads when they are needed.  A job that may take for ever, and may be abandoned, has
+ * a thread of its own.  All these threads block all signals.
  *
- * The pool has lanes, each with a queue and a bounded number of threads of its
- * own, so that what is stuck in one holds up none of the others.
+ * A pool has lanes, each with its own queue and a bounded number of threads.  Jobs that
+ * are stuck in one lane hold up no other lane.
  */
 
 #include "core/list.h"
@@ -16,22 +16,22 @@
 #include <stdbool.h>
 
 enum pool_lane {
-	POOL_FUNCTIONS,		/* the user's, which may take for ever */
-	POOL_OPS,		/* what a disk has to answer */
-	POOL_CALLS,		/* of ours, which may wait for a peer */
+	POOL_FUNCTIONS,		/* the program's functions, which may take for ever */
+	POOL_OPS,		/* ops, which may wait for a disk */
+	POOL_CALLS,		/* coil's own calls, which may wait for a peer */
 	POOL_LANES,
 };
 
 /*
- * Something to do: work on a thread, then done on the loop's own.  It is the
- * pool's until done runs, or until it was removed.
+ * A job runs work() on a thread of the pool, then done() on the loop's thread.  The pool
+ * owns it until done() runs or coil__pool_remove() returns true.
  */
 struct job {
 	void (*work)(struct job *job);
 	void (*done)(struct coil_loop *loop, struct job *job);
 	enum pool_lane lane;
 
-	/* The pool's. */
+	/* The fields below are the pool's. */
 	struct coil_loop *loop;
 	struct remote remote;
 	struct link link;
@@ -39,37 +39,39 @@ struct job {
 };
 
 /*
- * Queues job; jobs of a lane begin in this order.  0; -ENOMEM; -EAGAIN when no
- * thread could be started and the lane has none.
+ * Queues job; the jobs of a lane begin in the order of their submission.  Returns 0;
+ * -ENOMEM; or -EAGAIN if the lane has no thread and none could be started.
  */
 int coil__pool_submit(struct coil_loop *loop, struct job *job);
 
-/* Takes it back: false if it has begun, then done will run. */
+/* Takes job back.  Returns false if a thread has taken it; then done() will run. */
 bool coil__pool_remove(struct coil_loop *loop, struct job *job);
 
-/* Ends the threads.  No job may be left. */
+/* Ends the threads and waits for them.  The pool must have no job. */
 void coil__pool_close(struct coil_loop *loop);
 
 /*
- * Performs op on a thread and completes it.  0 or as above.  coil__pool_cancel
- * takes it back and completes it; false if it has begun, then it will complete.
+ * Does op on a thread and completes it.  Returns 0; or -ENOMEM, and the caller is to
+ * complete op.  If no thread can be started, does op in the loop's thread.
  */
 int coil__pool_perform(struct coil_loop *loop, struct op *op);
+
+/* Takes op back and completes it.  Returns false if a thread has it; it completes later. */
 bool coil__pool_cancel(struct coil_loop *loop, struct op *op);
 
 /*
- * A job that can be abandoned, as nobody can say how long it takes.  Each has a
- * thread of its own, but only so many of a kind at a time in the process; the
- * others wait.  One that was abandoned and still runs does not count, unless there
- * are hundreds of them.
- * Neither the loop, once it was abandoned, nor exit(3) waits for it.  It owns
- * what it works on: if it was abandoned release runs instead of done, on any
- * thread.
+ * A detached job can be abandoned, because it may take for ever.  Each has a thread of
+ * its own.  The process runs a limited number of each kind at a time; the others wait.
+ * An abandoned job that still runs does not count, unless there are hundreds of them.
+ *
+ * Neither exit(3) nor, once the job is abandoned, the loop waits for it.  So the job owns
+ * the memory that it works on.  After an abandonment release() runs instead of done(), on
+ * any thread.
  */
 enum detached_kind {
 	DETACHED_FUNCTIONS,
-	DETACHED_NAMES,		/* which servers have to answer */
-	DETACHED_HOSTS,		/* which a file of this machine answers */
+	DETACHED_NAMES,		/* look-ups of names that servers answer */
+	DETACHED_HOSTS,		/* look-ups of names that a file of this machine answers */
 	DETACHED_CLOSES,	/* of files that may be slow to close */
 	DETACHED_KINDS,
 };
@@ -79,27 +81,27 @@ struct detached {
 	void (*work)(struct detached *job);
 	void (*done)(struct coil_loop *loop, struct detached *job);
 	void (*release)(struct detached *job);
-	unsigned limit;			/* of its kind at a time; 0: 16 */
-	enum detached_kind then;	/* set by work: it is to run again, as one of these */
+	unsigned limit;			/* maximum of its kind at a time; 0: 16 */
+	enum detached_kind then;	/* not 0 after work(): it runs again, as this kind */
 
-	/* The pool's. */
-	struct coil_loop *loop;		/* NULL: abandoned */
+	/* The fields below are the pool's. */
+	struct coil_loop *loop;		/* NULL: abandoned, or started without a loop */
 	struct remote remote;
 	struct link link;
-	bool given_up;			/* abandoned while it ran, and counted so */
+	bool given_up;			/* abandoned while it ran: see struct kind */
 	enum { DETACHED_QUEUED, DETACHED_RUNNING, DETACHED_SENT } state;
 };
 
 /*
- * 0, or -EAGAIN when no thread could be started and none of the kind is running.  With
- * NULL for the loop nobody waits for the job, and release runs when it has ended.
+ * Starts job.  Returns 0, or -EAGAIN if no thread could be started and no job of its
+ * kind runs.  If loop is NULL, no loop waits for the job, and release() runs after it.
  */
 int coil__pool_detached(struct coil_loop *loop, struct detached *job);
 
-/* done will not run any more; release will, perhaps at once. */
+/* Abandons job: release() will run instead of done(), perhaps within this call. */
 void coil__pool_abandon(struct detached *job);
 
-/* In the child of a fork. */
+/* Forgets the parent's threads and their jobs in the child of a fork. */
 void coil__pool_forked(void);
 
 #endif
