@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The loop is AWAKE, ASLEEP, or CALLED: who has appended something makes it CALLED,
- * and wakes it if it was ASLEEP.  The loop looks into the inbox whenever it was
- * CALLED, after it has become AWAKE again, so that nothing falls in between.
+ * The loop is AWAKE, ASLEEP or CALLED.  A sender first appends, then makes the loop
+ * CALLED, and wakes it if it was ASLEEP.  The loop first becomes AWAKE again, then looks
+ * into the inbox.  So either it finds a new call, or it is CALLED once more.
  *
- * A sender makes its remote the last, and then has the one that was last before
- * point to it.  Between the two the list is cut; the loop that comes upon the cut
- * goes on when it is called, which the sender does once that is mended.
+ * A sender appends in two steps: it makes its remote the last, then lets the former last
+ * one point to it.  Between the two steps the list is cut.  A loop that meets the cut
+ * stops there.  It goes on when the sender calls it, which is after the second step.
  */
 #include "core/inbox.h"
 #include "core/loop.h"
@@ -21,7 +21,7 @@ void coil__inbox_open(struct inbox *inbox)
 	atomic_init(&inbox->last, &inbox->stub);
 }
 
-/* Who comes too late is not so much as counted: an ending loop need not wait for him. */
+/* A late sender does not even count, so that an ending loop need not wait for it. */
 bool coil__inbox_begin(struct inbox *inbox)
 {
 	if (atomic_load(&inbox->closed))
@@ -33,7 +33,7 @@ bool coil__inbox_begin(struct inbox *inbox)
 	return false;
 }
 
-/* The last that is done to a loop of which one has no reference. */
+/* After this a caller without another reference must not use the loop. */
 void coil__inbox_end(struct inbox *inbox)
 {
 	atomic_fetch_sub(&inbox->senders, 1);
@@ -80,8 +80,9 @@ bool coil__inbox_called(const struct inbox *inbox)
 }
 
 /*
- * The first, or NULL: there is none, or the list is cut behind it.  One that is also
- * the last cannot be taken out before something stands behind it: the stub does.
+ * Takes the first remote out, or returns NULL if there is none or the list is cut behind
+ * it.  The last one cannot be taken out while others append to it, so the stub is
+ * appended first.
  */
 static struct remote *take(struct inbox *inbox)
 {
@@ -102,7 +103,7 @@ static struct remote *take(struct inbox *inbox)
 	return next ? first : NULL;
 }
 
-/* What comes meanwhile is for the next pass. */
+/* Calls that arrive meanwhile wait for the next pass. */
 void coil__inbox_run(struct coil_loop *loop, int most)
 {
 	struct inbox *inbox = &loop->inbox;
@@ -125,8 +126,8 @@ void coil__inbox_run(struct coil_loop *loop, int most)
 }
 
 /*
- * A sender's last steps are few, but it may be kept from them, and by nobody but this
- * thread, if that is of a higher priority: so it sleeps.  No task is left to mind.
+ * A sender has few steps left, but a spinning loop of a higher priority would keep it from
+ * them.  So this sleeps, which is harmless: no task is left that could be late.
  */
 void coil__inbox_close(struct coil_loop *loop)
 {

@@ -3,13 +3,13 @@
 #define COIL_CORE_INBOX_H
 
 /*
- * What other threads have for a loop to do.  They append it without a lock, and the
- * loop does it in that order.  Only a loop that sleeps is woken: one that is busy
- * looks by itself, in every pass.
+ * A loop's inbox holds calls from other threads.  The threads append without a lock, and
+ * the loop makes the calls in order.  A sender wakes the loop only if it sleeps: a busy
+ * loop looks into its inbox in every pass.
  *
- * A thread counts as a sender from before it appends until after its wake-up, and
- * looks whether the inbox is closed once it counts: so a loop that has closed it, and
- * sees no sender, knows that nobody touches its engine any more.
+ * A thread counts as a sender from before it appends until after it has woken the loop.
+ * It checks that the inbox is open after it counts.  So if the loop has closed the inbox
+ * and counts no sender, no other thread uses its backend any more.
  */
 
 #include <stdatomic.h>
@@ -17,16 +17,16 @@
 
 struct coil_loop;
 
-/* Something for the loop's own thread to do, from another one. */
+/* A call that another thread sends to the loop's thread. */
 struct remote {
 	_Atomic(struct remote *) next;
 	void (*run)(struct coil_loop *loop, struct remote *remote);
 };
 
 struct inbox {
-	struct remote *first;		/* the loop's: the next to be done, or the stub */
+	struct remote *first;		/* the next to run, or the stub; the loop's thread's */
 	_Atomic(struct remote *) last;
-	struct remote stub;		/* so that there is always a last */
+	struct remote stub;		/* keeps the list from being empty */
 	atomic_int state;		/* of the loop: see inbox.c */
 	atomic_uint senders;
 	atomic_bool closed;
@@ -35,35 +35,39 @@ struct inbox {
 void coil__inbox_open(struct inbox *inbox);
 
 /*
- * Any thread's.
+ * For any thread.
  */
 
-/* 0, or -ESHUTDOWN (then it was not taken). */
+/* Sends remote to loop.  Returns 0, or -ESHUTDOWN if the inbox is closed. */
 int coil__loop_post(struct coil_loop *loop, struct remote *remote);
 
-/* True: until end() the loop does not end.  False: it has. */
+/*
+ * Registers the caller as a sender.  Returns true if the loop stays alive until
+ * coil__inbox_end(), or false if the inbox is closed.
+ */
 bool coil__inbox_begin(struct inbox *inbox);
 void coil__inbox_end(struct inbox *inbox);
 
-/* It shall look around: wakes it, if need be. */
+/* Makes the loop look into its inbox; wakes the loop if it sleeps. */
 void coil__inbox_call(struct coil_loop *loop);
 
 /*
- * The loop's own.
+ * For the loop's own thread.
  */
 
-/* Before it sleeps: false if it was called and is to look. */
+/* Marks the loop as asleep.  Returns false if it was called and must not sleep. */
 bool coil__inbox_sleep(struct inbox *inbox);
 
+/* Returns whether a sender has called the loop since its last coil__inbox_run(). */
 bool coil__inbox_called(const struct inbox *inbox);
 
 /*
- * When it is up.  No more than so many in a pass: threads that send faster than we
- * can do it would keep all else waiting for longer and longer.
+ * Marks the loop as awake and makes at most `most` calls of the inbox.  The bound keeps
+ * threads that send faster than the loop works from starving the loop's tasks.
  */
 void coil__inbox_run(struct coil_loop *loop, int most);
 
-/* No more is accepted, nobody is at it any more, and what was accepted is done. */
+/* Refuses further calls, waits until there is no sender, and makes the calls left. */
 void coil__inbox_close(struct coil_loop *loop);
 
 #endif
