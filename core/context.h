@@ -82,10 +82,10 @@ static inline struct transfer context_jump(void *to, void *data)
  * divided and a task that did not would slow down each other's switches for
  * ever.
  *
- * Therefore the task that arrives compares the flags of the stack left with
- * its own, as of its last switch.  If they differ, it raises all of them in
- * both.  After a few switches all tasks have the same flags.  Rounding modes
- * stay as they are.
+ * Therefore a task that is entered compares its own flags, as of its last
+ * switch, with the flags of the stack just left.  If they differ, it raises all
+ * of them in both.  After a few switches all tasks have the same flags.  Each
+ * task keeps its own rounding modes.
  */
 #define CONTEXT_FLAGS 0x3fu
 
@@ -179,10 +179,7 @@ static inline void context_set_word(uint32_t word)
 	__asm__ volatile("fsrm %0" : : "r"((unsigned long)word) : "memory");
 }
 #else
-/*
- * A processor without a floating-point unit, or whose modes coil does not
- * keep.
- */
+/* No floating-point unit, or a processor whose modes coil does not keep. */
 static inline uint32_t context_word(void)
 {
 	return 0;

@@ -6,10 +6,10 @@
  * slow for a switch.
  *
  * The dynamic linker keeps the objects in a list and appends new ones.  If the
- * last object can never be unloaded, a switch reads that object's next pointer
- * instead of our own pointer.  This is the case in a program that has loaded
- * nothing yet.  Otherwise a pass checks now and then how many objects were
- * ever loaded.
+ * last object can never be unloaded, cxx.watch points to its next pointer, and
+ * a switch sees at once that an object was appended.  This is the case in a
+ * program that has loaded nothing yet.  Otherwise a pass checks now and then
+ * how many objects were ever loaded.
  */
 #include "core/cxx.h"
 #include "core/fork.h"

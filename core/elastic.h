@@ -15,7 +15,7 @@ struct elastic {
 	int64_t (*until)(struct elastic *elastic);
 };
 
-/* Begins one.  Parameters and errors are those of coil_timeout_begin(). */
+/* Begins an elastic timeout, with the errors of coil_timeout_begin(). */
 int coil__elastic_begin(struct elastic *elastic, int64_t ns,
 			int64_t (*until)(struct elastic *elastic));
 

@@ -5,7 +5,7 @@
 #include "core/waitq.h"
 #include <errno.h>
 
-/* Passes the result on, as the future may be gone when the waiters run. */
+/* Gives each waiter the result: the future may be gone when the waiters run. */
 int coil_future_set(struct coil_future *future, int result)
 {
 	void *told;

@@ -93,8 +93,8 @@ static void await_end(struct coil_task *self, struct coil_task *task)
 }
 
 /*
- * Returns the task's result.  If the task was cancelled and the caller is as
- * well, the caller's own cancellation or time-out counts.
+ * Returns the task's result.  If the task was cancelled while the caller has a
+ * cancellation or a time-out pending, returns that instead.
  */
 static int own_reason(struct coil_task *self, int result)
 {

@@ -48,7 +48,7 @@ static bool is_overflow(const struct coil_loop *loop, const char *address, const
 	return address >= stack->bottom || (pointer < limit && limit - pointer < JUMP);
 }
 
-/* Makes no name: the overflow may have happened inside malloc(3). */
+/* Allocates no name: the overflow may have happened inside malloc(3). */
 static void say(const struct coil_task *task)
 {
 	const struct stack *stack = &task->stack;

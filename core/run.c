@@ -25,9 +25,8 @@ int coil__options_check(const struct coil_options *options)
 /*
  * A write to a broken pipe raises SIGPIPE, and a write beyond the limit on the
  * size of files raises SIGXFSZ, with every backend.  Both are blocked while
- * the loop runs.  A signal that arrived meanwhile is removed before the mask
- * is restored, because our writes caused it.  A signal that was pending before
- * stays.
+ * the loop runs.  A signal that our writes caused is removed before the
+ * mask is restored.  A signal that was pending before the run stays.
  */
 static const int raised[] = { SIGPIPE, SIGXFSZ };
 

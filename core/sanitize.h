@@ -62,7 +62,7 @@ struct sanitized {
 /*
  * Called before memory is unmapped and after it was mapped, if TSan does not
  * see the system calls.  Another thread may get the same addresses.  The lock
- * shows TSan that its use of them comes after ours.
+ * shows TSan that the other thread's use of them comes after ours.
  */
 static inline void sanitize_mapping(void)
 {

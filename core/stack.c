@@ -188,7 +188,7 @@ static struct stack *take_own(struct stacks *stacks, size_t size, struct taken *
 	return stack;
 }
 
-/* Makes the next stack of the newest slab.  Its number is the next as well. */
+/* Makes a stack in the free part of the newest slab, with the next number. */
 static bool carve(struct stacks *stacks)
 {
 	uint32_t number = stacks->carved;
@@ -284,7 +284,7 @@ static void give_back(struct stacks *stacks, uint32_t number)
 
 /*
  * Returns half of the number of stacks that were warm throughout the last
- * seconds.  Stacks that came back within those seconds count later.
+ * seconds.  A stack that came back within those seconds counts later.
  */
 static uint32_t spare_now(struct stacks *stacks)
 {

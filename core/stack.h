@@ -4,9 +4,8 @@
 
 /*
  * Stacks for tasks.  They are mapped in slabs, and each has a guard at its
- * bottom.  A stack whose task has ended stays warm in the pool.  The pool
- * gives the memory of stacks that no task needed for a while back to the
- * system.
+ * bottom.  A stack whose task has ended stays warm in the pool.  Stacks
+ * that no task needed for a while give their memory back to the system.
  *
  * The task that uses a stack lies at the top of it and ends with struct stack.
  * So one page can hold a task and the frames in which it is parked.
@@ -53,9 +52,9 @@ struct stacks {
 	uint32_t carved;	/* stacks made so far */
 	uint32_t count;		/* stacks that the slabs have room for */
 	uint32_t warm_low;	/* minimum of warm_count in this second */
-	uint32_t lows[TRIM_SECONDS - 1];	/* ... and before, latest first */
+	uint32_t lows[TRIM_SECONDS - 1];	/* ... of earlier seconds, latest first */
 	uint32_t giving;	/* stacks that are still to be given back */
-	int64_t trim_at;	/* 0: warm_count is at most WARM_ALWAYS */
+	int64_t trim_at;	/* time of the next trim; 0: nothing to trim */
 	struct slab *slabs;	/* newest first; the newest is carved up */
 	struct list own;	/* taken stacks of other sizes */
 	bool mprotect;		/* guard regions do not work here */
@@ -74,8 +73,8 @@ void coil__stacks_close(struct stacks *stacks);
 
 /*
  * Takes a stack of size bytes, or of the pool's size if size is 0.  Returns
- * NULL if memory runs out.  The returned struct is where the task ends.  Both
- * begin and end at the border of a cache line.
+ * NULL if memory runs out.  The returned struct is the end of the task.  The
+ * task and the struct begin and end at borders of cache lines.
  */
 struct stack *coil__stack_take(struct stacks *stacks, size_t size, struct taken *taken);
 
@@ -125,9 +124,9 @@ struct stack *coil__stacks_each(const struct stacks *stacks, struct stack_cursor
 void coil__stack_unmap(struct stacks *stacks, struct stack *stack);
 
 /*
- * Each second, gives half of the stacks that no task needed in the last
- * seconds back to the system, a batch at a time.  Returns the time of the next
- * call, or COIL_FOREVER if none is needed.
+ * Each second, gives back to the system half of the stacks that no task needed
+ * in the last seconds, a batch at a time.  Returns the time of the next call,
+ * or COIL_FOREVER if none is needed.
  */
 int64_t coil__stacks_trim_some(struct stacks *stacks, int64_t now);
 

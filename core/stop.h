@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 
-/* All standard signals can be pending at a time. */
+/* Room for all standard signals: they can be pending at the same time. */
 enum { STOP_SIGNALS = 32 };
 
 /*

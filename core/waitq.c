@@ -37,9 +37,10 @@ void coil__waiter_remove(struct coil_waiter *waiter)
 }
 
 /*
- * Each waiter of a crowd is a miss of the TLB and of the cache, which begins when the one
- * before has come.  But tasks that were made in a row often wait in a row, at the same
- * depth of stacks that lie in a row: so what may follow some steps later is fetched.
+ * Each waiter of a crowd is a miss of the TLB and of the cache.  The miss begins
+ * only when the waiter before has arrived.  But tasks that were made in a row
+ * often wait in a row, at the same depth of stacks that lie in a row.  So this
+ * function guesses where a later waiter lies, and fetches it.
  */
 static inline void fetch_later(uintptr_t waiter, uintptr_t next)
 {
@@ -47,7 +48,7 @@ static inline void fetch_later(uintptr_t waiter, uintptr_t next)
 	PREFETCHED();
 }
 
-/* As coil__waiter_remove(), of the longest waiter. */
+/* Cheaper than coil__waiter_remove(): the longest waiter has none before it. */
 static inline void remove_first(struct coil_waitq *waitq, const struct coil_waiter *waiter)
 {
 	waitq->head = waiter->next;

@@ -34,7 +34,7 @@ struct workers {
 	struct affinity allowed;	/* the processors that the threads may use */
 	struct worker *each;
 	unsigned left;			/* threads that have not ended */
-	int signals, ended;		/* signalfd; eventfd at the end; or -1 */
+	int signals, ended;		/* signalfd; eventfd of the last thread; or -1 */
 };
 
 struct worker {
