@@ -200,7 +200,7 @@ int coil__group_end(struct coil_group *group)
 	int error;
 
 	if (group->scope.task) {
-		/* A shield may have hidden the cancellation from a child. */
+		/* A shield may have hidden a cancellation from a child. */
 		if (coil__scope_pending(&group->scope))
 			coil__scope_spread(&group->scope);
 		/* The park fails only outside of a task and across loops. */

@@ -172,7 +172,7 @@ static struct stack *take_own(struct stacks *stacks, size_t size, struct taken *
 	if (size > SIZE_MAX / 4)
 		return NULL;
 	size = with_guard(stacks, size);
-	/* The pool can use a stack of its own size again. */
+	/* The pool can use a stack of its size for later tasks. */
 	if (size == stacks->size)
 		return coil__stack_take(stacks, 0, taken);
 	bottom = map(size);
@@ -207,8 +207,9 @@ static bool carve(struct stacks *stacks)
 }
 
 /*
- * give_back() dropped struct stack with the other pages.  Its address is still
- * in the table, and the end of that page is the top of the stack.
+ * give_back() dropped the pages of the stack, and struct stack with them.  The
+ * table still holds its address, which lies in the stack's last page.  The end
+ * of that page is the top of the stack.
  */
 static void revive(struct stacks *stacks, uint32_t number)
 {

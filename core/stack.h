@@ -63,7 +63,7 @@ struct stacks {
 /* What the pool knows of a taken stack without reading the stack's pages. */
 struct taken {
 	uint32_t number;
-	bool entered;		/* it holds the context of a task that has ended */
+	bool entered;		/* it holds the context of an ended task */
 	bool own;		/* not of the pool's size */
 	const struct stack *soon;	/* the pool will return it soon; or NULL */
 };
