@@ -15,7 +15,7 @@
  * Dry sockets.  A TCP socket is dry after a recv that returned less than its buffer had
  * room for.  Later data is an edge, so the next recv waits without a call that would
  * return EAGAIN.  But the peer's end or urgent bytes also make a recv short, and their
- * edge may have come before.  So once an event reports these, the fd never counts as dry.
+ * edge may have come before.  Once an event reports these, the fd no longer counts as dry.
  *
  * The kernel registers an open file under an fd's number, not the fd itself.  It drops
  * the registration when the file's last fd is closed.  This has two consequences.
@@ -23,7 +23,7 @@
  * Ghosts.  A dup, or the child of a fork, may keep a closed fd's file open.  Its events
  * then still arrive under the old number, and epoll_ctl(2) cannot delete them, because
  * the number means another file or none.  They do no harm: an event is only a hint to
- * try again, and an edge comes once.  (Level-triggered, poll() would spin.)
+ * try again, and an edge comes once.  (A level-triggered one would make poll() spin.)
  * coil_close() makes no ghosts: coil__fd_closed() deletes the registration first.
  *
  * Stale entries.  Suppose that the program closes a registered fd with close(2), and the
@@ -38,7 +38,7 @@
  * One proof is enough for a wait, and most waits are short.  So a wait only puts its fd
  * on a list.  The backend proves the list, a few fds in a pass, when the loop has slept
  * for 100 ms, or after a second in which it never slept so long.  A stale entry thus
- * delays an op by that time, and a wait on an idle fd costs one system call.
+ * delays an op by that time, and a wait on an idle fd costs one proof, a system call.
  *
  * Some waits have no event: see coil__perform_events().  Those ops try again every few
  * milliseconds.  epoll_ctl(2) refuses regular files (EPERM); their ops go to the pool, as
@@ -174,7 +174,7 @@ void coil__fd_closed(struct coil_loop *loop, int fd)
 	loop->fds[fd].events = 0;
 }
 
-/* Room for two entries an fd: one of prove()'s round may be listed anew before it ends. */
+/* Makes room for two entries an fd: a wait may list one that is in prove()'s round. */
 static bool grow(struct engine *engine, size_t fds)
 {
 	int *listed = realloc(engine->listed, 2 * fds * sizeof(*listed));
@@ -327,7 +327,7 @@ static bool is_tcp(int fd)
 
 static void came_short(struct fd *entry, int fd)
 {
-	/* Many connections have only one short recv, so a single one asks nothing. */
+	/* Many connections have only one short recv: is_tcp() would cost more than it saves. */
 	if (!(entry->flags & SHORT)) {
 		entry->flags |= SHORT;
 		return;
@@ -441,7 +441,7 @@ static void epoll_submit(struct coil_loop *loop, struct op *op)
 	op->state = TRIED;
 	if (op->sqe.opcode == IORING_OP_CLOSE)
 		coil__fd_closed(loop, op->sqe.fd);
-	/* A completion may submit the next op, which may complete at once, and so on. */
+	/* A completion may submit the next op, which may complete at once: bound the depth. */
 	if (engine->depth == DEPTH) {
 		try_again(engine, op, 0);
 		return;
@@ -607,7 +607,7 @@ static int wait_for_events(struct engine *engine, struct epoll_event *events,
 	return epoll_wait(engine->epoll_fd, events, EVENTS, (int)ms);
 }
 
-/* A deadline has expired: an event that came before it must be found first, and win. */
+/* A deadline has expired.  An event that came before it wins, so it must be found first. */
 static bool before_expiry(const struct coil_loop *loop)
 {
 	return loop->due && !loop->marked;

@@ -43,7 +43,7 @@ void coil__fd_made(struct coil_loop *loop, int fd)
 		loop->fds[fd].events = loop->fds[fd].guess = 0;
 }
 
-/* How many calls a guess serves.  entry->guess counts down from GUESSES for yes, up for no. */
+/* How many calls a guess serves.  It counts towards 0, from above for yes, below for no. */
 enum { GUESSES = 64, UNCACHED = 16 };
 
 static bool is_cached(int fd)

@@ -74,7 +74,7 @@ struct fd {
 struct fd *coil__loop_fd(struct coil_loop *loop, int fd);
 
 /*
- * Both keep the epoll backend's knowledge of fds true (see epoll.c).  coil__fd_closed()
+ * Both keep the epoll backend's entries true (see epoll.c).  coil__fd_closed()
  * is called before fd is closed, when no op uses it any more.  coil__fd_made() is called
  * after fd was made: what the entry says is about an earlier file.
  */
@@ -82,9 +82,10 @@ void coil__fd_closed(struct coil_loop *loop, int fd);
 void coil__fd_made(struct coil_loop *loop, int fd);
 
 /*
- * Returns whether a read of fd with RWF_NOWAIT may find its bytes in memory and waits for
- * no disk: fd is a regular file without O_DIRECT.  Only one call in 64 asks the kernel,
- * so the answer may be about an earlier file of this number.
+ * Returns whether a read of fd with RWF_NOWAIT is worth a try: the bytes may be in memory,
+ * and if not the call does not wait for a disk.  That is so for a regular file without
+ * O_DIRECT.  Only one call in 64 asks the kernel, so the answer may be about an earlier
+ * file of this number.
  */
 bool coil__fd_cached(struct coil_loop *loop, int fd);
 

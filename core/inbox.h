@@ -8,7 +8,7 @@
  * loop looks into its inbox in every pass.
  *
  * A thread counts as a sender from before it appends until after it has woken the loop.
- * It checks that the inbox is open after it counts.  So if the loop has closed the inbox
+ * Once it counts, it checks that the inbox is open.  So if the loop has closed the inbox
  * and counts no sender, no other thread uses its backend any more.
  */
 

@@ -125,7 +125,7 @@ static int try_odd(struct op *op)
 	if (!coil__is_nonblocking(op->sqe.fd)) {
 		if (!coil__is_ready(op->sqe.fd, is_write(op) ? POLLOUT : POLLIN))
 			return -EAGAIN;
-		/* Reads queue: two threads that see the same bytes cannot both read them. */
+		/* One read at a time: two threads cannot both read the same bytes. */
 		op->positioned = !is_write(op);
 		return leave_to_pool(op);
 	}
@@ -297,7 +297,10 @@ static int read_in_turn(struct op *op)
 	return n;
 }
 
-/* For a thread.  If the fd is no longer ready, as try_odd() found it, the loop waits again. */
+/*
+ * Runs in a thread of the pool.  Returns -EAGAIN if the fd, which try_odd() found ready, is
+ * so no longer: the loop waits again.
+ */
 static int move_odd(struct op *op)
 {
 	struct op other = { .sqe = op->sqe };	/* the loop may change op's other fields */

@@ -24,7 +24,7 @@ static bool is_files_own(const struct op *op, int res)
 	       !coil__file_type(op->sqe.fd);
 }
 
-/* The fallback knows every opcode that coil uses; of an unknown one res is final. */
+/* The fallback knows every opcode that coil uses.  For an unknown one res is final. */
 static int undone(const struct op *op, int res)
 {
 	return coil__perform_class(op) == PERFORM_UNKNOWN ? res : OP_UNDONE;
@@ -124,7 +124,7 @@ static inline void link_name(struct coil_loop *loop, struct op *op, int which, i
 	fd->ops = naming;
 }
 
-/* The last op that names an fd lets coil_close go on. */
+/* When the last op that uses an fd ends, coil_close() goes on. */
 static inline void unlink_name(struct coil_loop *loop, struct naming *naming)
 {
 	struct fd *fd;

@@ -347,7 +347,7 @@ static bool send_back(struct detached *job)
 }
 
 /*
- * The caller of each of these functions, but for run_detached(), holds the lock.
+ * The callers of the functions from here to run_detached() hold the lock.
  */
 
 static void *run_detached(void *arg);
@@ -359,7 +359,7 @@ static bool has_room(const struct kind *kind, const struct detached *job)
 	return kind->running < limit && kind->running + kind->abandoned < limit + ABANDONED;
 }
 
-/* Returns 0, or an errno if no thread could be started and none will take the job. */
+/* Returns 0, or a negative errno if no thread could be started and none will take the job. */
 static int begin_detached(struct detached *job)
 {
 	struct kind *kind = &kinds[job->kind];

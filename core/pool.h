@@ -64,9 +64,9 @@ bool coil__pool_cancel(struct coil_loop *loop, struct op *op);
  * its own.  The process runs a limited number of each kind at a time; the others wait.
  * An abandoned job that still runs does not count, unless there are hundreds of them.
  *
- * Neither exit(3) nor, once the job is abandoned, the loop waits for it.  So the job owns
- * the memory that it works on.  After an abandonment release() runs instead of done(), on
- * any thread.
+ * exit(3) does not wait for a detached job, and the loop does not once the job is
+ * abandoned.  So the job owns the memory that it works on.  After an abandonment
+ * release() runs instead of done(), on any thread.
  */
 enum detached_kind {
 	DETACHED_FUNCTIONS,

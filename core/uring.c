@@ -22,7 +22,8 @@
  * - this kernel lacks the opcode, or a filter refuses it on its completion (-EACCES);
  * - the kernel could start no worker thread (-ECANCELED without a cancel);
  * - a kernel before 6.1 returns -EAGAIN for an O_NONBLOCK fd instead of waiting.
- * If that call would block, the ring polls the fd first, or the pool makes the call.
+ * Where that call would block, the ring first polls the fd, or a thread of the pool makes
+ * the call.
  */
 #include "core/backend.h"
 #include "core/list.h"
@@ -110,7 +111,7 @@ static void uring_close(struct coil_loop *loop)
 
 /*
  * Submitting.  The kernel may refuse to take anything for a moment (-EAGAIN, -EBUSY,
- * -ENOMEM, -EINTR), and the ring stays full.  Room then goes first to the backlog (ops,
+ * -ENOMEM, -EINTR), and the ring may stay full.  Room then goes first to the backlog (ops,
  * cancels and polls), then to the read of the eventfd, then to the timeout.
  * uring_poll() does not sleep before all of them are in the ring.
  */
@@ -156,9 +157,9 @@ static void pull(struct uring *uring, struct op *op)
 }
 
 /*
- * The ring calls a file's poll method before it gives the file to a worker thread.  A
- * FUSE file's method asks the server, and the loop's thread would wait.  epoll refuses
- * a file without a poll method, even to delete an fd that was never added.
+ * Returns whether fd's file has a poll method.  The ring calls it before it gives the file
+ * to a worker thread; a FUSE file's method asks the server, and the loop's thread would
+ * wait.  epoll refuses (EPERM) a file without one, even to delete an fd never added.
  */
 static bool has_poll(struct uring *uring, int fd)
 {
@@ -238,7 +239,7 @@ static void put_cancel(struct uring *uring, struct io_uring_sqe *sqe, struct op 
 enum {
 	CANCELS_AT_ONCE = 64,
 	CANCELS_A_PASS = 1024,
-	CANCELS_WAITED_FOR = 16,	/* enter() waits for more than this */
+	CANCELS_WAITED_FOR = 16,	/* enter() waits for cancels beyond this number */
 	BUCKETS = 256,
 };
 
@@ -396,7 +397,7 @@ static bool drain_backlog(struct uring *uring)
 
 enum { RECEIVES = 8 };
 
-/* Other flags change what a receive waits for. */
+/* A receive with other flags may wait for something else than the next data. */
 static bool receives(const struct op *op)
 {
 	unsigned char code = op->sqe.opcode;
@@ -566,7 +567,7 @@ static void failed(struct uring *uring, struct op *op, int res, unsigned flags)
 {
 	int mapped = coil__op_result(op, OP_BY_RING, res);
 
-	/* The file reports no events.  poll(2) would sleep for ever, and so does op. */
+	/* The file reports no events.  Like poll(2), op waits until it is cancelled. */
 	if (op->sqe.opcode == IORING_OP_POLL_ADD && res == -EINVAL) {
 		op->state = IN_VAIN;
 		if (op->cancelled)
