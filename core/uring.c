@@ -157,9 +157,10 @@ static void pull(struct uring *uring, struct op *op)
 }
 
 /*
- * Returns whether fd's file has a poll method.  The ring calls it before it gives the file
- * to a worker thread; a FUSE file's method asks the server, and the loop's thread would
- * wait.  epoll refuses (EPERM) a file without one, even to delete an fd never added.
+ * Returns whether fd's file has a poll method.  The ring calls the method before it gives
+ * the file to a worker thread.  A FUSE file's method asks the server, and the loop's thread
+ * would wait.  epoll refuses (EPERM) a file without the method, even for the deletion of an
+ * fd that was never added.
  */
 static bool has_poll(struct uring *uring, int fd)
 {
@@ -199,9 +200,9 @@ static void put_op(struct uring *uring, struct io_uring_sqe *sqe, struct op *op)
 	*sqe = op->sqe;
 	sqe->user_data = (uintptr_t)op;
 	/*
-	 * If a send would block, the ring later sends what is left of its copy of the
-	 * data.  An AF_UNIX datagram then arrives empty (Linux 6.18).  So the send must
-	 * not wait in the ring; the fallback waits.
+	 * If a send finds no room, the ring later sends the bytes that it has not copied
+	 * yet.  A datagram is copied whole, so an empty one arrives (AF_UNIX, Linux 6.18).
+	 * So the send must not wait in the ring; the fallback waits.
 	 */
 	if (op->sqe.opcode == IORING_OP_SEND || op->sqe.opcode == IORING_OP_SENDMSG)
 		sqe->msg_flags |= MSG_DONTWAIT;
@@ -239,7 +240,7 @@ static void put_cancel(struct uring *uring, struct io_uring_sqe *sqe, struct op 
 enum {
 	CANCELS_AT_ONCE = 64,
 	CANCELS_A_PASS = 1024,
-	CANCELS_WAITED_FOR = 16,	/* enter() waits for cancels beyond this number */
+	CANCELS_WAITED_FOR = 16,	/* if there are more, enter() waits for them all */
 	BUCKETS = 256,
 };
 
@@ -325,7 +326,7 @@ static bool submit_late(struct uring *uring)
 }
 
 /*
- * Waits in the ring until op may succeed, or for 2 ms where no event shows that.
+ * Waits in the ring until an event shows that op may succeed; without such an event, 2 ms.
  *
  * The kernel's poll also completes for EPOLLRDHUP, EPOLLERR and EPOLLHUP.  They may
  * stay set for hours while op would still block: a peer half-closed and reads nothing,
