@@ -140,13 +140,55 @@ static int make_room(struct coil_stream *stream, size_t more)
 	return 0;
 }
 
-/* Keeps a result n that ends the stream: later reads return it again. */
-static void note(struct coil_stream *stream, ssize_t n, bool final)
+/*
+ * Whether the connection broke before the peer ended it.  The kernel reports
+ * such an error once.  If a send got it, a receive finds the bytes that arrived
+ * before, and then 0 as at a clean end.  So the send's error tells the two
+ * apart:
+ *
+ * - -EPIPE: TCP reports it for a reset that follows the peer's FIN.  Everything
+ *   that the peer sent has arrived, and the end is clean.  A pipe or a Unix
+ *   socket reports it if the peer no longer reads; a receive then gets the
+ *   socket's own error.
+ * - An error of this list: the end was not received.  Only after -ETIMEDOUT and
+ *   the like may a FIN have arrived and not been read.  The stream cannot know,
+ *   and a cut transfer must not look whole.
+ *
+ * A file has no connection: its -ETIMEDOUT is that of a file system.
+ */
+static bool has_broken(const struct coil_stream *stream)
 {
-	if (!n)
+	if (likely(!stream->write_error) || !stream->transport->pollable)
+		return false;
+	switch (-stream->write_error) {
+	case ECONNRESET:
+	case ECONNABORTED:
+	case ECONNREFUSED:
+	case ETIMEDOUT:
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+	case EHOSTDOWN:
+	case ENETDOWN:
+	case ENETRESET:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * Keeps a result n that ends the stream: later reads return it again.  Returns
+ * n, or the error that a send met if n only looks like a clean end.
+ */
+static ssize_t note(struct coil_stream *stream, ssize_t n, bool final)
+{
+	if (!n && has_broken(stream))
+		n = stream->read_error = stream->write_error;
+	else if (!n)
 		stream->ended = true;
 	else if (n < 0 && final)
 		stream->read_error = (int)n;
+	return n;
 }
 
 /* Receives without waiting.  Returns -EAGAIN if no byte is there. */
@@ -169,8 +211,7 @@ static ssize_t receive(struct coil_stream *stream, size_t more)
 	}
 	/* A second receive after a short one seldom finds anything. */
 	stream->drained = n < 0 || (size_t)n < room;
-	note(stream, n, n != -EAGAIN && n != -ENOMEM && n != -ENOBUFS);
-	return n;
+	return note(stream, n, n != -EAGAIN && n != -ENOMEM && n != -ENOBUFS);
 }
 
 /*
@@ -189,8 +230,7 @@ static ssize_t receive_file(struct coil_stream *stream, size_t more)
 	n = coil__op_run(&op);
 	if (n > 0)
 		stream->end += (size_t)n;
-	note(stream, n, coil__stream_is_final(&op, n));
-	return n;
+	return note(stream, n, coil__stream_is_final(&op, n));
 }
 
 /*
@@ -259,7 +299,7 @@ static ssize_t receive_direct(struct coil_stream *stream, void *buf, size_t len)
 	/* A corked stream sends nothing before a read that need not wait. */
 	if (stream->gathering && stream->corked) {
 		n = stream->transport->receive(stream, buf, len);
-		note(stream, n, is_last_word(n));
+		n = note(stream, n, is_last_word(n));
 		if (n > 0) {
 			coil__stream_moved(stream);
 			coil__stream_charge();
@@ -272,9 +312,8 @@ static ssize_t receive_direct(struct coil_stream *stream, void *buf, size_t len)
 	stream->transport->prepare_receive(stream, &op, buf, len);
 	n = coil__op_run(&op);
 	if (unlikely(n <= 0))
-		note(stream, n, coil__stream_is_final(&op, n));
-	else
-		coil__stream_moved(stream);
+		return note(stream, n, coil__stream_is_final(&op, n));
+	coil__stream_moved(stream);
 	return n;
 }
 

@@ -23,7 +23,10 @@
  * - A call returns -ECANCELED if another task closes the stream meanwhile.
  * - A call that returns -ENOMEM has lost no byte.
  * - An error of the connection is permanent: each later read, or write, returns
- *   it again.  Bytes that arrived before the error are read first.
+ *   it again.  Bytes that arrived before the error are read first.  An error
+ *   such as -ECONNRESET that a write meets first, even in the background, also
+ *   ends the reads.  After a -EPIPE the reads return what the peer sent, and
+ *   then the peer's own end.
  * - -ENOSPC and -EDQUOT of a file are not permanent.  A flush or a write
  *   returns them once, and the queued bytes are lost.  The next write tries
  *   again.
@@ -162,7 +165,7 @@ void coil_stream_set_limits(struct coil_stream *stream, size_t read_limit, size_
  * Returns the fd, for getpeername(2) and the like; the stream still owns it.
  * Returns -EINVAL for NULL, -EBADF for a stream that was closed.  A program
  * that sends by the fd itself, such as with coil_sendfile(), flushes the stream
- * first.
+ * first.  If such a send fails, the stream does not see the error.
  */
 int coil_stream_fd(const struct coil_stream *stream);
 
