@@ -75,8 +75,8 @@ test_programs()
 	prints wakeup 'trip cpu' "$bench/wakeup" 10
 	prints files 'cpu rate per_cpu_second' "$bench/files" cached file 100
 	prints timeout 'nothing yield' "$bench/brief" timeout 100
-	for work in barrier group deadline expire sleep leave; do
-		prints scale 'each stretch pass' "$bench/scale" $work 300
+	for crowd in barrier group deadline expire sleep leave; do
+		prints scale 'each stretch pass' "$bench/scale" $crowd 300
 	done
 	prints pread 'memfd' "$bench/brief" pread 100
 	prints pread 'file' "$bench/brief" pread 100 file
