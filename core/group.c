@@ -3,6 +3,7 @@
 #include "core/list.h"
 #include "core/loop.h"
 #include "core/scope.h"
+#include "core/self.h"
 #include "core/task.h"
 #include <errno.h>
 
@@ -103,6 +104,16 @@ bool coil_group_ending(void)
 	return false;
 }
 
+/* Keeps the first child whose failure may be lost.  An awaited one is not. */
+static void fail(struct coil_group *group, struct coil_task *task)
+{
+	if (!group->error && !task->consumer) {
+		coil__task_hold(task);
+		group->failed = task;
+	}
+	coil_group_fail(group, task->result);
+}
+
 void coil__group_ended(struct coil_task *task)
 {
 	struct coil_group *group = task->group;
@@ -112,7 +123,7 @@ void coil__group_ended(struct coil_task *task)
 	if (result < 0 && result != -ECANCELED) {
 		task->told = true;
 		if (!group->independent)
-			coil_group_fail(group, result);
+			fail(group, task);
 		else if (!task->consumer)
 			coil__report(task, result);
 	}
@@ -194,9 +205,10 @@ int coil_group_create_task(struct coil_group *group, int (*fn)(void *arg), void 
 	return coil_group_create_task_with(group, NULL, fn, arg, NULL);
 }
 
-/* Leaves a pending cancellation for the caller's next call. */
-int coil__group_end(struct coil_group *group)
+/* If lost, no call returns the result, and the error handler gets the failure. */
+static int end(struct coil_group *group, bool lost)
 {
+	struct coil_task *failed;
 	int error;
 
 	if (group->scope.task) {
@@ -209,11 +221,23 @@ int coil__group_end(struct coil_group *group)
 		coil__scope_remove(&group->scope);
 	}
 	error = group->error;
+	failed = group->failed;
 	*group = (struct coil_group){ .independent = group->independent };
+	if (failed) {
+		if (lost)
+			coil__report(failed, error);
+		coil__task_unref(failed);
+	}
 	return error;
 }
 
-int coil_group_wait(struct coil_group *group)
+/* Leaves a pending cancellation for the caller's next call. */
+int coil__group_end(struct coil_group *group)
+{
+	return end(group, false);
+}
+
+static int wait_for(struct coil_group *group, bool lost)
 {
 	struct coil_task *self = coil_current_task();
 	int error;
@@ -232,10 +256,20 @@ int coil_group_wait(struct coil_group *group)
 		if (coil__scope_holds_but(&group->scope, SCOPE_GROUP | SCOPE_SHIELD))
 			return -EBUSY;
 	}
-	error = coil__group_end(group);
+	error = end(group, lost);
 	if (error)
 		return error;
 	return self->pending ? coil__refuse(self) : 0;
+}
+
+int coil_group_wait(struct coil_group *group)
+{
+	return wait_for(group, false);
+}
+
+void coil_group_finish(struct coil_group *group)
+{
+	(void)wait_for(group, true);
 }
 
 void coil_group_leave(struct coil_group *group)
@@ -243,7 +277,7 @@ void coil_group_leave(struct coil_group *group)
 	if (!group || (!group->scope.task && !group->scope.flags && !group->error))
 		return;
 	coil_group_cancel(group);
-	(void)coil_group_wait(group);
+	coil_group_finish(group);
 	if (group->scope.task)
 		coil__die(coil__self(), "leaves a group's block with a scope open in it: "
 			  "end that first");

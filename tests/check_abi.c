@@ -18,7 +18,7 @@
 	PIN(coil_condition, 32, 8)		\
 	PIN(coil_event, 48, 8)			\
 	PIN(coil_future, 32, 8)			\
-	PIN(coil_group, 104, 8)			\
+	PIN(coil_group, 112, 8)			\
 	PIN(coil_listen_options, 48, 8)		\
 	PIN(coil_lock, 32, 8)			\
 	PIN(coil_options, 64, 8)		\

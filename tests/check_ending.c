@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Groups that are asked to end before they are cancelled: coil_group_cancel_after
- * and coil_group_ending.
+ * and coil_group_ending.  Also what the end of a block does with a failure.
  */
 #include "tests/tasks.h"
 #include <coil/group.h>
@@ -444,6 +444,61 @@ COIL_TEST(the_end_of_a_block_waits_within_the_grace)
 	ck_assert_int_eq(own.err, 0);
 }
 
+static void add(struct coil_group *group, int (*fn)(void *arg), void *arg)
+{
+	ck_assert_int_eq(coil_group_create_task(group, fn, arg), 0);
+}
+
+static void leave_by_break(void)
+{
+	COIL_GROUP(group) {
+		add(&group, give, INT(-EIO));
+		ck_assert_int_eq(coil_sleep(MS), -ECANCELED);
+		break;
+	}
+}
+
+static void wait_in_the_block(void)
+{
+	COIL_GROUP(group) {
+		add(&group, give, INT(-EIO));
+		ck_assert_int_eq(coil_group_wait(&group), -EIO);
+	}
+}
+
+static void await_in_the_block(void)
+{
+	COIL_GROUP(group) {
+		struct coil_task *task;
+
+		ck_assert_int_eq(coil_group_create_task_with(&group, NULL, give, INT(-EIO),
+							     &task), 0);
+		ck_assert_int_lt(coil_await(task), 0);
+	}
+}
+
+COIL_TEST(a_failure_that_the_block_drops_is_reported_once)
+{
+	coil_set_error_handler(note_error, NULL);
+	COIL_GROUP(group) {
+		add(&group, give, INT(-EIO));
+		add(&group, give, INT(-EPIPE));
+	}
+	ck_assert_int_eq(told.calls, 1);
+	ck_assert_int_eq(told.error, -EIO);
+	leave_by_break();
+	ck_assert_int_eq(told.calls, 2);
+	wait_in_the_block();
+	await_in_the_block();
+	COIL_GROUP(group) {
+		struct hold held = {0};
+
+		add(&group, hold, &held);
+		coil_group_cancel(&group);
+	}
+	ck_assert_int_eq(told.calls, 2);
+}
+
 Suite *suite(void)
 {
 	Suite *whole = suite_create("ending");
@@ -470,6 +525,7 @@ Suite *suite(void)
 	tcase_add_test(tests, a_group_in_a_shield_does_not_hear_of_requests_outside);
 	tcase_add_test(tests, who_is_in_no_group_is_in_none_that_ends);
 	tcase_add_test(tests, the_end_of_a_block_waits_within_the_grace);
+	tcase_add_test(tests, a_failure_that_the_block_drops_is_reported_once);
 	suite_add_tcase(whole, tests);
 	return whole;
 }

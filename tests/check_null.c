@@ -162,6 +162,7 @@ COIL_TEST(of_tasks_and_groups)
 	coil_group_cancel(null);
 	coil_group_cancel_after(null, 1);
 	coil_group_fail(null, -EIO);
+	coil_group_finish(null);
 	coil_group_leave(null);
 }
 

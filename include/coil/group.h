@@ -36,6 +36,7 @@ struct coil_group {
 	int error;		/* the first failure */
 	size_t size;		/* children that have not ended */
 	struct coil_task *children;
+	struct coil_task *failed;	/* the child whose failure is error; or NULL */
 	struct coil_scope scope;
 	struct coil_waitq leaving;
 };
@@ -119,19 +120,31 @@ bool coil_group_ending(void);
 void coil_group_fail(struct coil_group *group, int error);
 
 /*
- * Cancels the children and waits for them.  The block macro calls it.  Ends the
- * process with a message and abort(3) if coil_group_wait() returns -EBUSY.
+ * Waits as coil_group_wait() does.  Passes the failure of a child, which no
+ * call returns, to the loop's error handler (see coil_set_error_handler()): the
+ * first failure, with the child that failed.  Does not do so if a task awaited
+ * that child.  Parks as coil_group_wait() does.  The block macro calls it.
+ */
+void coil_group_finish(struct coil_group *group);
+
+/*
+ * Cancels the children and waits for them as coil_group_finish() does.  The
+ * block macro calls it.  Ends the process with a message and abort(3) if
+ * coil_group_wait() returns -EBUSY.
  */
 void coil_group_leave(struct coil_group *group);
 
 /*
  * Declares the group name and runs the block.  The end of the block waits for
  * the children.  Leaving the block by break, return or goto cancels them first.
+ * If a child failed, either passes the failure to the loop's error handler.  A
+ * block that wants the result calls coil_group_wait() as its last thing; then
+ * nothing is passed on.
  */
 #define COIL_GROUP(name)							\
 	for (struct coil_group name COIL_CLEANUP(coil_group_leave) = COIL_ZERO, \
 	     *COIL_UNIQUE(once) = &name; COIL_UNIQUE(once);			\
-	     (void)coil_group_wait(&name), COIL_UNIQUE(once) = NULL)
+	     coil_group_finish(&name), COIL_UNIQUE(once) = NULL)
 
 #ifdef __cplusplus
 }
