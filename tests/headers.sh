@@ -82,6 +82,34 @@ ${CC-cc} -std=gnu11 $warnings -I"$include" -c -o "$work/leaving.o" "$work/leavin
 	echo 'not ok: a clean-up call demands a look at its result'
 	status=1
 }
+
+# Block macros may be nested on one line.
+cat >"$work/nested.c" <<'EOF'
+#include <coil.h>
+
+void nest(void);
+
+void nest(void)
+{
+	COIL_TIMEOUT(2) COIL_SHIELD(1) COIL_TIMEOUT(1) coil_sleep(1);
+	COIL_GROUP(outer) COIL_GROUP(inner) COIL_TIMEOUT(1) coil_group_wait(&inner);
+}
+EOF
+cp "$work/nested.c" "$work/nested.cc"
+nest()
+{
+	count=$((count + 1))
+	# shellcheck disable=SC2086
+	"$@" $warnings -I"$include" -fsyntax-only || {
+		echo "not ok: $* refuses block macros on one line"
+		status=1
+	}
+}
+# shellcheck disable=SC2086
+nest ${CC-cc} -std=c11 "$work/nested.c"
+if command -v "$CXX" >/dev/null; then
+	nest "$CXX" -std=c++17 "$work/nested.cc"
+fi
 echo "$count compilations"
 test $count -gt 20 || status=1
 exit $status

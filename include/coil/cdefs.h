@@ -23,9 +23,16 @@
 #define COIL_ZERO {0}
 #endif
 
-/* A name that no other block macro in the same scope uses. */
+/*
+ * A name that no other block macro in the same scope uses.  Each use makes a
+ * new name, so a macro that needs a name twice takes it as a parameter.
+ */
+#ifdef __COUNTER__
+#define COIL_UNIQUE(name) COIL_UNIQUE_(name, __COUNTER__)
+#else
 #define COIL_UNIQUE(name) COIL_UNIQUE_(name, __LINE__)
-#define COIL_UNIQUE_(name, line) COIL_UNIQUE__(name, line)
-#define COIL_UNIQUE__(name, line) coil_##name##_##line
+#endif
+#define COIL_UNIQUE_(name, number) COIL_UNIQUE__(name, number)
+#define COIL_UNIQUE__(name, number) coil_##name##_##number
 
 #endif

@@ -141,10 +141,10 @@ void coil_group_leave(struct coil_group *group);
  * block that wants the result calls coil_group_wait() as its last thing; then
  * nothing is passed on.
  */
-#define COIL_GROUP(name)							\
+#define COIL_GROUP(name) COIL_GROUP_BLOCK(name, COIL_UNIQUE(once))
+#define COIL_GROUP_BLOCK(name, once)						\
 	for (struct coil_group name COIL_CLEANUP(coil_group_leave) = COIL_ZERO, \
-	     *COIL_UNIQUE(once) = &name; COIL_UNIQUE(once);			\
-	     coil_group_finish(&name), COIL_UNIQUE(once) = NULL)
+	     *once = &name; once; coil_group_finish(&name), once = NULL)
 
 #ifdef __cplusplus
 }

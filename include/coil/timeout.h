@@ -120,21 +120,22 @@ static inline struct coil_timeout *coil_shield_enter(struct coil_timeout *timeou
  */
 void coil_timeout_leave(struct coil_timeout *timeout);
 
-#define COIL_SCOPE_BLOCK(enter, name, ns)					\
+#define COIL_SCOPE_BLOCK(enter, name, once, ns)					\
 	for (struct coil_timeout name COIL_CLEANUP(coil_timeout_leave) = COIL_ZERO, \
-	     *COIL_UNIQUE(once) = enter(&name, (ns));				\
-	     COIL_UNIQUE(once); COIL_UNIQUE(once) = NULL)
+	     *once = enter(&name, (ns)); once; once = NULL)
 
 /*
  * Runs the block in a timeout.  break, return and goto leave the block and end
  * it.
  */
-#define COIL_TIMEOUT(ns) COIL_SCOPE_BLOCK(coil_timeout_enter, COIL_UNIQUE(timeout), ns)
+#define COIL_TIMEOUT(ns)							\
+	COIL_SCOPE_BLOCK(coil_timeout_enter, COIL_UNIQUE(timeout), COIL_UNIQUE(once), ns)
 
 /*
  * Runs the block in a shield, for at most ns once a cancellation has arrived.
  */
-#define COIL_SHIELD(ns) COIL_SCOPE_BLOCK(coil_shield_enter, COIL_UNIQUE(shield), ns)
+#define COIL_SHIELD(ns)								\
+	COIL_SCOPE_BLOCK(coil_shield_enter, COIL_UNIQUE(shield), COIL_UNIQUE(once), ns)
 
 #ifdef __cplusplus
 }
