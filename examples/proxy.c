@@ -9,8 +9,8 @@
  * Addresses are 127.0.0.1:8080, [::1]:8080, localhost:8080, :8080, unix:/path,
  * unix:@name.  When one side has nothing more to send, the proxy shuts down that
  * direction, and the other side may go on sending.  The target may take --connect SECONDS
- * (5) to accept.  Both sides may be silent for --idle SECONDS (300).  SIGINT and SIGTERM
- * end the program.
+ * (5) to accept.  Both sides may be silent for --idle SECONDS (300).  If a side fails, the
+ * other one gets a reset.  SIGINT and SIGTERM end the program.
  *
  * asyncio: start_server(), open_connection(), TaskGroup, timeout().
  */
@@ -19,6 +19,7 @@
 #include <coil.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 struct pair {
 	struct coil_stream *client, *target;
@@ -84,9 +85,17 @@ static void complain(const struct coil_stream *client, const char *what, int err
 	log_line(&errors, "proxy: %s: %s: %s", peer, what, strerror(-err));
 }
 
+/* Makes the close reset the connection.  A peer could take an orderly end for a whole transfer. */
+static void cut(const struct coil_stream *stream)
+{
+	const struct linger none = { .l_onoff = 1 };
+
+	setsockopt(coil_stream_fd(stream), SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+}
+
 /*
  * Returns -ECANCELED if a side failed.  The server then closes the client's stream without
- * a flush, so that the client does not take a cut-off transfer for a whole one.
+ * a flush.
  */
 static int serve(struct coil_stream *client, void *arg)
 {
@@ -108,7 +117,13 @@ static int serve(struct coil_stream *client, void *arg)
 	err = coil_group_wait(&pair.group);
 	if (err && err != -ECANCELED)
 		complain(client, "closed", err);
-	coil_stream_close(pair.target);
+	if (err) {
+		cut(client);
+		cut(pair.target);
+	}
+	/* After an error bytes may be queued, and a stalled target never takes them. */
+	COIL_TIMEOUT(0)
+		coil_stream_close(pair.target);
 	return err ? -ECANCELED : 0;
 }
 

@@ -123,13 +123,53 @@ test_time()
 	kill -KILL "$stuck"
 }
 
+# has_fds PID NUMBER: the process comes to have so many.
+has_fds()
+{
+	for i in $(seq 200); do
+		test "$(ls "/proc/$1/fd" | wc -l)" != "$2" || return 0
+		sleep 0.05
+	done
+	return 1
+}
+
+# A target that takes nothing, while bytes for it are queued.
+test_stalled_target()
+{
+	start_target stalled 'exec:sleep 60'
+	start_proxy --idle 2 127.0.0.1:0 "unix:$work/stalled"
+	before=$(ls "/proc/$proxied/fd" | wc -l)
+	head -c 64M /dev/zero | timeout 20 socat -u - "tcp:$address" 2>/dev/null
+	wait_for proxy.err ': closed: Connection timed out' && has_fds "$proxied" "$before"
+	say $? 'a stalled target is let go'
+	ended "$proxied"
+	say $? 'SIGTERM ends it'
+}
+
+# A target that dies in the middle of its answer.
+test_reset()
+{
+	echo 'echo half; sleep 1; kill -KILL $PPID' >die
+	start broken socat -d -d tcp-listen:0,bind=127.0.0.1,fork,linger=0 'exec:sh die'
+	wait_for broken.err 'listening on'
+	port=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' broken.err)
+	start_proxy 127.0.0.1:0 "127.0.0.1:$port"
+	timeout 20 socat -d -u "tcp:$address" - >half 2>reset.err
+	test "$(cat half)" = half && grep -q 'reset by peer' reset.err
+	say $? 'the reset of a target is passed on'
+	ended "$proxied"
+	say $? 'SIGTERM ends it'
+}
+
 test_proxy()
 {
-	rm -f sort greet sink silent front got
+	rm -f sort greet sink silent stalled front got
 	test_half_closes
 	test_upload
 	test_httpd
 	test_time
+	test_stalled_target
+	test_reset
 	start_proxy 127.0.0.1:0 "unix:$work/nobody"
 	timeout 20 socat -u "tcp:$address" - >/dev/null 2>&1
 	wait_for proxy.err "unix:$work/nobody: No such file or directory" && ended "$proxied"

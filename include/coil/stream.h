@@ -242,10 +242,15 @@ int coil_stream_flush(struct coil_stream *stream);
 int coil_stream_shutdown(struct coil_stream *stream);
 
 /*
- * Flushes, closes the fd and frees the stream.  Parks while it flushes.  A
- * cancellation, pending or new, ends only the flush: bytes for which the kernel
- * has no room are dropped.  Calls of other tasks on the stream return
- * -ECANCELED.  Returns 0, or an error:
+ * Flushes, closes the fd and frees the stream.  Parks while it flushes, as long
+ * as the peer takes nothing.  A cancellation, pending or new, ends only the
+ * flush: bytes for which the kernel has no room are dropped.  So this closes
+ * without waiting:
+ *
+ *	COIL_TIMEOUT(0)
+ *		coil_stream_close(stream);
+ *
+ * Calls of other tasks on the stream return -ECANCELED.  Returns 0, or an error:
  *	-EPIPE, -ECONNRESET, -ECANCELED, -ETIMEDOUT ...: the reason why written
  *		bytes could not be sent
  *	-EBADF: the handler of a server closed the stream before
