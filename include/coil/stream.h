@@ -190,9 +190,12 @@ int coil_stream_fd(const struct coil_stream *stream);
  * Returns len.  May be short, but at least 1, only for a write larger than the
  * high-water mark that is cancelled or runs out of memory.  For len 0 it sends
  * nothing and returns 0, or the error of an earlier send.  Returns a negative
- * errno if it took nothing, or if the connection failed meanwhile:
+ * errno if it took nothing, or if the connection failed or the stream was closed
+ * meanwhile:
  *	-EPIPE, -ECONNRESET: the peer is gone
  *	-EPIPE: coil_stream_shutdown() was called
+ *	-ECANCELED: another task closed the stream meanwhile.  Some of the bytes
+ *		may have been sent
  *
  * If sending fails later, the next write, flush, shutdown or close returns the
  * error.
