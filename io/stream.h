@@ -77,6 +77,7 @@ struct coil_stream {
 	bool sending;		/* out is under way */
 	bool corked;
 	bool shut;
+	const struct op *direct;	/* sends from a parked writer's memory */
 	struct chunk *head;
 	struct chunk *tail;
 	size_t queued;

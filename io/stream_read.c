@@ -141,10 +141,10 @@ static int make_room(struct coil_stream *stream, size_t more)
 }
 
 /*
- * Whether the connection broke before the peer ended it.  The kernel reports
- * such an error once.  If a send got it, a receive finds the bytes that arrived
- * before, and then 0 as at a clean end.  So the send's error tells the two
- * apart:
+ * Whether err, the error of a send, means that the connection broke before the
+ * peer ended it.  The kernel reports the error of a socket once.  If a send got
+ * it, a receive finds the bytes that arrived before, and then 0 as at a clean
+ * end.  So the send's error tells the two apart:
  *
  * - -EPIPE: TCP reports it for a reset that follows the peer's FIN.  Everything
  *   that the peer sent has arrived, and the end is clean.  A pipe or a Unix
@@ -153,14 +153,10 @@ static int make_room(struct coil_stream *stream, size_t more)
  * - An error of this list: the end was not received.  Only after -ETIMEDOUT and
  *   the like may a FIN have arrived and not been read.  The stream cannot know,
  *   and a cut transfer must not look whole.
- *
- * A file has no connection: its -ETIMEDOUT is that of a file system.
  */
-static bool has_broken(const struct coil_stream *stream)
+static bool says_broken(int err)
 {
-	if (likely(!stream->write_error) || !stream->transport->pollable)
-		return false;
-	switch (-stream->write_error) {
+	switch (-err) {
 	case ECONNRESET:
 	case ECONNABORTED:
 	case ECONNREFUSED:
@@ -177,13 +173,27 @@ static bool has_broken(const struct coil_stream *stream)
 }
 
 /*
+ * Returns the error that a send met, or 0.  The reader may run before the
+ * writer whose op has completed.
+ */
+static int error_of_sends(const struct coil_stream *stream)
+{
+	const struct op *op = stream->direct;
+
+	if (!stream->write_error && op && coil__stream_is_final(op, op->res))
+		return op->res;
+	return stream->write_error;
+}
+
+/*
  * Keeps a result n that ends the stream: later reads return it again.  Returns
- * n, or the error that a send met if n only looks like a clean end.
+ * n, or the error that a send met if n only looks like a clean end.  A file has
+ * no connection: its -ETIMEDOUT is that of a file system.
  */
 static ssize_t note(struct coil_stream *stream, ssize_t n, bool final)
 {
-	if (!n && has_broken(stream))
-		n = stream->read_error = stream->write_error;
+	if (!n && stream->transport->pollable && says_broken(error_of_sends(stream)))
+		n = stream->read_error = error_of_sends(stream);
 	else if (!n)
 		stream->ended = true;
 	else if (n < 0 && final)

@@ -27,7 +27,9 @@ static ssize_t send_directly(struct coil_stream *stream, struct rest *rest)
 	ssize_t n;
 
 	stream->transport->prepare_send(stream, &op, bytes, rest->iov->iov_len - rest->skip);
+	stream->direct = &op;
 	n = coil__op_run(&op);
+	stream->direct = NULL;
 	if (n > 0)
 		coil__stream_moved(stream);
 	if (coil__stream_is_final(&op, n))

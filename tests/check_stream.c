@@ -133,65 +133,6 @@ COIL_TEST(stream_006_bytes_come_before_the_error_which_stays)
 	done(stream, -1);
 }
 
-/* The peer resets the connection, and a send is the first to meet that. */
-static ssize_t write_into_a_reset(struct coil_stream *stream, int peer)
-{
-	reset(peer);
-	ck_assert_int_eq(coil_sleep(MS), 0);
-	ck_assert_int_eq(coil_stream_write(stream, "more", 4), 4);
-	return coil_stream_flush(stream);
-}
-
-COIL_TEST(a_reset_that_a_write_meets_first_is_no_clean_end)
-{
-	for (size_t i = 0; i < COUNT(stream_readers); i++) {
-		int peer;
-		struct coil_stream *stream = tcp_stream(&peer);
-
-		give_text(peer, "half");
-		ck_assert_int_eq(write_into_a_reset(stream, peer), -ECONNRESET);
-		next_bytes(stream, "half");
-		ck_assert_int_eq(stream_readers[i](stream), -ECONNRESET);
-		ck_assert_int_eq(stream_readers[i](stream), -ECONNRESET);
-		ck_assert(!coil_stream_at_eof(stream));
-		ck_assert_int_eq(coil_stream_close(stream), -ECONNRESET);
-	}
-}
-
-COIL_TEST(a_reset_that_ends_the_queue_is_no_clean_end)
-{
-	int peer;
-	struct coil_stream *stream = tcp_stream(&peer);
-	struct stream_call reads = { .fn = call_read, .stream = stream };
-	struct coil_task *task;
-
-	fill(coil_stream_fd(stream), 'f');
-	ck_assert_int_eq(coil_sleep(MS), 0);
-	fill(coil_stream_fd(stream), 'f');
-	ck_assert_int_eq(coil_stream_write(stream, stream_much, 60000), 60000);
-	ck_assert_uint_gt(stream->queued, 0);
-	task = start_stream_call(&reads);
-	reset(peer);
-	ck_assert_int_eq(coil_await(task), 0);
-	ck_assert_int_eq(reads.result, -ECONNRESET);
-	ck_assert(!coil_stream_at_eof(stream));
-	ck_assert_int_lt(coil_stream_close(stream), 0);
-}
-
-COIL_TEST(a_write_that_fails_behind_the_peers_end_leaves_the_end_clean)
-{
-	int peer;
-	struct coil_stream *stream = tcp_stream(&peer);
-
-	give_text(peer, "whole");
-	ck_assert_int_eq(shutdown(peer, SHUT_WR), 0);
-	ck_assert_int_eq(write_into_a_reset(stream, peer), -EPIPE);
-	next_bytes(stream, "whole");
-	ck_assert_int_eq(call_read(stream), 0);
-	ck_assert(coil_stream_at_eof(stream));
-	ck_assert_int_eq(coil_stream_close(stream), -EPIPE);
-}
-
 COIL_TEST(stream_008_a_limit_of_0_is_the_default)
 {
 	static char line[65538];
@@ -755,9 +696,6 @@ Suite *suite(void)
 	TCase *tests = tcase_create("stream");
 
 	add_rows(tests);
-	tcase_add_test(tests, a_reset_that_a_write_meets_first_is_no_clean_end);
-	tcase_add_test(tests, a_reset_that_ends_the_queue_is_no_clean_end);
-	tcase_add_test(tests, a_write_that_fails_behind_the_peers_end_leaves_the_end_clean);
 	tcase_add_test(tests, a_read_parks_until_something_comes);
 	tcase_add_test(tests, a_separator_may_come_in_pieces_and_overlap_itself);
 	tcase_add_test(tests, what_was_searched_for_one_separator_is_searched_again_for_another);

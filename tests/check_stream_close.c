@@ -533,6 +533,87 @@ START_TEST(a_stream_can_be_opened_and_closed_off_a_loop)
 }
 END_TEST
 
+/* The peer resets the connection, and a send is the first to meet that. */
+static ssize_t write_into_a_reset(struct coil_stream *stream, int peer)
+{
+	reset(peer);
+	ck_assert_int_eq(coil_sleep(MS), 0);
+	ck_assert_int_eq(coil_stream_write(stream, "more", 4), 4);
+	return coil_stream_flush(stream);
+}
+
+COIL_TEST(a_reset_that_a_write_meets_first_is_no_clean_end)
+{
+	for (size_t i = 0; i < COUNT(stream_readers); i++) {
+		int peer;
+		struct coil_stream *stream = tcp_stream(&peer);
+
+		give_text(peer, "half");
+		ck_assert_int_eq(write_into_a_reset(stream, peer), -ECONNRESET);
+		next_bytes(stream, "half");
+		ck_assert_int_eq(stream_readers[i](stream), -ECONNRESET);
+		ck_assert_int_eq(stream_readers[i](stream), -ECONNRESET);
+		ck_assert(!coil_stream_at_eof(stream));
+		ck_assert_int_eq(coil_stream_close(stream), -ECONNRESET);
+	}
+}
+
+COIL_TEST(a_reset_that_ends_the_queue_is_no_clean_end)
+{
+	int peer;
+	struct coil_stream *stream = tcp_stream(&peer);
+	struct stream_call reads = { .fn = call_read, .stream = stream };
+	struct coil_task *task;
+
+	fill(coil_stream_fd(stream), 'f');
+	ck_assert_int_eq(coil_sleep(MS), 0);
+	fill(coil_stream_fd(stream), 'f');
+	ck_assert_int_eq(coil_stream_write(stream, stream_much, 60000), 60000);
+	ck_assert_uint_gt(stream->queued, 0);
+	task = start_stream_call(&reads);
+	reset(peer);
+	ck_assert_int_eq(coil_await(task), 0);
+	ck_assert_int_eq(reads.result, -ECONNRESET);
+	ck_assert(!coil_stream_at_eof(stream));
+	ck_assert_int_lt(coil_stream_close(stream), 0);
+}
+
+COIL_TEST(a_reset_that_a_parked_write_meets_is_no_clean_end)
+{
+	for (size_t i = 0; i < 2 * COUNT(stream_readers); i++) {
+		int peer, first = i % 2;
+		struct coil_stream *stream = tcp_stream(&peer);
+		struct stream_call calls[] = {
+			{ stream_readers[i / 2], stream, 0, 0 }, { call_write, stream, 0, 0 },
+		};
+		struct coil_task *tasks[2];
+
+		tasks[first] = start_stream_call(&calls[first]);
+		tasks[!first] = start_stream_call(&calls[!first]);
+		reset(peer);
+		ck_assert_int_eq(coil_gather(tasks, 2, NULL), 0);
+		ck_assert_int_eq(calls[0].result, -ECONNRESET);
+		ck_assert_int_lt(calls[1].result, 0);
+		ck_assert(!coil_stream_at_eof(stream));
+		ck_assert_int_lt(coil_stream_flush(stream), 0);
+		coil_stream_close(stream);
+	}
+}
+
+COIL_TEST(a_write_that_fails_behind_the_peers_end_leaves_the_end_clean)
+{
+	int peer;
+	struct coil_stream *stream = tcp_stream(&peer);
+
+	give_text(peer, "whole");
+	ck_assert_int_eq(shutdown(peer, SHUT_WR), 0);
+	ck_assert_int_eq(write_into_a_reset(stream, peer), -EPIPE);
+	next_bytes(stream, "whole");
+	ck_assert_int_eq(call_read(stream), 0);
+	ck_assert(coil_stream_at_eof(stream));
+	ck_assert_int_eq(coil_stream_close(stream), -EPIPE);
+}
+
 Suite *suite(void)
 {
 	Suite *stream = suite_create("stream_close");
@@ -561,6 +642,10 @@ Suite *suite(void)
 	tcase_add_test(tests, conn_007_a_tcp_stream_has_tcp_nodelay);
 	tcase_add_test(tests, a_queue_that_was_left_behind_does_not_keep_the_run);
 	tcase_add_test(tests, a_stream_can_be_opened_and_closed_off_a_loop);
+	tcase_add_test(tests, a_reset_that_a_write_meets_first_is_no_clean_end);
+	tcase_add_test(tests, a_reset_that_ends_the_queue_is_no_clean_end);
+	tcase_add_test(tests, a_reset_that_a_parked_write_meets_is_no_clean_end);
+	tcase_add_test(tests, a_write_that_fails_behind_the_peers_end_leaves_the_end_clean);
 	suite_add_tcase(stream, tests);
 	return stream;
 }
