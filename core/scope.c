@@ -329,6 +329,24 @@ static void apply(struct coil_scope *scope)
 	}
 }
 
+/*
+ * The outer scopes of one deadline come with it, wherever they are in the list, so that
+ * the task sees the outermost as the cause.
+ */
+static void apply_with_outer(struct coil_loop *loop, struct coil_scope *scope)
+{
+	int64_t when = scope->deadline;
+
+	unlink_due(loop, scope);
+	apply(scope);
+	while ((scope = scope->outer)) {
+		if (scope->flags & SCOPE_LISTED && scope->deadline == when) {
+			unlink_due(loop, scope);
+			apply(scope);
+		}
+	}
+}
+
 /* Those that fell due while the mark was on the run queue go behind the others. */
 static void join_due(struct coil_loop *loop)
 {
@@ -347,23 +365,15 @@ static void join_due(struct coil_loop *loop)
 
 /*
  * The rest of a crowd waits for the next mark, so that the loop looks at I/O between.
- * Deadlines of one task that follow each other are applied together: if they are equal
- * the task has to see the outermost.
  */
 void coil__scope_apply_due(struct coil_loop *loop)
 {
-	const struct coil_task *task = NULL;
 	uint32_t before = coil__ready_count(loop);
 
-	for (int n = 0; loop->due; n++) {
-		struct coil_scope *scope = loop->due;
-
-		if (scope->task != task &&
-		    (n >= DUE_AT_ONCE || coil__ready_count(loop) - before >= DUE_AT_ONCE))
+	for (int n = 0; loop->due && n < DUE_AT_ONCE; n++) {
+		if (coil__ready_count(loop) - before >= DUE_AT_ONCE)
 			break;
-		task = scope->task;
-		unlink_due(loop, scope);
-		apply(scope);
+		apply_with_outer(loop, loop->due);
 	}
 	join_due(loop);
 }

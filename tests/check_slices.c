@@ -258,6 +258,31 @@ COIL_TEST(of_equal_deadlines_the_outermost_is_told_at_a_slices_end_too)
 	ck_assert_int_eq(coil_await(tasks[MANY - 1]), -ETIMEDOUT);
 }
 
+static int wait_in_two_set_later(void *arg)
+{
+	struct coil_timeout outer = {0}, inner = {0};
+
+	begin_limit(&outer);
+	begin_limit(&inner);
+	set_limit(&inner);
+	ck_assert_int_eq(coil_yield(), 0);
+	set_limit(&outer);
+	ck_assert_int_eq(coil_future_wait(&futures[(intptr_t)arg]), -ETIMEDOUT);
+	ck_assert_int_eq(coil_timeout_end(&inner), 0);
+	ck_assert_int_eq(coil_timeout_end(&outer), -ETIMEDOUT);
+	return 0;
+}
+
+/* All the inner ones expire first, then all the outer ones. */
+COIL_TEST(of_equal_deadlines_the_outermost_is_the_cause_however_many_lie_between)
+{
+	choose_moment();
+	make(wait_in_two_set_later, 1000);
+	let_all_park();
+	ck_assert_int_lt(coil_now(), when);
+	await_all(1000, 0);
+}
+
 static bool over;
 
 static int keep_on(void *arg)
@@ -393,6 +418,8 @@ Suite *suite(void)
 	tcase_add_test(tests, equal_sleeps_end_in_slices);
 	tcase_add_test(tests, results_of_a_moment_beat_its_deadlines_in_whatever_slice);
 	tcase_add_test(tests, of_equal_deadlines_the_outermost_is_told_at_a_slices_end_too);
+	tcase_add_test(tests,
+		       of_equal_deadlines_the_outermost_is_the_cause_however_many_lie_between);
 	tcase_add_test(tests, deadlines_that_fall_due_while_slices_are_left_are_applied_too);
 	tcase_add_test(tests, what_clean_ups_make_when_main_has_returned_is_looked_at_once);
 	tcase_add_test(tests, what_a_clean_up_awaits_when_main_has_returned_is_not_cancelled);
