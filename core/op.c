@@ -30,6 +30,13 @@ static int undone(const struct op *op, int res)
 	return coil__perform_class(op) == PERFORM_UNKNOWN ? res : OP_UNDONE;
 }
 
+static bool is_poll_of_terminal(const struct op *op, enum op_way way)
+{
+	return (way == OP_BY_POLL ||
+		(way == OP_BY_RING && op->sqe.opcode == IORING_OP_POLL_ADD)) &&
+	       isatty(coil__perform_fd(op));
+}
+
 /*
  * The meaning of each result:
  *
@@ -41,6 +48,8 @@ static int undone(const struct op *op, int res)
  *   thread (RLIMIT_NPROC, pids.max), or a signal came.  The kernel did nothing.
  * - The same from a call, and the op was not cancelled: -EINTR means a signal, and
  *   -ECANCELED is the file's own error.
+ * - -EINVAL from a poll of a terminal: another poll or read of it came between, in the
+ *   kernel (Linux 6.18).  Poll again.
  * - -EINTR from a close: the fd is closed all the same.
  * - -EAGAIN from a ring: the op would block.  The owner wants that error (MSG_DONTWAIT),
  *   or the op has to wait.
@@ -51,6 +60,8 @@ static int undone(const struct op *op, int res)
  */
 int coil__op_result(const struct op *op, enum op_way way, int res)
 {
+	if (res == -EINVAL && is_poll_of_terminal(op, way))
+		return op->cancelled ? -ECANCELED : OP_UNDONE;
 	if (way == OP_BY_POLL && (res >= 0 || res == -ETIME || is_given_up(res)))
 		return OP_UNDONE;
 	if (res >= 0 || way == OP_BY_POLL)

@@ -569,7 +569,7 @@ static void failed(struct uring *uring, struct op *op, int res, unsigned flags)
 	int mapped = coil__op_result(op, OP_BY_RING, res);
 
 	/* The file reports no events.  Like poll(2), op waits until it is cancelled. */
-	if (op->sqe.opcode == IORING_OP_POLL_ADD && res == -EINVAL) {
+	if (op->sqe.opcode == IORING_OP_POLL_ADD && mapped == -EINVAL) {
 		op->state = IN_VAIN;
 		if (op->cancelled)
 			coil__op_complete(uring->loop, op, -ECANCELED, 0);

@@ -11,6 +11,7 @@
 #include <coil/group.h>
 #include <grp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -288,6 +289,28 @@ COIL_TEST(a_result_means_what_the_way_says_by_which_it_came)
 	close_all(fds, 2);
 }
 
+COIL_TEST(a_poll_of_a_terminal_that_fails_by_chance_is_made_again)
+{
+	int fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), fds[2];
+	struct op op = {0};
+
+	ck_assert_int_ge(fd, 0);
+	io_uring_prep_poll_add(&op.sqe, fd, POLLIN);
+	ck_assert_int_eq(coil__op_result(&op, OP_BY_RING, -EINVAL), OP_UNDONE);
+	io_uring_prep_read(&op.sqe, fd, taken, 1, UINT64_MAX);
+	ck_assert_int_eq(coil__op_result(&op, OP_BY_POLL, -EINVAL), OP_UNDONE);
+	ck_assert_int_eq(coil__op_result(&op, OP_BY_RING, -EINVAL), -EINVAL);
+	op.cancelled = true;
+	ck_assert_int_eq(coil__op_result(&op, OP_BY_POLL, -EINVAL), -ECANCELED);
+	close(fd);
+	/* Other files give the error, because they report no events. */
+	unix_pair(fds, SOCK_STREAM);
+	op.cancelled = false;
+	io_uring_prep_poll_add(&op.sqe, fds[0], POLLIN);
+	ck_assert_int_eq(coil__op_result(&op, OP_BY_RING, -EINVAL), -EINVAL);
+	close_all(fds, 2);
+}
+
 COIL_TEST(a_timerfd_that_says_ecanceled_is_believed)
 {
 	int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -309,6 +332,7 @@ Suite *suite(void)
 	tcase_add_test(tests,
 		       where_no_thread_can_be_had_files_are_written_and_no_group_is_deceived);
 	tcase_add_test(tests, a_result_means_what_the_way_says_by_which_it_came);
+	tcase_add_test(tests, a_poll_of_a_terminal_that_fails_by_chance_is_made_again);
 	tcase_add_test(tests, a_timerfd_that_says_ecanceled_is_believed);
 	suite_add_tcase(given_up, tests);
 	return given_up;
