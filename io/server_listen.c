@@ -246,6 +246,19 @@ uint64_t coil__bytes_acked(int fd)
 	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) ? 0 : info.tcpi_bytes_acked;
 }
 
+/*
+ * Until it is accepted, a connection drops the packets of its peer, as it inherits what
+ * its listener demands of them.  Data is sent again, after 200 ms as a rule, but a reset
+ * is not.  A keep-alive probe after a second has the peer send another.
+ */
+static void probe_soon(int fd)
+{
+	const int on = 1, second = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &second, sizeof(second));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
 /* A connection inherits what its listener demands of a packet. */
 static bool accept_one(struct listener *listener)
 {
@@ -263,6 +276,7 @@ static bool accept_one(struct listener *listener)
 		return false;
 	if (listener->drops_syns) {
 		set_hops(fd, listener->min_ttl, listener->min_hops);
+		probe_soon(fd);
 		round_trip = coil__round_trip(fd);
 		if (listener->server->round_trip < round_trip)
 			listener->server->round_trip = round_trip;
