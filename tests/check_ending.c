@@ -479,6 +479,8 @@ static void await_in_the_block(void)
 
 COIL_TEST(a_failure_that_the_block_drops_is_reported_once)
 {
+	struct hold held = {0};
+
 	coil_set_error_handler(note_error, NULL);
 	COIL_GROUP(group) {
 		add(&group, give, INT(-EIO));
@@ -491,8 +493,6 @@ COIL_TEST(a_failure_that_the_block_drops_is_reported_once)
 	wait_in_the_block();
 	await_in_the_block();
 	COIL_GROUP(group) {
-		struct hold held = {0};
-
 		add(&group, hold, &held);
 		coil_group_cancel(&group);
 	}
