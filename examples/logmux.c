@@ -102,7 +102,7 @@ static int run_command(void *arg)
 	struct coil_process *process = &command->process;
 	const char *const argv[] = { "sh", "-c", command->script, NULL };
 	const struct coil_process_options options = {
-		.in = COIL_NULL, .out = COIL_PIPE, .err = COIL_STDOUT, .new_group = true,
+		.in = COIL_DEVNULL, .out = COIL_PIPE, .err = COIL_STDOUT, .new_group = true,
 	};
 	struct coil_stream *stream;
 	int status, err = coil_process_spawn(process, argv, &options);

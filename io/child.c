@@ -56,7 +56,7 @@ IN_CHILD int put_standard(const struct child *child, int i)
 
 	if (child->kind[i] == COIL_STDOUT)
 		return put_fd(STDOUT_FILENO, i);
-	if (child->kind[i] != COIL_NULL)
+	if (child->kind[i] != COIL_DEVNULL)
 		return child->source[i] < 0 ? 0 : put_fd(child->source[i], i);
 	fd = open("/dev/null", O_RDWR);
 	if (fd < 0)

@@ -101,7 +101,7 @@ static int check(struct coil_process *process, const char *const argv[],
 		 const struct coil_process_options *options)
 {
 	const int kind[3] = { options->in, options->out, options->err };
-	const int least[3] = { COIL_NULL, COIL_NULL, COIL_STDOUT };
+	const int least[3] = { COIL_DEVNULL, COIL_DEVNULL, COIL_STDOUT };
 
 	if (!process || !argv || !argv[0])
 		return -EINVAL;

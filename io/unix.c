@@ -20,7 +20,7 @@
 /* Room for the maximum of fds, and for what the socket's options may add. */
 union control {
 	struct cmsghdr align;
-	char bytes[CMSG_SPACE(COIL_FDS_MOST * sizeof(int)) + 512];
+	char bytes[CMSG_SPACE(COIL_FDS_MAX * sizeof(int)) + 512];
 };
 
 static bool brings_fds(const struct cmsghdr *cmsg)
@@ -103,7 +103,7 @@ ssize_t coil_send_fds(int fd, const void *buf, size_t len, const int fds[],
 		return -EBADF;
 	if ((!buf && len) || (!fds && n))
 		return -EFAULT;
-	if (n > COIL_FDS_MOST || (n && !len))
+	if (n > COIL_FDS_MAX || (n && !len))
 		return -EINVAL;
 	if (n) {
 		memset(&control, 0, sizeof(control));

@@ -179,14 +179,14 @@ COIL_TEST(our_ends_of_pipes_do_not_block_and_the_childs_do)
 COIL_TEST(proc_008_null_reads_as_the_end_and_what_is_written_vanishes)
 {
 	struct coil_process_options options = {
-		.in = COIL_NULL,
+		.in = COIL_DEVNULL,
 		.out = COIL_PIPE,
-		.err = COIL_NULL,
+		.err = COIL_DEVNULL,
 	};
 
 	prints("wc -c; wc -c </dev/stdin; echo gone >&2", &options, "0\n0\n");
 	options.in = COIL_PIPE;
-	options.out = COIL_NULL;
+	options.out = COIL_DEVNULL;
 	for (int i = 0; i < 2; i++) {
 		struct coil_process process;
 

@@ -417,7 +417,7 @@ COIL_TEST(one_that_ignores_being_asked_is_killed_after_a_grace)
 {
 	const struct coil_process_options options = {
 		.out = COIL_PIPE,
-		.err = COIL_NULL,
+		.err = COIL_DEVNULL,
 		.new_group = true,
 	};
 	struct coil_process process;

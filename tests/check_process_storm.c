@@ -148,7 +148,7 @@ COIL_TEST(wherever_fds_run_out_nothing_is_left)
 {
 	struct coil_process_options options[] = {
 		{ .in = COIL_PIPE, .out = COIL_PIPE, .err = COIL_PIPE },
-		{ .in = COIL_NULL, .out = COIL_PIPE, .err = COIL_STDOUT },
+		{ .in = COIL_DEVNULL, .out = COIL_PIPE, .err = COIL_STDOUT },
 		{ .out = 2, .err = 1 },
 		{ .in = 0 },
 	};

@@ -68,26 +68,26 @@ COIL_TEST(an_fd_arrives_with_its_byte_and_is_cloexec)
 COIL_TEST(as_many_as_the_kernel_takes_arrive_in_order_and_one_more_is_einval)
 {
 	for (size_t i = 0; i < COUNT(types); i++) {
-		int fds[2], files[COIL_FDS_MOST + 1], got[COIL_FDS_MOST];
+		int fds[2], files[COIL_FDS_MAX + 1], got[COIL_FDS_MAX];
 		size_t n = COUNT(got);
 		char text[16];
 
 		unix_pair(fds, types[i]);
 		files[0] = make_file();
 		files[1] = make_file();
-		for (int j = 2; j <= COIL_FDS_MOST; j++)
+		for (int j = 2; j <= COIL_FDS_MAX; j++)
 			files[j] = files[j % 2];
 		ck_assert_int_eq(coil_send_fds(fds[0], "many", 4, files,
-					       COIL_FDS_MOST + 1), -EINVAL);
+					       COIL_FDS_MAX + 1), -EINVAL);
 		ck_assert_int_eq(coil_send_fds(fds[0], "many", 4, files,
-					       COIL_FDS_MOST), 4);
+					       COIL_FDS_MAX), 4);
 		ck_assert_int_eq(coil_recv_fds(fds[1], text, sizeof(text), got,
 					       &n), 4);
 		ck_assert_mem_eq(text, "many", 4);
-		ck_assert_uint_eq(n, COIL_FDS_MOST);
+		ck_assert_uint_eq(n, COIL_FDS_MAX);
 		for (size_t j = 0; j < n; j++)
 			ck_assert(same_file(got[j], files[j % 2]));
-		close_all(got, COIL_FDS_MOST);
+		close_all(got, COIL_FDS_MAX);
 		close_all(files, 2);
 		close_all(fds, 2);
 	}

@@ -26,7 +26,7 @@ extern "C" {
 enum {
 	COIL_INHERIT = 0,	/* the parent's fd of the same number, unchanged */
 	COIL_PIPE = -1,		/* a pipe; coil_process has the parent's end */
-	COIL_NULL = -2,		/* /dev/null */
+	COIL_DEVNULL = -2,		/* /dev/null */
 	COIL_STDOUT = -3,	/* only for err: the same as out */
 };
 

@@ -18,7 +18,7 @@ extern "C" {
 
 struct ucred;
 
-enum { COIL_FDS_MOST = 253 };	/* fds in a message: the kernel's maximum */
+enum { COIL_FDS_MAX = 253 };	/* fds in a message: the kernel's maximum */
 
 /*
  * Sends bytes and, with the first of them, n fds.  The fds stay open, and the
