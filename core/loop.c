@@ -19,7 +19,7 @@ enum {
 	BUDGET = 256,		/* switches between two looks around */
 	AT_ONCE = 64,		/* timers, and calls of other threads, in a pass */
 	EQUAL_AT_ONCE = 1024,	/* timers of one moment in a pass */
-	LOOK_LEAST = 16,	/* results that a full look finds: io_uring's enter has 20 */
+	LOOK_MIN = 16,	/* results that a full look finds: io_uring's enter has 20 */
 	MANY = 4,		/* timers that are worth a longer wait */
 	STUCK_LISTED = 100,	/* tasks; a daemon's log is not to be flooded */
 	NAG_LISTED = 10,
@@ -31,8 +31,8 @@ enum {
  * Timers that fall due so soon after a wake-up are left to the next: the longer the
  * more often many fell due together, and in a crowd, 20 ns for each of it.
  */
-#define GATHER_LEAST (50 * COIL_MICROSECOND)
-#define GATHER_MOST (200 * COIL_MICROSECOND)
+#define GATHER_MIN (50 * COIL_MICROSECOND)
+#define GATHER_MAX (200 * COIL_MICROSECOND)
 #define GATHER_CROWD COIL_MILLISECOND
 #define GATHER_EACH 20
 
@@ -128,7 +128,7 @@ int coil__loop_open(struct coil_loop **result, const struct coil_options *option
 	}
 	loop->pass_start = coil__clock(loop);
 	coil__cxx_look(loop);
-	loop->gather = GATHER_LEAST;
+	loop->gather = GATHER_MIN;
 	*result = loop;
 	return 0;
 }
@@ -173,12 +173,12 @@ void coil__loop_close(struct coil_loop *loop)
 static int64_t gather(const struct coil_loop *loop, int n)
 {
 	int64_t most = (int64_t)loop->timers.count * GATHER_EACH;
-	int64_t longer = loop->gather + GATHER_LEAST;
+	int64_t longer = loop->gather + GATHER_MIN;
 
 	if (n < MANY)
-		return GATHER_LEAST;
-	if (most < GATHER_MOST)
-		most = GATHER_MOST;
+		return GATHER_MIN;
+	if (most < GATHER_MAX)
+		most = GATHER_MAX;
 	else if (most > GATHER_CROWD)
 		most = GATHER_CROWD;
 	return longer < most ? longer : most;
@@ -256,7 +256,7 @@ static void mark(struct coil_loop *loop)
 	if (!loop->due || loop->marked || loop->parted)
 		return;
 	if (!loop->looks)
-		loop->looks = 1 + (loop->task_count + loop->ops + loop->jobs) / LOOK_LEAST;
+		loop->looks = 1 + (loop->task_count + loop->ops + loop->jobs) / LOOK_MIN;
 	loop->backend->poll(loop, 0);
 	coil__inbox_run(loop, AT_ONCE);
 	if ((loop->more || coil__inbox_called(&loop->inbox)) && --loop->looks)

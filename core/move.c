@@ -46,7 +46,7 @@ size_t coil__sum(const struct iovec *iov, size_t count)
 {
 	size_t len = 0;
 
-	for (size_t i = 0; i < count && len < OP_MOST; i++)
+	for (size_t i = 0; i < count && len < OP_MAX; i++)
 		len += op_cut(iov[i].iov_len);
 	return op_cut(len);
 }
@@ -96,10 +96,10 @@ static ssize_t move(const struct op *op, int flags, size_t most)
 		count = 1;
 	}
 	/* On a directory read(2) returns an error, but preadv2(2) returns 0. */
-	if (iov == &one && at < 0 && !flags && most == OP_MOST)
+	if (iov == &one && at < 0 && !flags && most == OP_MAX)
 		return is_write(op) ? RETRY(write(sqe->fd, one.iov_base, one.iov_len)) :
 				      RETRY(read(sqe->fd, one.iov_base, one.iov_len));
-	if (done || most < OP_MOST) {
+	if (done || most < OP_MAX) {
 		count = coil__window(some, iov, (size_t)count, done, most);
 		iov = some;
 	}
@@ -120,7 +120,7 @@ static int try_odd(struct op *op)
 	if (coil__is_file(op->sqe.fd)) {
 		if (coil__op_length(op) > AT_ONCE || !coil__file_in_memory(op->sqe.fd))
 			return leave_to_pool(op);
-		return result(move(op, (int)op->sqe.rw_flags, OP_MOST));
+		return result(move(op, (int)op->sqe.rw_flags, OP_MAX));
 	}
 	if (!coil__is_nonblocking(op->sqe.fd)) {
 		if (!coil__is_ready(op->sqe.fd, is_write(op) ? POLLOUT : POLLIN))
@@ -129,7 +129,7 @@ static int try_odd(struct op *op)
 		op->positioned = !is_write(op);
 		return leave_to_pool(op);
 	}
-	return result(move(op, (int)op->sqe.rw_flags, OP_MOST));
+	return result(move(op, (int)op->sqe.rw_flags, OP_MAX));
 }
 
 /*
@@ -178,7 +178,7 @@ static bool moves_position(const struct op *op)
 static int try_position(struct op *op)
 {
 	if (coil__op_length(op) <= AT_ONCE && coil__file_in_memory(op->sqe.fd))
-		return result(move(op, (int)op->sqe.rw_flags, OP_MOST));
+		return result(move(op, (int)op->sqe.rw_flags, OP_MAX));
 	op->positioned = true;
 	return leave_to_pool(op);
 }
@@ -196,7 +196,7 @@ int coil__move_try(struct op *op)
 	if (!nowait && (coil__op_length(op) > AT_ONCE || is_direct(op)) &&
 	    coil__is_file(op->sqe.fd))
 		return leave_to_pool(op);
-	n = result(move(op, (int)op->sqe.rw_flags | RWF_NOWAIT, OP_MOST));
+	n = result(move(op, (int)op->sqe.rw_flags | RWF_NOWAIT, OP_MAX));
 	if (n == -EOPNOTSUPP || n == -ENOSYS)
 		return try_odd(op);
 	if (n == -EAGAIN && !nowait && coil__is_file(op->sqe.fd))
@@ -289,7 +289,7 @@ static int read_in_turn(struct op *op)
 
 	if (begin_turn(&turn, op->sqe.fd)) {
 		if (coil__is_ready(op->sqe.fd, POLLIN))
-			n = result(move(op, (int)op->sqe.rw_flags, OP_MOST));
+			n = result(move(op, (int)op->sqe.rw_flags, OP_MAX));
 		end_turn(&turn);
 	}
 	if (n == -EAGAIN)
@@ -312,7 +312,7 @@ static int move_odd(struct op *op)
 	if (fd < 0)
 		return result(move(op, (int)op->sqe.rw_flags, 4096));
 	other.sqe.fd = fd;
-	n = result(move(&other, (int)op->sqe.rw_flags, OP_MOST));
+	n = result(move(&other, (int)op->sqe.rw_flags, OP_MAX));
 	close(fd);
 	if (n == -EAGAIN)
 		op->sqe.user_data &= ~BLOCKS;
@@ -328,7 +328,7 @@ int coil__move_block(struct op *op)
 		op->sqe.user_data &= ~BLOCKS;
 		return -EAGAIN;
 	}
-	return moved(op, move(op, (int)op->sqe.rw_flags, OP_MOST));
+	return moved(op, move(op, (int)op->sqe.rw_flags, OP_MAX));
 }
 
 bool coil__move_is(const struct op *op)

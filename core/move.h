@@ -73,7 +73,7 @@ static inline int moved(const struct op *op, ssize_t ret)
 	return (int)(ret < 0 ? done : done + (size_t)ret);
 }
 
-/* Returns the length of all buffers together, cut to OP_MOST as the kernel does. */
+/* Returns the length of all buffers together, cut to OP_MAX as the kernel does. */
 size_t coil__sum(const struct iovec *iov, size_t count);
 
 /*

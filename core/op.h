@@ -74,11 +74,11 @@ struct op {
 };
 
 /* The kernel cuts a read or write to this length; sqe.len has only 32 bits. */
-enum { OP_MOST = 0x7ffff000 };
+enum { OP_MAX = 0x7ffff000 };
 
 static inline unsigned op_cut(size_t len)
 {
-	return len < OP_MOST ? (unsigned)len : OP_MOST;
+	return len < OP_MAX ? (unsigned)len : OP_MAX;
 }
 
 /*

@@ -53,7 +53,7 @@ static struct msghdr *rest_of(struct msghdr *msg, size_t done,
 	memset(rest, 0, sizeof(*rest));
 	rest->msg_iov = some;
 	rest->msg_iovlen = (size_t)coil__window(some, msg->msg_iov, msg->msg_iovlen,
-					  done, OP_MOST);
+					  done, OP_MAX);
 	return rest;
 }
 

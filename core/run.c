@@ -17,7 +17,7 @@ int coil__options_check(const struct coil_options *options)
 	}
 	if (options->flags || options->entries > 32768 || options->lookups > 1024)
 		return -EINVAL;
-	if (options->stack_size && options->stack_size < COIL_STACK_LEAST)
+	if (options->stack_size && options->stack_size < COIL_STACK_MIN)
 		return -EINVAL;
 	return 0;
 }

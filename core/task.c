@@ -371,7 +371,7 @@ int coil__task_check_options(const struct coil_task_options *options)
 		if (options->reserved[i])
 			return -EINVAL;
 	}
-	if (options->stack_size && options->stack_size < COIL_STACK_LEAST)
+	if (options->stack_size && options->stack_size < COIL_STACK_MIN)
 		return -EINVAL;
 	return 0;
 }

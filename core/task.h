@@ -85,7 +85,7 @@ struct coil_task {
 } __attribute__((aligned(64)));
 
 /* The smallest stack that a program may ask for. */
-#define COIL_STACK_LEAST ((size_t)16 * 1024)
+#define COIL_STACK_MIN ((size_t)16 * 1024)
 
 /*
  * Who runs on this thread: a task, a loop's root while the loop itself does, or,

@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { ENTRIES = 256, CQ_FACTOR = 16, CQ_FACTOR_SMALL = 2, CQ_MOST = 65536 };
+enum { ENTRIES = 256, CQ_FACTOR = 16, CQ_FACTOR_SMALL = 2, CQ_MAX = 65536 };
 enum { LIMIT_MS = 32 };		/* the longest wait for memory; all waits: 63 ms */
 enum { TRIES = 50 };		/* 1 ms apart */
 
@@ -50,8 +50,8 @@ static int try_flags(struct uring *uring, unsigned entries, unsigned flags)
 	struct io_uring_params params = { .flags = consistent(flags) | uring->disabled };
 
 	params.cq_entries = entries * (uring->small ? CQ_FACTOR_SMALL : CQ_FACTOR);
-	if (params.cq_entries > CQ_MOST)
-		params.cq_entries = CQ_MOST;
+	if (params.cq_entries > CQ_MAX)
+		params.cq_entries = CQ_MAX;
 	uring->flags = params.flags;
 	return io_uring_queue_init_params(entries, &uring->ring, &params);
 }

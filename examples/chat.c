@@ -22,11 +22,11 @@
 #include <wchar.h>
 #include <wctype.h>
 
-enum { NAME_MOST = 20, LINE_MOST = 512, QUEUE = 100 };
+enum { NAME_MAX = 20, LINE_MAX = 512, QUEUE = 100 };
 
 struct member {
 	struct member *next;
-	char name[NAME_MOST + 1];
+	char name[NAME_MAX + 1];
 	struct coil_stream *stream;
 	struct coil_queue queue;
 	unsigned long missed;
@@ -39,7 +39,7 @@ static struct log out;
 /* The note about missed lines goes where the lines are missing. */
 static void post(struct member *member, const char *line)
 {
-	char note[LINE_MOST];
+	char note[LINE_MAX];
 
 	if (member->missed) {
 		snprintf(note, sizeof(note), "* you missed %lu lines", member->missed);
@@ -52,7 +52,7 @@ static void post(struct member *member, const char *line)
 
 static void __attribute__((format(printf, 1, 2))) say(const char *format, ...)
 {
-	char line[LINE_MOST];
+	char line[LINE_MAX];
 	va_list args;
 
 	va_start(args, format);
@@ -65,7 +65,7 @@ static void __attribute__((format(printf, 1, 2))) say(const char *format, ...)
 static int write_lines(void *arg)
 {
 	struct member *self = arg;
-	char line[LINE_MOST];
+	char line[LINE_MAX];
 	ssize_t n;
 
 	while (!(n = coil_queue_get(&self->queue, line)) &&
@@ -104,7 +104,7 @@ static ssize_t read_line(struct member *self, char *text, size_t size)
 static int read_lines(void *arg)
 {
 	struct member *self = arg;
-	char text[LINE_MOST - NAME_MOST - 4];
+	char text[LINE_MAX - NAME_MAX - 4];
 	ssize_t n = 0;
 
 	/* Many lines may arrive at once: the yield lets the writing tasks run before each. */
@@ -127,7 +127,7 @@ static bool is_taken(const char *name)
 static int ask_name(struct member *self)
 {
 	const char *question = "your name?\n";
-	char name[NAME_MOST + 1];
+	char name[NAME_MAX + 1];
 	ssize_t n;
 
 	for (;;) {
@@ -146,7 +146,7 @@ static int ask_name(struct member *self)
 static int serve(struct coil_stream *stream, void *arg)
 {
 	struct member self = { .stream = stream }, **link = &members;
-	int err = coil_queue_init(&self.queue, LINE_MOST, QUEUE);
+	int err = coil_queue_init(&self.queue, LINE_MAX, QUEUE);
 
 	if (err)
 		return err;

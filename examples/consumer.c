@@ -17,7 +17,7 @@
 #include <stdlib.h>
 
 /* The minimum number of items that one consumer may be behind the others. */
-enum { WINDOW_LEAST = 4096 };
+enum { WINDOW_MIN = 4096 };
 
 /* The maximum number of producers without a connection to remember: each costs memory. */
 enum { GONE_MAX = 100 };
@@ -142,7 +142,7 @@ static void finish(struct consumer *self, const struct item *item)
 	while (source->done[source->consumed % window])
 		source->done[source->consumed++ % window] = false;
 	coil_event_set(&source->moved);
-	if (!options.quiet && source->hello.items <= LINES_MOST)
+	if (!options.quiet && source->hello.items <= LINES_MAX)
 		say("consumed %llu", number);
 	check_finished();
 }
@@ -353,7 +353,7 @@ static int check_item(struct connection *c, const unsigned char *body,
 	const unsigned long long items = c->source->hello.items;
 	unsigned long long number;
 
-	if (size < ITEM_LEAST)
+	if (size < ITEM_MIN)
 		return bad(c, "a frame of %u bytes is too short for an item",
 			   size);
 	number = get64(body);
@@ -408,9 +408,9 @@ static int take_frames(struct connection *c)
 		unsigned size = get32(c->chunk->bytes + c->start);
 		size_t at = c->start + PREFIX;
 
-		if (size > ITEM_MOST)
+		if (size > ITEM_MAX)
 			return bad(c, "a frame of %u bytes is too long: "
-				   "the maximum is %d", size, ITEM_MOST);
+				   "the maximum is %d", size, ITEM_MAX);
 		if (c->end - at < size)
 			break;
 		c->start = at + size;
@@ -429,7 +429,7 @@ static int make_room(struct connection *c)
 	size_t rest = c->end - c->start;
 
 	if (!chunk || (chunk->users > 1 &&
-		       c->start > BUFFER - PREFIX - ITEM_MOST)) {
+		       c->start > BUFFER - PREFIX - ITEM_MAX)) {
 		chunk = malloc(sizeof(*chunk));
 		if (!chunk)
 			return -ENOMEM;
@@ -591,7 +591,7 @@ int consume_all(void *listener)
 
 	consumers = calloc(options.consumers, sizeof(*consumers));
 	err = consumers ? 0 : -ENOMEM;
-	for (window = WINDOW_LEAST; window < 2 * options.queue; window *= 2)
+	for (window = WINDOW_MIN; window < 2 * options.queue; window *= 2)
 		;
 	if (!err)
 		err = coil_queue_init(&queue, sizeof(struct item),

@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_MOST = 8192 };	/* longer lines are split */
+enum { LINE_MAX = 8192 };	/* longer lines are split */
 struct command {
 	const char *script;
 	struct coil_process process;
@@ -42,7 +42,7 @@ static struct log output, errors;
 /* Waits for a slow reader.  One that reads nothing for 5 seconds misses lines. */
 static int put_line(const struct command *command, const char *line, size_t length)
 {
-	static char text[64 + LINE_MOST + 1];
+	static char text[64 + LINE_MAX + 1];
 	struct timespec now;
 	struct tm tm;
 	size_t used;
@@ -63,12 +63,12 @@ static int put_line(const struct command *command, const char *line, size_t leng
 
 static int copy_lines(struct coil_stream *stream, const struct command *command)
 {
-	char piece[LINE_MOST];
+	char piece[LINE_MAX];
 	const char *line;
 	ssize_t n;
 	int err = 0;
 
-	coil_stream_set_limits(stream, LINE_MOST, 0);
+	coil_stream_set_limits(stream, LINE_MAX, 0);
 	while (!err) {
 		n = coil_stream_read_line(stream, &line);
 		if (n == -EMSGSIZE) {

@@ -62,7 +62,7 @@ static void add_item(struct producer *self)
 /* Small items share a buffer.  With an interval, it is sent before each wait. */
 static int send_items(struct producer *self)
 {
-	bool lines = !options.quiet && options.items <= LINES_MOST;
+	bool lines = !options.quiet && options.items <= LINES_MAX;
 	int64_t until = 0;
 	int err = 0;
 

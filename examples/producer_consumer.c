@@ -87,7 +87,7 @@ static const struct setting {
 	{ "consumers", NUMBER, &options.consumers, 1, 100000 },
 	{ "items", NUMBER, &options.items, 1, INT64_MAX },
 	{ "from", NUMBER, &options.from, 0, INT64_MAX },
-	{ "size", NUMBER, &options.size, ITEM_LEAST, ITEM_MOST },
+	{ "size", NUMBER, &options.size, ITEM_MIN, ITEM_MAX },
 	{ "queue", NUMBER, &options.queue, 1, 100000000 },
 	{ "interval", TIME, &options.interval, 0, 86400 * COIL_SECOND },
 	{ "work", TIME, &options.work, 0, 86400 * COIL_SECOND },
@@ -318,7 +318,7 @@ static void draw(double items_per_second)
 	char words[64];
 	double part;
 
-	if (wanted() <= LINES_MOST)
+	if (wanted() <= LINES_MAX)
 		return;
 	part = (double)count() / (double)wanted();
 	if (part > 1)

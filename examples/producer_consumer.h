@@ -28,10 +28,10 @@ enum {
 	PREFIX = 4,
 	HELLO = 28,
 	ACK = 8,
-	ITEM_LEAST = 8,
-	ITEM_MOST = 64 * 1024,
+	ITEM_MIN = 8,
+	ITEM_MAX = 64 * 1024,
 	BUFFER = 128 * 1024,	/* bytes to send or receive at once */
-	LINES_MOST = 10000,	/* for more items: a bar instead of lines */
+	LINES_MAX = 10000,	/* for more items: a bar instead of lines */
 };
 
 struct options {

@@ -24,7 +24,7 @@
 #define THREAD_SANITIZED false
 #endif
 
-enum { MOST = 32, DETACHED_MOST = 16 };
+enum { THREADS_MAX = 32, DETACHED_MAX = 16 };
 
 /*
  * Waits for what other threads do, in real time: to a loop with simulated time a
@@ -136,47 +136,47 @@ COIL_TEST(one_job_after_another_needs_one_thread)
 
 COIL_TEST(so_many_jobs_run_at_once_and_the_others_begin_in_order)
 {
-	struct work own[MOST + 8];
+	struct work own[THREADS_MAX + 8];
 	sem_t gate;
 	unsigned long before = support_threads();
 
 	sem_init(&gate, 0, 0);
-	for (int i = 0; i < MOST + 8; i++)
+	for (int i = 0; i < THREADS_MAX + 8; i++)
 		ck_assert_int_eq(submit(&own[i], &gate), 0);
-	until_real(begun == MOST);
+	until_real(begun == THREADS_MAX);
 	look_around();
-	ck_assert_int_eq(begun, MOST);
-	ck_assert_uint_eq(support_threads(), before + MOST);
+	ck_assert_int_eq(begun, THREADS_MAX);
+	ck_assert_uint_eq(support_threads(), before + THREADS_MAX);
 	for (int i = 0; i < 8; i++) {
 		sem_post(&gate);
-		until_real(own[MOST + i].began);
-		ck_assert_int_eq(own[MOST + i].began, MOST + i + 1);
+		until_real(own[THREADS_MAX + i].began);
+		ck_assert_int_eq(own[THREADS_MAX + i].began, THREADS_MAX + i + 1);
 	}
-	for (int i = 0; i < MOST; i++)
+	for (int i = 0; i < THREADS_MAX; i++)
 		sem_post(&gate);
-	until_real(ended == MOST + 8);
-	ck_assert_uint_eq(support_threads(), before + MOST);
+	until_real(ended == THREADS_MAX + 8);
+	ck_assert_uint_eq(support_threads(), before + THREADS_MAX);
 }
 
 COIL_TEST(a_job_that_has_not_begun_can_be_taken_back)
 {
-	struct work own[MOST + 2];
+	struct work own[THREADS_MAX + 2];
 	sem_t gate;
 
 	sem_init(&gate, 0, 0);
-	for (int i = 0; i < MOST + 2; i++)
+	for (int i = 0; i < THREADS_MAX + 2; i++)
 		ck_assert_int_eq(submit(&own[i], &gate), 0);
-	until_real(begun == MOST);
-	ck_assert(coil__pool_remove(coil__loop, &own[MOST].job));
-	ck_assert(!coil__pool_remove(coil__loop, &own[MOST].job));
+	until_real(begun == THREADS_MAX);
+	ck_assert(coil__pool_remove(coil__loop, &own[THREADS_MAX].job));
+	ck_assert(!coil__pool_remove(coil__loop, &own[THREADS_MAX].job));
 	ck_assert(!coil__pool_remove(coil__loop, &own[0].job));
-	ck_assert_uint_eq(coil__loop->jobs, MOST + 1);
-	for (int i = 0; i < MOST + 1; i++)
+	ck_assert_uint_eq(coil__loop->jobs, THREADS_MAX + 1);
+	for (int i = 0; i < THREADS_MAX + 1; i++)
 		sem_post(&gate);
-	until_real(ended == MOST + 1);
-	ck_assert_int_eq(own[MOST].began, 0);
-	ck_assert_int_eq(own[MOST].done, 0);
-	ck_assert_int_eq(own[MOST + 1].began, MOST + 1);
+	until_real(ended == THREADS_MAX + 1);
+	ck_assert_int_eq(own[THREADS_MAX].began, 0);
+	ck_assert_int_eq(own[THREADS_MAX].done, 0);
+	ck_assert_int_eq(own[THREADS_MAX + 1].began, THREADS_MAX + 1);
 }
 
 static int leave_a_job(void *arg)
@@ -241,14 +241,14 @@ static void prepare_sync(struct own_op *own)
 
 COIL_TEST(an_op_that_has_not_begun_ends_within_its_cancel)
 {
-	struct work own[MOST];
+	struct work own[THREADS_MAX];
 	struct own_op sync;
 	sem_t gate;
 
 	sem_init(&gate, 0, 0);
-	for (int i = 0; i < MOST; i++)
+	for (int i = 0; i < THREADS_MAX; i++)
 		ck_assert_int_eq(submit_to(POOL_OPS, &own[i], &gate), 0);
-	until_real(begun == MOST);
+	until_real(begun == THREADS_MAX);
 	prepare_sync(&sync);
 	coil__loop->ops++;
 	ck_assert_int_eq(coil__pool_perform(coil__loop, &sync.op), 0);
@@ -257,9 +257,9 @@ COIL_TEST(an_op_that_has_not_begun_ends_within_its_cancel)
 	ck_assert(coil__pool_cancel(coil__loop, &sync.op));
 	ck_assert_int_eq(sync.count, 1);
 	ck_assert_int_eq(sync.last, -ECANCELED);
-	for (int i = 0; i < MOST; i++)
+	for (int i = 0; i < THREADS_MAX; i++)
 		sem_post(&gate);
-	until_real(ended == MOST);
+	until_real(ended == THREADS_MAX);
 	close(sync.op.sqe.fd);
 }
 
@@ -339,11 +339,11 @@ COIL_TEST(a_thousand_functions_that_are_stuck_stop_no_file_call_and_no_close)
 		tasks[i] = coil_create_task(go_and_be_stuck, &gate);
 		ck_assert_ptr_nonnull(tasks[i]);
 	}
-	until_real(stuck == MOST);
+	until_real(stuck == THREADS_MAX);
 	use_a_file();
 	close_a_socket_that_lingers();
-	ck_assert_int_eq(stuck, MOST);
-	ck_assert_uint_lt(support_threads(), before + 2 * MOST);
+	ck_assert_int_eq(stuck, THREADS_MAX);
+	ck_assert_uint_lt(support_threads(), before + 2 * THREADS_MAX);
 	for (int i = 0; i < STUCK; i++)
 		sem_post(&gate);
 	for (int i = 0; i < STUCK; i++)
@@ -358,19 +358,19 @@ static int count_one(void *arg)
 
 COIL_TEST(ops_that_a_disk_does_not_answer_stop_no_function_and_no_close)
 {
-	struct work own[MOST + 1];
+	struct work own[THREADS_MAX + 1];
 	sem_t gate;
 
 	sem_init(&gate, 0, 0);
-	for (int i = 0; i < MOST + 1; i++)
+	for (int i = 0; i < THREADS_MAX + 1; i++)
 		ck_assert_int_eq(submit_to(POOL_OPS, &own[i], &gate), 0);
-	until_real(begun == MOST);
+	until_real(begun == THREADS_MAX);
 	close_a_socket_that_lingers();
 	ck_assert_int_eq(coil_to_thread(count_one, &stuck), 1);
-	ck_assert_int_eq(begun, MOST);
-	for (int i = 0; i < MOST + 1; i++)
+	ck_assert_int_eq(begun, THREADS_MAX);
+	for (int i = 0; i < THREADS_MAX + 1; i++)
 		sem_post(&gate);
-	until_real(ended == MOST + 1);
+	until_real(ended == THREADS_MAX + 1);
 }
 
 /*
@@ -438,15 +438,15 @@ COIL_TEST(a_few_run_at_a_time_and_do_not_hold_up_the_pool)
 	sem_t gate;
 
 	sem_init(&gate, 0, 0);
-	for (int i = 0; i < DETACHED_MOST + 4; i++)
+	for (int i = 0; i < DETACHED_MAX + 4; i++)
 		ck_assert_ptr_nonnull(start_lookup(&gate));
-	until_real(looking == DETACHED_MOST);
+	until_real(looking == DETACHED_MAX);
 	ck_assert_int_eq(submit(&own, NULL), 0);
 	until_real(own.done);
-	ck_assert_int_eq(looking, DETACHED_MOST);
-	for (int i = 0; i < DETACHED_MOST + 4; i++)
+	ck_assert_int_eq(looking, DETACHED_MAX);
+	for (int i = 0; i < DETACHED_MAX + 4; i++)
 		sem_post(&gate);
-	until_real(found == DETACHED_MOST + 4);
+	until_real(found == DETACHED_MAX + 4);
 }
 
 COIL_TEST(one_that_waits_is_released_when_it_is_abandoned)
@@ -455,18 +455,18 @@ COIL_TEST(one_that_waits_is_released_when_it_is_abandoned)
 	sem_t gate;
 
 	sem_init(&gate, 0, 0);
-	for (int i = 0; i < DETACHED_MOST; i++)
+	for (int i = 0; i < DETACHED_MAX; i++)
 		ck_assert_ptr_nonnull(start_lookup(&gate));
 	last = start_lookup(&gate);
 	ck_assert_ptr_nonnull(last);
 	coil__pool_abandon(&last->job);
 	ck_assert_int_eq(released, 1);
-	ck_assert_uint_eq(coil__loop->jobs, DETACHED_MOST);
-	for (int i = 0; i < DETACHED_MOST; i++)
+	ck_assert_uint_eq(coil__loop->jobs, DETACHED_MAX);
+	for (int i = 0; i < DETACHED_MAX; i++)
 		sem_post(&gate);
-	until_real(found == DETACHED_MOST);
+	until_real(found == DETACHED_MAX);
 	ck_assert_int_eq(released, 1);
-	ck_assert_int_eq(looking, DETACHED_MOST);
+	ck_assert_int_eq(looking, DETACHED_MAX);
 }
 
 COIL_TEST(one_that_has_ended_but_not_arrived_can_be_abandoned)
@@ -534,9 +534,9 @@ static int fork_while_full(void *arg)
 	pid_t pid;
 
 	sem_init(&gate, 0, 0);
-	for (int i = 0; i < DETACHED_MOST + 1; i++)
+	for (int i = 0; i < DETACHED_MAX + 1; i++)
 		ck_assert_ptr_nonnull(start_lookup(&gate));
-	until_real(looking == DETACHED_MOST);
+	until_real(looking == DETACHED_MAX);
 	pid = fork();
 	if (!pid) {
 		/* None of those that fill the process is in this one. */
@@ -544,9 +544,9 @@ static int fork_while_full(void *arg)
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
-	for (int i = 0; i < DETACHED_MOST + 1; i++)
+	for (int i = 0; i < DETACHED_MAX + 1; i++)
 		sem_post(&gate);
-	until_real(found == DETACHED_MOST + 1);
+	until_real(found == DETACHED_MAX + 1);
 	return 0;
 }
 

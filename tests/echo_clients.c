@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { MESSAGES = 5, MOST = 20000 };
+enum { MESSAGES = 5, MESSAGE_MAX = 20000 };
 
 static const char *address;
 static long count;
@@ -19,8 +19,8 @@ static long good;
 
 static int converse(struct coil_stream *stream, int seed)
 {
-	static const size_t sizes[MESSAGES] = { 1, 7, 100, 4096, MOST };
-	char *sent = malloc(2 * MOST), *back = sent + MOST;
+	static const size_t sizes[MESSAGES] = { 1, 7, 100, 4096, MESSAGE_MAX };
+	char *sent = malloc(2 * MESSAGE_MAX), *back = sent + MESSAGE_MAX;
 	ssize_t n = sent ? 0 : -ENOMEM;
 
 	for (int i = 0; n >= 0 && i < MESSAGES; i++) {

@@ -15,7 +15,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { SENT_MOST = 1 << 17 };
+enum { SENT_MAX = 1 << 17 };
 
 static struct {
 	const uint8_t *at;
@@ -25,7 +25,7 @@ static struct {
 	bool pipe;
 	bool closed;		/* the peer will send no more */
 	size_t limit;
-	char sent[SENT_MOST];	/* by the peer */
+	char sent[SENT_MAX];	/* by the peer */
 	size_t sent_count;
 	size_t taken;		/* by the stream's reader */
 	size_t written;		/* what the stream took, */
@@ -210,7 +210,7 @@ static void send_some(void)
 	char *bytes = own.sent + own.sent_count;
 	ssize_t n;
 
-	if (own.closed || len > SENT_MOST - own.sent_count)
+	if (own.closed || len > SENT_MAX - own.sent_count)
 		return;
 	for (size_t i = 0; i < len; i++)
 		bytes[i] = "ab;\n"[i % 16 && len > 200 ? i % 2 : next() % 4];
