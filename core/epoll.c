@@ -40,14 +40,14 @@
  * for 100 ms, or after a second in which it never slept so long.  A stale entry thus
  * delays an op by that time, and a wait on an idle fd costs one proof, a system call.
  *
- * Some waits have no event: see coil__perform_events().  Those ops try again every few
+ * Some waits have no event: see coil__syscall_events().  Those ops try again every few
  * milliseconds.  epoll_ctl(2) refuses regular files (EPERM); their ops go to the pool, as
  * do all ops that can only block.
  */
 #include "core/backend.h"
 #include "core/list.h"
 #include "core/loop.h"
-#include "core/perform.h"
+#include "core/syscall.h"
 #include "core/pool.h"
 #include <coil/time.h>
 #include <errno.h>
@@ -128,7 +128,7 @@ static bool is_plain(const struct op *op)
 
 static inline int fd_of(const struct op *op)
 {
-	return is_plain(op) ? op->sqe.fd : coil__perform_fd(op);
+	return is_plain(op) ? op->sqe.fd : coil__syscall_fd(op);
 }
 
 /* epoll's events have the same values as poll(2)'s. */
@@ -136,7 +136,7 @@ static inline uint32_t events_of(const struct op *op)
 {
 	if (is_plain(op))
 		return op->sqe.opcode == IORING_OP_RECV ? EPOLLIN : EPOLLOUT;
-	return (uint16_t)coil__perform_events(op);
+	return (uint16_t)coil__syscall_events(op);
 }
 
 /*
@@ -224,7 +224,7 @@ static void to_pool(struct coil_loop *loop, struct op *op)
 	int err;
 
 	op->state = POOLED;
-	err = coil__pool_perform(loop, op);
+	err = coil__pool_syscall(loop, op);
 	if (err)
 		coil__op_complete(loop, op, err, 0);
 }
@@ -253,7 +253,7 @@ static void wait_for_event(struct coil_loop *loop, struct op *op, int from)
 	err = arm(loop, fd, events);
 	/* Like poll(2), a poll of a file without events waits until it is cancelled. */
 	if (err == -EPERM && op->sqe.opcode != IORING_OP_POLL_ADD) {
-		coil__perform_unpollable(op);
+		coil__syscall_unpollable(op);
 		to_pool(loop, op);
 	} else if (err && err != -EPERM) {
 		coil__op_complete(loop, op, err, 0);
@@ -309,7 +309,7 @@ static int shoot(struct coil_loop *loop, struct op *op, int res)
 			try_again(loop->engine, op, 0);
 			return 0;
 		}
-		res = coil__perform_try(op);
+		res = coil__syscall_try(op);
 	}
 	return res;
 }
@@ -377,7 +377,7 @@ static bool epoll_attempt(struct coil_loop *loop, struct op *op)
 	size_t fd = (size_t)op->sqe.fd;
 
 	if (op->sqe.opcode == IORING_OP_READ)
-		return coil__perform_cached(loop, op);
+		return coil__syscall_cached(loop, op);
 	if (!is_plain(op) || fd >= loop->fd_count || loop->fds[fd].closer)
 		return false;
 	op->res = try_plainly(&loop->fds[fd], op);
@@ -415,15 +415,15 @@ static bool proceed(struct coil_loop *loop, struct op *op, int from)
 
 	if (likely(is_plain(op)))
 		return proceed_plainly(loop, op, from);
-	if (coil__perform_class(op) != PERFORM_POOL && !is_poll_in_vain(loop, op))
-		res = coil__perform_try(op);
+	if (coil__syscall_class(op) != PERFORM_POOL && !is_poll_in_vain(loop, op))
+		res = coil__syscall_try(op);
 	if (res >= 0 && is_multishot(op)) {
 		res = shoot(loop, op, res);
 		if (res >= 0)
 			return true;
 	}
-	if (res == -EAGAIN && !coil__perform_nowait(op)) {
-		if (coil__perform_class(op) == PERFORM_POOL)
+	if (res == -EAGAIN && !coil__syscall_nowait(op)) {
+		if (coil__syscall_class(op) == PERFORM_POOL)
 			to_pool(loop, op);
 		else
 			wait_for_event(loop, op, from);
@@ -469,7 +469,7 @@ static void epoll_cancel(struct coil_loop *loop, struct op *op)
 		stop_trying(engine, op);
 		break;
 	}
-	coil__op_complete(loop, op, coil__perform_cancelled(op), 0);
+	coil__op_complete(loop, op, coil__syscall_cancelled(op), 0);
 }
 
 /*

@@ -18,7 +18,7 @@ libcoil_all_la_SOURCES += \
 	%D%/op.c \
 	%D%/move.c \
 	%D%/overflow.c \
-	%D%/perform.c \
+	%D%/syscall.c \
 	%D%/pool.c \
 	%D%/report.c \
 	%D%/run.c \
@@ -49,7 +49,7 @@ libcoil_all_la_SOURCES += \
 	%D%/move.h \
 	%D%/op.h \
 	%D%/overflow.h \
-	%D%/perform.h \
+	%D%/syscall.h \
 	%D%/pool.h \
 	%D%/sanitize.h \
 	%D%/scope.h \

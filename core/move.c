@@ -115,7 +115,7 @@ static ssize_t move(const struct op *op, int flags, size_t most)
  */
 static int try_odd(struct op *op)
 {
-	if (coil__perform_nowait(op))
+	if (coil__syscall_nowait(op))
 		return -EOPNOTSUPP;
 	if (coil__is_file(op->sqe.fd)) {
 		if (coil__op_length(op) > AT_ONCE || !coil__file_in_memory(op->sqe.fd))
@@ -185,7 +185,7 @@ static int try_position(struct op *op)
 
 int coil__move_try(struct op *op)
 {
-	bool nowait = coil__perform_nowait(op);
+	bool nowait = coil__syscall_nowait(op);
 	int n;
 
 	if (unlikely(op->made_up))
@@ -363,7 +363,7 @@ int coil__move_check(const struct op *op)
  * op is done again in another way.  If fd is not a file after all, a short read is its
  * result: the bytes are consumed.
  */
-bool coil__perform_cached(struct coil_loop *loop, struct op *op)
+bool coil__syscall_cached(struct coil_loop *loop, struct op *op)
 {
 	const struct io_uring_sqe *sqe = &op->sqe;
 	struct iovec iov = { ptr(sqe->addr), sqe->len };

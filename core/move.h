@@ -4,10 +4,10 @@
 
 /*
  * The system-call fallback for reads and writes of files, and the helpers that it shares
- * with perform.c.
+ * with syscall.c.
  */
 
-#include "core/perform.h"
+#include "core/syscall.h"
 #include <errno.h>
 #include <sys/uio.h>
 
@@ -88,7 +88,7 @@ bool coil__is_ready(int fd, short events);
 
 bool coil__is_nonblocking(int fd);
 
-/* coil__perform_try() and coil__perform_block() for a read or write. */
+/* coil__syscall_try() and coil__syscall_block() for a read or write. */
 int coil__move_try(struct op *op);
 int coil__move_block(struct op *op);
 

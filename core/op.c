@@ -2,7 +2,7 @@
 #include "core/op.h"
 #include "core/list.h"
 #include "core/loop.h"
-#include "core/perform.h"
+#include "core/syscall.h"
 #include "core/task.h"
 #include "core/uring_abi.h"
 #include <errno.h>
@@ -27,14 +27,14 @@ static bool is_files_own(const struct op *op, int res)
 /* The fallback knows every opcode that coil uses.  For an unknown one res is final. */
 static int undone(const struct op *op, int res)
 {
-	return coil__perform_class(op) == PERFORM_UNKNOWN ? res : OP_UNDONE;
+	return coil__syscall_class(op) == PERFORM_UNKNOWN ? res : OP_UNDONE;
 }
 
 static bool is_poll_of_terminal(const struct op *op, enum op_way way)
 {
 	return (way == OP_BY_POLL ||
 		(way == OP_BY_RING && op->sqe.opcode == IORING_OP_POLL_ADD)) &&
-	       isatty(coil__perform_fd(op));
+	       isatty(coil__syscall_fd(op));
 }
 
 /*
@@ -79,7 +79,7 @@ int coil__op_result(const struct op *op, enum op_way way, int res)
 		return res;
 	if (op->cancelled)
 		return -ECANCELED;
-	return res == -EAGAIN && coil__perform_nowait(op) ? res : undone(op, res);
+	return res == -EAGAIN && coil__syscall_nowait(op) ? res : undone(op, res);
 }
 
 /* The fd whose coil_close() cancels the op, or a negative number. */
@@ -279,8 +279,8 @@ int coil__op_try(struct op *op)
 			return -EAGAIN;
 	}
 	op->sqe.user_data = 0;
-	res = coil__perform_try(op);
-	return res == -EAGAIN && coil__perform_class(op) == PERFORM_POOL ? -EOPNOTSUPP : res;
+	res = coil__syscall_try(op);
+	return res == -EAGAIN && coil__syscall_class(op) == PERFORM_POOL ? -EOPNOTSUPP : res;
 }
 
 static const struct wait closing = { "requests to end", NULL };

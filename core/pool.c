@@ -2,7 +2,7 @@
 #include "core/pool.h"
 #include "core/fork.h"
 #include "core/affinity.h"
-#include "core/perform.h"
+#include "core/syscall.h"
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -182,25 +182,25 @@ void coil__pool_close(struct coil_loop *loop)
  * Ops.
  */
 
-struct perform_job {
+struct syscall_job {
 	struct job job;
 	struct op *op;
 	int res;
 };
 
-static struct perform_job *perform_of(struct job *job)
+static struct syscall_job *syscall_of(struct job *job)
 {
-	return container_of(job, struct perform_job, job);
+	return container_of(job, struct syscall_job, job);
 }
 
-static void perform_work(struct job *job)
+static void syscall_work(struct job *job)
 {
-	struct perform_job *perform = perform_of(job);
+	struct syscall_job *perform = syscall_of(job);
 
-	perform->res = coil__perform_block(perform->op);
+	perform->res = coil__syscall_block(perform->op);
 }
 
-static int start_perform(struct coil_loop *loop, struct op *op);
+static int start_syscall(struct coil_loop *loop, struct op *op);
 
 /*
  * Ops that move the position of one fd's file run one at a time, in the order of their
@@ -215,7 +215,7 @@ static void next_mover(struct coil_loop *loop, struct op *op)
 	op->positioned = false;
 	coil__queue_remove(&loop->fds[fd].movers, op);
 	while ((op = loop->fds[fd].movers.first)) {
-		err = start_perform(loop, op);
+		err = start_syscall(loop, op);
 		if (!err)
 			return;
 		op->positioned = false;
@@ -224,36 +224,36 @@ static void next_mover(struct coil_loop *loop, struct op *op)
 	}
 }
 
-static void perform_done(struct coil_loop *loop, struct job *job)
+static void syscall_done(struct coil_loop *loop, struct job *job)
 {
-	struct perform_job *perform = perform_of(job);
+	struct syscall_job *perform = syscall_of(job);
 	struct op *op = perform->op;
 	int res = perform->res;
 
 	free(perform);
 	op->engine = NULL;
 	next_mover(loop, op);
-	if (res == -EAGAIN && coil__perform_class(op) != PERFORM_POOL) {
+	if (res == -EAGAIN && coil__syscall_class(op) != PERFORM_POOL) {
 		if (!op->cancelled) {
 			loop->backend->submit(loop, op);
 			return;
 		}
-		res = coil__perform_cancelled(op);
+		res = coil__syscall_cancelled(op);
 	}
 	coil__op_complete(loop, op, res, 0);
 }
 
-static int start_perform(struct coil_loop *loop, struct op *op)
+static int start_syscall(struct coil_loop *loop, struct op *op)
 {
-	struct perform_job *perform = calloc(1, sizeof(*perform));
+	struct syscall_job *perform = calloc(1, sizeof(*perform));
 	int err;
 
 	if (!perform)
 		return -ENOMEM;
 	perform->op = op;
 	perform->job.lane = POOL_OPS;
-	perform->job.work = perform_work;
-	perform->job.done = perform_done;
+	perform->job.work = syscall_work;
+	perform->job.done = syscall_done;
 	/* Set before the submission, because the thread may run the op at once. */
 	op->engine = perform;
 	err = coil__pool_submit(loop, &perform->job);
@@ -261,8 +261,8 @@ static int start_perform(struct coil_loop *loop, struct op *op)
 		return 0;
 	if (err == -EAGAIN) {
 		/* No thread can be started, so the whole loop waits for the call. */
-		perform_work(&perform->job);
-		perform_done(loop, &perform->job);
+		syscall_work(&perform->job);
+		syscall_done(loop, &perform->job);
 		err = 0;
 	} else {
 		op->engine = NULL;
@@ -271,7 +271,7 @@ static int start_perform(struct coil_loop *loop, struct op *op)
 	return err;
 }
 
-int coil__pool_perform(struct coil_loop *loop, struct op *op)
+int coil__pool_syscall(struct coil_loop *loop, struct op *op)
 {
 	struct op_queue *movers;
 	int err;
@@ -279,12 +279,12 @@ int coil__pool_perform(struct coil_loop *loop, struct op *op)
 	op->engine = NULL;
 	op->positioned |= op->sqe.opcode == OP_SEEK;
 	if (!op->positioned)
-		return start_perform(loop, op);
+		return start_syscall(loop, op);
 	movers = &loop->fds[op->sqe.fd].movers;
 	coil__queue_insert(movers, op, NULL);
 	if (movers->first != op)
 		return 0;
-	err = start_perform(loop, op);
+	err = start_syscall(loop, op);
 	if (err)
 		next_mover(loop, op);
 	return err;
@@ -292,7 +292,7 @@ int coil__pool_perform(struct coil_loop *loop, struct op *op)
 
 bool coil__pool_cancel(struct coil_loop *loop, struct op *op)
 {
-	struct perform_job *perform = op->engine;
+	struct syscall_job *perform = op->engine;
 
 	/* Without a job op waits among its fd's movers. */
 	if (perform && !coil__pool_remove(loop, &perform->job))
@@ -304,7 +304,7 @@ bool coil__pool_cancel(struct coil_loop *loop, struct op *op)
 	else
 		coil__queue_remove(&loop->fds[op->sqe.fd].movers, op);
 	op->positioned = false;
-	coil__op_complete(loop, op, coil__perform_cancelled(op), 0);
+	coil__op_complete(loop, op, coil__syscall_cancelled(op), 0);
 	return true;
 }
 

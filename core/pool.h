@@ -54,7 +54,7 @@ void coil__pool_close(struct coil_loop *loop);
  * Does op on a thread and completes it.  Returns 0; or -ENOMEM, and the caller is to
  * complete op.  If no thread can be started, does op in the loop's thread.
  */
-int coil__pool_perform(struct coil_loop *loop, struct op *op);
+int coil__pool_syscall(struct coil_loop *loop, struct op *op);
 
 /* Takes op back and completes it.  Returns false if a thread has it; it completes later. */
 bool coil__pool_cancel(struct coil_loop *loop, struct op *op);

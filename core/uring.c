@@ -18,7 +18,7 @@
  * the kernel to get them.  TASKRUN_FLAG shows that there are some, so a loop whose
  * tasks only yield makes no system call.
  *
- * The fallback (core/perform.c) makes a plain system call where the ring fails an op:
+ * The fallback (core/syscall.c) makes a plain system call where the ring fails an op:
  * - this kernel lacks the opcode, or a filter refuses it on its completion (-EACCES);
  * - the kernel could start no worker thread (-ECANCELED without a cancel);
  * - a kernel before 6.1 returns -EAGAIN for an O_NONBLOCK fd instead of waiting.
@@ -29,7 +29,7 @@
 #include "core/list.h"
 #include "core/loop.h"
 #include "core/move.h"
-#include "core/perform.h"
+#include "core/syscall.h"
 #include "core/pool.h"
 #include "core/uring.h"
 #include <coil/time.h>
@@ -338,7 +338,7 @@ static bool submit_late(struct uring *uring)
 static void put_poll(struct uring *uring, struct io_uring_sqe *sqe, struct op *op)
 {
 	static struct __kernel_timespec moment = { .tv_nsec = 2 * COIL_MILLISECOND };
-	short events = coil__perform_events(op);
+	short events = coil__syscall_events(op);
 	bool blind = !events && op->sqe.opcode != IORING_OP_POLL_ADD;
 	bool edges = op->state == IN_RING_POLL;
 
@@ -346,7 +346,7 @@ static void put_poll(struct uring *uring, struct io_uring_sqe *sqe, struct op *o
 	if (blind || (edges && uring->no_edges)) {
 		io_uring_prep_timeout(sqe, &moment, 0, IORING_TIMEOUT_ETIME_SUCCESS);
 	} else {
-		io_uring_prep_poll_add(sqe, coil__perform_fd(op), (unsigned)events);
+		io_uring_prep_poll_add(sqe, coil__syscall_fd(op), (unsigned)events);
 		if (edges) {
 			sqe->len = IORING_POLL_ADD_MULTI;
 			op->state = IN_RING_EDGES;
@@ -440,7 +440,7 @@ static void to_pool(struct uring *uring, struct op *op)
 	int err;
 
 	op->state = IN_POOL;
-	err = coil__pool_perform(uring->loop, op);
+	err = coil__pool_syscall(uring->loop, op);
 	if (err)
 		coil__op_complete(uring->loop, op, err, 0);
 }
@@ -450,12 +450,12 @@ static void otherwise(struct uring *uring, struct op *op)
 	int res;
 
 	if (op->cancelled) {
-		coil__op_complete(uring->loop, op, coil__perform_cancelled(op), 0);
+		coil__op_complete(uring->loop, op, coil__syscall_cancelled(op), 0);
 		return;
 	}
-	res = coil__perform_class(op) == PERFORM_POOL ? -EAGAIN : coil__perform_try(op);
-	if (res == -EAGAIN && !coil__perform_nowait(op)) {
-		if (coil__perform_class(op) == PERFORM_POOL)
+	res = coil__syscall_class(op) == PERFORM_POOL ? -EAGAIN : coil__syscall_try(op);
+	if (res == -EAGAIN && !coil__syscall_nowait(op)) {
+		if (coil__syscall_class(op) == PERFORM_POOL)
 			to_pool(uring, op);
 		else
 			submit_poll(uring, op);
@@ -473,15 +473,15 @@ static void otherwise(struct uring *uring, struct op *op)
  */
 static void changed(struct uring *uring, struct op *op)
 {
-	int fd = coil__perform_fd(op);
-	short events = coil__perform_events(op);
+	int fd = coil__syscall_fd(op);
+	short events = coil__syscall_events(op);
 
 	if (op->cancelled || op->state == IN_RING_LAST)
 		return;
-	op->res = coil__perform_try(op);
-	if (op->res == -EAGAIN && !coil__perform_nowait(op) &&
-	    coil__perform_class(op) != PERFORM_POOL &&
-	    fd == coil__perform_fd(op) && events == coil__perform_events(op))
+	op->res = coil__syscall_try(op);
+	if (op->res == -EAGAIN && !coil__syscall_nowait(op) &&
+	    coil__syscall_class(op) != PERFORM_POOL &&
+	    fd == coil__syscall_fd(op) && events == coil__syscall_events(op))
 		return;
 	op->state = IN_RING_LAST;
 	submit_cancel(uring, op);
@@ -531,7 +531,7 @@ static void uring_cancel(struct coil_loop *loop, struct op *op)
 		pull(uring, op);
 		if (op->counted)
 			leave(uring, op);
-		coil__op_complete(loop, op, coil__perform_cancelled(op), 0);
+		coil__op_complete(loop, op, coil__syscall_cancelled(op), 0);
 		break;
 	}
 }
@@ -546,7 +546,7 @@ static void poll_ended(struct uring *uring, struct op *op, int res)
 		res = 0;
 	}
 	if (last)
-		res = op->res == -EAGAIN && !coil__perform_nowait(op) ? OP_UNDONE : op->res;
+		res = op->res == -EAGAIN && !coil__syscall_nowait(op) ? OP_UNDONE : op->res;
 	else
 		res = coil__op_result(op, OP_BY_POLL, res);
 	/* After a poll for changes the next wait is a new one: its first poll is plain. */
@@ -561,7 +561,7 @@ static void poll_ended(struct uring *uring, struct op *op, int res)
 static bool polled_in_vain(const struct op *op, int res)
 {
 	return op->sqe.opcode == IORING_OP_POLL_ADD && res >= 0 && !op->sqe.len &&
-	       !(res & (coil__perform_events(op) | POLLERR | POLLHUP));
+	       !(res & (coil__syscall_events(op) | POLLERR | POLLHUP));
 }
 
 static void failed(struct uring *uring, struct op *op, int res, unsigned flags)
@@ -778,7 +778,7 @@ const struct backend coil__uring = {
 	.name = "uring",
 	.open = uring_open,
 	.close = uring_close,
-	.attempt = coil__perform_cached,	/* only cached reads are faster than the ring */
+	.attempt = coil__syscall_cached,	/* only cached reads are faster than the ring */
 	.submit = uring_submit,
 	.cancel = uring_cancel,
 	.poll = uring_poll,

@@ -254,7 +254,7 @@ static int try_essentials(struct uring *uring, char *reason, size_t size)
 
 /*
  * The opcodes that coil uses.  On a restricted ring the kernel refuses all others, and
- * an opcode that is missing here goes to the fallback (core/perform.c).
+ * an opcode that is missing here goes to the fallback (core/syscall.c).
  */
 static const unsigned char used[] = {
 	IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_CONNECT, IORING_OP_FALLOCATE,

@@ -251,7 +251,7 @@ COIL_TEST(an_op_that_has_not_begun_ends_within_its_cancel)
 	until_real(begun == THREADS_MAX);
 	prepare_sync(&sync);
 	coil__loop->ops++;
-	ck_assert_int_eq(coil__pool_perform(coil__loop, &sync.op), 0);
+	ck_assert_int_eq(coil__pool_syscall(coil__loop, &sync.op), 0);
 	look_around();
 	ck_assert_int_eq(sync.count, 0);
 	ck_assert(coil__pool_cancel(coil__loop, &sync.op));
@@ -270,7 +270,7 @@ COIL_TEST(an_op_that_has_ended_cannot_be_cancelled_and_its_result_stands)
 
 	prepare_sync(&sync);
 	coil__loop->ops++;
-	ck_assert_int_eq(coil__pool_perform(coil__loop, &sync.op), 0);
+	ck_assert_int_eq(coil__pool_syscall(coil__loop, &sync.op), 0);
 	nanosleep(&moment, NULL);
 	ck_assert(!coil__pool_cancel(coil__loop, &sync.op));
 	ck_assert_int_eq(sync.count, 0);

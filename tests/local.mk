@@ -42,8 +42,8 @@ suites = \
 	%D%/check_one_fd \
 	%D%/check_oom \
 	%D%/check_overlap \
-	%D%/check_perform \
-	%D%/check_perform_files \
+	%D%/check_syscall \
+	%D%/check_syscall_files \
 	%D%/check_poll \
 	%D%/check_pool \
 	%D%/check_position \
@@ -185,10 +185,10 @@ tests_check_oom_LDADD = $(suite_libs)
 tests_check_oom_LDFLAGS = $(suite_ldflags)
 tests_check_overlap_LDADD = $(suite_libs)
 tests_check_overlap_LDFLAGS = $(suite_ldflags)
-tests_check_perform_LDADD = $(suite_libs)
-tests_check_perform_LDFLAGS = $(suite_ldflags)
-tests_check_perform_files_LDADD = $(suite_libs)
-tests_check_perform_files_LDFLAGS = $(suite_ldflags)
+tests_check_syscall_LDADD = $(suite_libs)
+tests_check_syscall_LDFLAGS = $(suite_ldflags)
+tests_check_syscall_files_LDADD = $(suite_libs)
+tests_check_syscall_files_LDFLAGS = $(suite_ldflags)
 tests_check_poll_LDADD = $(suite_libs)
 tests_check_poll_LDFLAGS = $(suite_ldflags)
 tests_check_pool_LDADD = $(suite_libs)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef COIL_CORE_PERFORM_H
-#define COIL_CORE_PERFORM_H
+#ifndef COIL_CORE_SYSCALL_H
+#define COIL_CORE_SYSCALL_H
 
 /*
  * The system-call fallback: does an op with plain system calls.  The epoll backend does
@@ -14,7 +14,7 @@
 #include <stdbool.h>
 
 /* How an op waits.  A try that returned -EAGAIN may have changed it: ask again. */
-enum perform_class {
+enum syscall_class {
 	PERFORM_READY_IN,	/* until the fd can be read */
 	PERFORM_READY_OUT,	/* until the fd can be written */
 	PERFORM_NOW,		/* not at all */
@@ -22,15 +22,15 @@ enum perform_class {
 	PERFORM_UNKNOWN,	/* the fallback does not know the opcode */
 };
 
-enum perform_class coil__perform_class(const struct op *op);
+enum syscall_class coil__syscall_class(const struct op *op);
 
 /*
  * Return the fd and the events of poll(2) to wait for, after a try that returned
  * -EAGAIN.  Events of 0: no event shows when op may succeed, so it is to be tried again
  * some milliseconds later.
  */
-int coil__perform_fd(const struct op *op);
-short coil__perform_events(const struct op *op);
+int coil__syscall_fd(const struct op *op);
+short coil__syscall_events(const struct op *op);
 
 /* Returns the length in bytes of a read or write, the sum of its buffers. */
 size_t coil__op_length(const struct op *op);
@@ -49,28 +49,28 @@ bool coil__move_is(const struct op *op);
 int coil__move_check(const struct op *op);
 
 /* Does op without blocking.  Returns its result, or -EAGAIN if it would block. */
-int coil__perform_try(struct op *op);
+int coil__syscall_try(struct op *op);
 
 /*
  * Does a read at an offset of a file if all its bytes are in memory.  Returns true with
  * the result in op->res, or false if op is still to be done.
  */
-bool coil__perform_cached(struct coil_loop *loop, struct op *op);
+bool coil__syscall_cached(struct coil_loop *loop, struct op *op);
 
 /* Changes op's class to PERFORM_POOL: its fd cannot be polled. */
-void coil__perform_unpollable(struct op *op);
+void coil__syscall_unpollable(struct op *op);
 
 /* Returns whether op's owner wants -EAGAIN instead of a wait. */
-bool coil__perform_nowait(const struct op *op);
+bool coil__syscall_nowait(const struct op *op);
 
 /*
  * Does op, and blocks as long as it takes; for a thread of the pool.  Returns its result.
  * -EAGAIN with a class that is no longer PERFORM_POOL: op must wait for its fd again, and
  * the backend is to submit it again.
  */
-int coil__perform_block(struct op *op);
+int coil__syscall_block(struct op *op);
 
 /* Returns the result of an op cancelled between two tries: bytes moved, or -ECANCELED. */
-int coil__perform_cancelled(const struct op *op);
+int coil__syscall_cancelled(const struct op *op);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/perform.h"
+#include "core/syscall.h"
 #include "core/fd.h"
 #include "core/move.h"
 #include "core/uring_abi.h"
@@ -15,12 +15,12 @@
 
 enum { RETRY_MS = 5, PAGE = 4096 };
 
-int coil__perform_cancelled(const struct op *op)
+int coil__syscall_cancelled(const struct op *op)
 {
 	return so_far(op) ? (int)so_far(op) : -ECANCELED;
 }
 
-void coil__perform_unpollable(struct op *op)
+void coil__syscall_unpollable(struct op *op)
 {
 	remember(op, BLOCKS);
 }
@@ -113,7 +113,7 @@ static int try_transfer(struct op *op)
 	for (;;) {
 		ssize_t n = transfer(op, so_far(op));
 
-		if (n < 0 && errno == EAGAIN && !coil__perform_nowait(op)) {
+		if (n < 0 && errno == EAGAIN && !coil__syscall_nowait(op)) {
 			if (sends_to_a_name(op) && coil__is_ready(sqe->fd, POLLOUT))
 				remember(op, BLIND);
 			return -EAGAIN;
@@ -378,7 +378,7 @@ static bool close_blocks(int fd)
 	return !coil__is_pipe(fd);
 }
 
-enum perform_class coil__perform_class(const struct op *op)
+enum syscall_class coil__syscall_class(const struct op *op)
 {
 	if (remembers(op, BLOCKS))
 		return PERFORM_POOL;
@@ -423,12 +423,12 @@ enum perform_class coil__perform_class(const struct op *op)
 	}
 }
 
-int coil__perform_fd(const struct op *op)
+int coil__syscall_fd(const struct op *op)
 {
 	return remembers(op, INPUT) ? op->sqe.splice_fd_in : op->sqe.fd;
 }
 
-short coil__perform_events(const struct op *op)
+short coil__syscall_events(const struct op *op)
 {
 	const struct io_uring_sqe *sqe = &op->sqe;
 	bool receives = sqe->opcode == IORING_OP_RECV ||
@@ -443,12 +443,12 @@ short coil__perform_events(const struct op *op)
 		return POLLERR;
 	if (receives && sqe->msg_flags & MSG_OOB)
 		return POLLPRI;
-	if (remembers(op, INPUT) || coil__perform_class(op) == PERFORM_READY_IN)
+	if (remembers(op, INPUT) || coil__syscall_class(op) == PERFORM_READY_IN)
 		return POLLIN;
 	return POLLOUT;
 }
 
-bool coil__perform_nowait(const struct op *op)
+bool coil__syscall_nowait(const struct op *op)
 {
 	/* SPLICE_F_NONBLOCK affects pipes only: a splice with a file still waits. */
 	if (remembers(op, BLOCKS))
@@ -473,7 +473,7 @@ bool coil__perform_nowait(const struct op *op)
 	}
 }
 
-int coil__perform_try(struct op *op)
+int coil__syscall_try(struct op *op)
 {
 	op->sqe.user_data &= ~BLIND;
 	switch (op->sqe.opcode) {
@@ -546,19 +546,19 @@ static int block(struct op *op)
 	}
 }
 
-int coil__perform_block(struct op *op)
+int coil__syscall_block(struct op *op)
 {
 	struct pollfd pollfd;
 	int res;
 
 	for (;;) {
-		if (coil__perform_class(op) == PERFORM_POOL)
+		if (coil__syscall_class(op) == PERFORM_POOL)
 			return block(op);
-		res = coil__perform_try(op);
-		if (res != -EAGAIN || coil__perform_nowait(op))
+		res = coil__syscall_try(op);
+		if (res != -EAGAIN || coil__syscall_nowait(op))
 			return res;
-		pollfd.fd = coil__perform_fd(op);
-		pollfd.events = coil__perform_events(op);
+		pollfd.fd = coil__syscall_fd(op);
+		pollfd.events = coil__syscall_events(op);
 		poll(&pollfd, pollfd.events != 0,
 		     pollfd.events ? -1 : RETRY_MS);
 	}

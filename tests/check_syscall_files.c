@@ -263,8 +263,8 @@ COIL_TEST(tee_copies_and_leaves)
 
 Suite *suite(void)
 {
-	Suite *files = suite_create("perform_files");
-	TCase *tests = tcase_create("perform_files");
+	Suite *files = suite_create("syscall_files");
+	TCase *tests = tcase_create("syscall_files");
 
 	tcase_add_test(tests, a_file_is_written_and_read_where_it_should_be);
 	tcase_add_test(tests, a_file_opened_with_o_direct_is_read_by_a_thread);
