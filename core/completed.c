@@ -223,7 +223,7 @@ static void take_up(struct iteration *it, struct turn *turn, size_t at)
 	turn->of = it;
 	turn->others = task->turns;
 	task->turns = turn;
-	task->has_more = true;
+	task->needs_cleanup = true;
 	it->left++;
 	turn->watch.ended = turn_ended;
 	if (!task->done)

@@ -85,13 +85,13 @@ enum state {
 
 /* Values of struct fd's flags, above the count of unattended events. */
 enum {
-	DRY = 1 << 16,		/* all data was read, and no event has come since */
-	TORN = 1 << 17,		/* an event reported the peer's end, urgent data or an error */
+	DRAINED = 1 << 16,		/* all data was read, and no event has come since */
+	URGENT_OR_HUP = 1 << 17,		/* an event reported the peer's end, urgent data or an error */
 	SHORT = 1 << 18,	/* a recv returned less than it had room for */
 	ASKED = 1 << 19,	/* TCP is valid */
 	TCP = 1 << 20,
 	LISTED = 1 << 21,
-	COUNT = DRY - 1,
+	COUNT = DRAINED - 1,
 };
 
 /* Registered together with EPOLLIN: after one of them a short recv proves nothing. */
@@ -155,7 +155,7 @@ static int control(struct coil_loop *loop, int fd, uint32_t events)
 	int err = epoll_ctl(engine->epoll_fd, verb, fd, &event);
 
 	/* The flags describe the registered file, and are void if this is another one. */
-	entry->flags &= verb == EPOLL_CTL_MOD && !err ? ~(unsigned)DRY : LISTED;
+	entry->flags &= verb == EPOLL_CTL_MOD && !err ? ~(unsigned)DRAINED : LISTED;
 	if (err && errno == ENOENT)
 		err = epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, fd, &event);
 	else if (err && errno == EEXIST)
@@ -335,7 +335,7 @@ static void came_short(struct fd *entry, int fd)
 	if (!(entry->flags & ASKED))
 		entry->flags |= ASKED | (is_tcp(fd) ? TCP : 0U);
 	if (entry->flags & TCP)
-		entry->flags |= DRY;
+		entry->flags |= DRAINED;
 }
 
 static int receive(struct fd *entry, const struct io_uring_sqe *sqe)
@@ -343,7 +343,8 @@ static int receive(struct fd *entry, const struct io_uring_sqe *sqe)
 	size_t length = op_cut(sqe->len);
 	ssize_t n = recv(sqe->fd, (void *)(uintptr_t)sqe->addr, length, MSG_DONTWAIT);
 
-	if (n > 0 && (size_t)n < length && entry->events & EPOLLIN && !(entry->flags & TORN))
+	if (n > 0 && (size_t)n < length && entry->events & EPOLLIN &&
+	    !(entry->flags & URGENT_OR_HUP))
 		came_short(entry, sqe->fd);
 	return n < 0 ? -errno : (int)n;
 }
@@ -364,7 +365,7 @@ static int try_plainly(struct fd *entry, struct op *op)
 	do {
 		if (op->sqe.opcode == IORING_OP_SEND)
 			res = transmit(&op->sqe);
-		else if (entry->flags & DRY)
+		else if (entry->flags & DRAINED)
 			res = -EAGAIN;
 		else
 			res = receive(entry, &op->sqe);
@@ -405,7 +406,7 @@ static bool proceed_plainly(struct coil_loop *loop, struct op *op, int from)
 static bool is_poll_in_vain(const struct coil_loop *loop, const struct op *op)
 {
 	return op->hint && (size_t)op->sqe.fd < loop->fd_count &&
-	       loop->fds[op->sqe.fd].flags & DRY && events_of(op) == EPOLLIN;
+	       loop->fds[op->sqe.fd].flags & DRAINED && events_of(op) == EPOLLIN;
 }
 
 /* Tries op.  Returns false if it would block and now waits, or went to the pool. */
@@ -498,9 +499,9 @@ static void fire(struct coil_loop *loop, int fd, uint32_t events)
 	uint32_t left = events;
 	struct op *op = loop->fds[fd].waiters.first;
 
-	loop->fds[fd].flags &= ~(unsigned)DRY;
+	loop->fds[fd].flags &= ~(unsigned)DRAINED;
 	if (events & (EPOLLERR | EPOLLHUP | BESIDES))
-		loop->fds[fd].flags |= TORN;
+		loop->fds[fd].flags |= URGENT_OR_HUP;
 	if (!op) {
 		unattended(loop, fd);
 		return;

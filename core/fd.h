@@ -14,7 +14,7 @@
 
 struct coil_loop;
 struct coil_task;
-struct naming;
+struct fd_ref;
 
 /* First in, first out; linked by op->next and op->prev. */
 struct op_queue {
@@ -51,7 +51,7 @@ static inline void coil__queue_remove(struct op_queue *queue, struct op *op)
 
 /* One cache line, because with many connections each access to an entry is a miss. */
 struct fd {
-	struct naming *ops;		/* ops that use it */
+	struct fd_ref *ops;		/* ops that use it */
 	struct coil_task *closer;	/* waits until there are none, then closes it */
 	int guess;			/* see coil__fd_cached() */
 

@@ -46,7 +46,7 @@ static void in_child(void)
 		for (int i = 0; i < ENGINE_FDS; i++)
 			close(loop->engine_fds[i]);
 	}
-	coil__current = &coil__nowhere.root;
+	coil__current = &coil__no_loop.root;
 	coil__overflow_forked();
 	coil__pool_forked();
 	coil__move_forked();

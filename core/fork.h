@@ -20,7 +20,7 @@ void coil__fork_unregister(struct coil_loop *loop);
 enum process_lock {
 	LOCK_LOOPS,		/* the list of loops */
 	LOCK_OVERFLOW,		/* who uses the handler of SIGSEGV */
-	LOCK_DETACHED,		/* jobs that may outlive their loop */
+	LOCK_ABANDONABLE,		/* jobs that may outlive their loop */
 	LOCK_TURNS,		/* blocking files that a thread reads */
 	LOCK_CXX,		/* what is known of the C++ runtime */
 	LOCK_MAPPING,		/* for ThreadSanitizer: see core/sanitize.h */

@@ -166,7 +166,7 @@ int coil_wait_for(struct coil_task *task, int64_t ns)
 
 void coil_detach(struct coil_task *task)
 {
-	if (!task || coil__loop == &coil__nowhere || task->loop != coil__loop ||
+	if (!task || coil__loop == &coil__no_loop || task->loop != coil__loop ||
 	    task->consumer || task->detached)
 		return;
 	if (task->done) {

@@ -32,7 +32,7 @@ static void unlink_child(struct coil_group *group, struct coil_task *task)
  */
 static bool is_foreign(const struct coil_group *group)
 {
-	return coil__loop == &coil__nowhere ||
+	return coil__loop == &coil__no_loop ||
 	       (group->scope.task && group->scope.task->loop != coil__loop);
 }
 
@@ -136,7 +136,7 @@ static int check(struct coil_group *group, int (*fn)(void *arg))
 	struct coil_task *self = coil__self();
 	struct coil_loop *loop = coil__loop;
 
-	if (loop == &coil__nowhere)
+	if (loop == &coil__no_loop)
 		return -EPERM;
 	if (!group || !fn)
 		return -EINVAL;

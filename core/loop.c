@@ -31,8 +31,8 @@ enum {
  * Timers that fall due so soon after a wake-up are left to the next: the longer the
  * more often many fell due together, and in a crowd, 20 ns for each of it.
  */
-#define GATHER_MIN (50 * COIL_MICROSECOND)
-#define GATHER_MAX (200 * COIL_MICROSECOND)
+#define COALESCE_MIN (50 * COIL_MICROSECOND)
+#define COALESCE_MAX (200 * COIL_MICROSECOND)
 #define GATHER_CROWD COIL_MILLISECOND
 #define GATHER_EACH 20
 
@@ -40,11 +40,11 @@ enum {
 #define NAG COIL_SECOND
 
 /* Off a loop there is one task, which nothing can be asked of. */
-struct coil_loop coil__nowhere = {
-	.root = { .pending = -EPERM, .loop = &coil__nowhere },
+struct coil_loop coil__no_loop = {
+	.root = { .pending = -EPERM, .loop = &coil__no_loop },
 };
 
-__thread struct coil_task *coil__current = &coil__nowhere.root;
+__thread struct coil_task *coil__current = &coil__no_loop.root;
 
 const struct backend *coil__backends[4] = { &coil__uring, &coil__epoll };
 
@@ -128,7 +128,7 @@ int coil__loop_open(struct coil_loop **result, const struct coil_options *option
 	}
 	loop->pass_start = coil__clock(loop);
 	coil__cxx_look(loop);
-	loop->gather = GATHER_MIN;
+	loop->timer_coalesce = COALESCE_MIN;
 	*result = loop;
 	return 0;
 }
@@ -170,15 +170,15 @@ void coil__loop_close(struct coil_loop *loop)
 }
 
 /* So many fell due at once: how long is the next wake-up to be put off? */
-static int64_t gather(const struct coil_loop *loop, int n)
+static int64_t coalesce(const struct coil_loop *loop, int n)
 {
 	int64_t most = (int64_t)loop->timers.count * GATHER_EACH;
-	int64_t longer = loop->gather + GATHER_MIN;
+	int64_t longer = loop->timer_coalesce + COALESCE_MIN;
 
 	if (n < MANY)
-		return GATHER_MIN;
-	if (most < GATHER_MAX)
-		most = GATHER_MAX;
+		return COALESCE_MIN;
+	if (most < COALESCE_MAX)
+		most = COALESCE_MAX;
 	else if (most > GATHER_CROWD)
 		most = GATHER_CROWD;
 	return longer < most ? longer : most;
@@ -239,7 +239,7 @@ static void fire_timers(struct coil_loop *loop)
 	if (n) {
 		overtake(loop, backlog);
 		coil__fetch_first(loop);
-		loop->gather = gather(loop, n);
+		loop->timer_coalesce = coalesce(loop, n);
 	}
 }
 
@@ -405,7 +405,7 @@ static void nag(struct coil_loop *loop)
 static int64_t next_deadline(struct coil_loop *loop)
 {
 	int64_t next = coil__timers_next(&loop->timers);
-	int64_t later = loop->slept + loop->gather;
+	int64_t later = loop->slept + loop->timer_coalesce;
 
 	if (next > loop->pass_start && next < later && !loop->clock) {
 		later -= loop->slack;
@@ -476,13 +476,13 @@ static void be_ending(struct coil_loop *loop)
  */
 static void cancel_ops(struct coil_loop *loop)
 {
-	struct naming *next;
+	struct fd_ref *next;
 
 	for (size_t fd = 0; fd < loop->fd_count; fd++) {
-		for (struct naming *naming = loop->fds[fd].ops; naming; naming = next) {
-			next = naming->next;
-			if (!naming->op->background)
-				coil__op_cancel(loop, naming->op);
+		for (struct fd_ref *ref = loop->fds[fd].ops; ref; ref = next) {
+			next = ref->next;
+			if (!ref->op->background)
+				coil__op_cancel(loop, ref->op);
 		}
 	}
 }
@@ -520,7 +520,7 @@ void coil__loop_run(struct coil_loop *loop)
 
 int64_t coil_loop_now(void)
 {
-	return coil__loop == &coil__nowhere ? -EPERM : coil__loop->pass_start;
+	return coil__loop == &coil__no_loop ? -EPERM : coil__loop->pass_start;
 }
 
 const char *coil_backend_name(void)

@@ -58,7 +58,7 @@ struct coil_loop {
 	struct context_modes modes;	/* of the floating-point unit, when the run began */
 	int64_t pass_start;		/* by the clock; in a poll() that sleeps the last pass's */
 	int64_t slept;			/* when it last came back from a sleep in the kernel */
-	int64_t gather;			/* so long it does not wake for timers then */
+	int64_t timer_coalesce;		/* so long it does not wake for timers then */
 	int64_t slack;			/* by which the kernel may put a wake-up off */
 	const int64_t *clock;		/* a simulated clock; NULL: the real one */
 	const struct backend *backend;
@@ -68,7 +68,7 @@ struct coil_loop {
 
 	struct timers timers;
 	struct stacks stacks;
-	struct coil_task *corpse;	/* ended, on a stack that only root may bury */
+	struct coil_task *zombie;	/* ended, on a stack that only root may bury */
 	struct coil_task *cancels;	/* being told that they are cancelled: see scope.c */
 	struct coil_task *cancels_last;
 	struct coil_task *late;		/* made since main returned, yet to be looked at */
@@ -104,7 +104,7 @@ struct coil_loop {
 
 /* The thread's loop; where it has none a place with no tasks. */
 #define coil__loop (coil__current->loop)
-extern struct coil_loop coil__nowhere;
+extern struct coil_loop coil__no_loop;
 
 static inline uint32_t coil__ready_count(const struct coil_loop *loop)
 {

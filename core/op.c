@@ -119,34 +119,34 @@ static inline int check_name(struct coil_loop *loop, int number)
 
 static inline void link_name(struct coil_loop *loop, struct op *op, int which, int number)
 {
-	struct naming *naming = &op->names[which];
+	struct fd_ref *ref = &op->names[which];
 	struct fd *fd;
 
-	naming->link = NULL;
+	ref->link = NULL;
 	if (number < 0)
 		return;
 	fd = &loop->fds[number];
-	naming->op = op;
-	naming->fd = number;
-	naming->next = fd->ops;
-	naming->link = &fd->ops;
+	ref->op = op;
+	ref->fd = number;
+	ref->next = fd->ops;
+	ref->link = &fd->ops;
 	if (fd->ops)
-		fd->ops->link = &naming->next;
-	fd->ops = naming;
+		fd->ops->link = &ref->next;
+	fd->ops = ref;
 }
 
 /* When the last op that uses an fd ends, coil_close() goes on. */
-static inline void unlink_name(struct coil_loop *loop, struct naming *naming)
+static inline void unlink_name(struct coil_loop *loop, struct fd_ref *ref)
 {
 	struct fd *fd;
 
-	if (!naming->link)
+	if (!ref->link)
 		return;
-	fd = &loop->fds[naming->fd];
-	*naming->link = naming->next;
-	if (naming->next)
-		naming->next->link = naming->link;
-	naming->link = NULL;
+	fd = &loop->fds[ref->fd];
+	*ref->link = ref->next;
+	if (ref->next)
+		ref->next->link = ref->link;
+	ref->link = NULL;
 	if (unlikely(fd->closer != NULL) && !fd->ops && fd->closer->wait)
 		coil__ready(fd->closer, 0);
 }
@@ -289,10 +289,10 @@ int coil__op_close_begin(int number)
 {
 	struct coil_loop *loop = coil__loop;
 	struct coil_task *self = coil__self();
-	struct naming *next;
+	struct fd_ref *next;
 	struct fd *fd = NULL;
 
-	if (loop != &coil__nowhere)
+	if (loop != &coil__no_loop)
 		fd = coil__loop_fd(loop, number);
 	/* Without an entry no op uses the fd, and none can be started. */
 	if (!fd)
@@ -302,10 +302,10 @@ int coil__op_close_begin(int number)
 	if (self->pending == -EPERM)
 		return fd->ops ? -EPERM : 0;
 	fd->closer = self;
-	for (struct naming *naming = fd->ops; naming; naming = next) {
-		next = naming->next;
-		naming->op->closing = true;
-		coil__op_cancel(loop, naming->op);
+	for (struct fd_ref *ref = fd->ops; ref; ref = next) {
+		next = ref->next;
+		ref->op->closing = true;
+		coil__op_cancel(loop, ref->op);
 	}
 	/* A cancelled op's completion may have moved the table, so fd is stale. */
 	if (loop->fds[number].ops)

@@ -33,10 +33,10 @@ struct coil_task;
 enum { OP_SEEK = 254, OP_RECVMMSG = 253, OP_SENDFILE = 252 };
 
 /* Links an op into the list of an fd that it uses. */
-struct naming {
+struct fd_ref {
 	struct op *op;
-	struct naming *next;
-	struct naming **link;	/* what points to this; NULL: on no list */
+	struct fd_ref *next;
+	struct fd_ref **link;	/* what points to this; NULL: on no list */
 	int fd;
 };
 
@@ -65,7 +65,7 @@ struct op {
 	bool made_up;			/* a read that must wait for content: see move.c */
 	uint32_t sequence;		/* its place in the order of entry to the ring */
 
-	struct naming names[2];		/* for each fd that it uses */
+	struct fd_ref names[2];		/* for each fd that it uses */
 
 	/* The fields below are the backend's. */
 	struct op *next;

@@ -68,7 +68,7 @@ static void handle(int signal_number, siginfo_t *info, void *context)
 {
 	const struct coil_loop *loop = coil__loop;
 
-	if (info->si_code > 0 && loop != &coil__nowhere &&
+	if (info->si_code > 0 && loop != &coil__no_loop &&
 	    is_overflow(loop, info->si_addr, stack_pointer(context)))
 		say(coil__self());
 	signal(signal_number, SIG_DFL);

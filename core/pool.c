@@ -10,7 +10,7 @@
 
 enum {
 	THREADS = 32,		/* maximum of each lane of a pool */
-	DETACHED = 16,		/* detached jobs of a kind that run at a time */
+	ABANDONABLE_MAX = 16,		/* detached jobs of a kind that run at a time */
 	ABANDONED = 240,	/* abandoned jobs of a kind that may run besides */
 };
 
@@ -316,17 +316,17 @@ static struct kind {
 	struct list queue;
 	size_t running;		/* jobs that run and are not abandoned */
 	size_t abandoned;	/* jobs that were abandoned while they ran, and still run */
-} kinds[DETACHED_KINDS];
+} kinds[ABANDONABLE_KINDS];
 
 void coil__pool_forked(void)
 {
-	for (size_t i = 0; i < DETACHED_KINDS; i++)
+	for (size_t i = 0; i < ABANDONABLE_KINDS; i++)
 		kinds[i] = (struct kind){0};
 }
 
 static void detached_done(struct coil_loop *loop, struct remote *remote)
 {
-	struct detached *job = container_of(remote, struct detached, remote);
+	struct abandonable_job *job = container_of(remote, struct abandonable_job, remote);
 
 	loop->jobs--;
 	/* Only the loop's own thread abandons a job, so this needs no lock. */
@@ -337,43 +337,43 @@ static void detached_done(struct coil_loop *loop, struct remote *remote)
 }
 
 /* The lock keeps the loop from abandoning job meanwhile, and thus from ending. */
-static bool send_back(struct detached *job)
+static bool send_back(struct abandonable_job *job)
 {
 	if (!job->loop)
 		return false;
-	job->state = DETACHED_SENT;
+	job->state = ABANDONABLE_SENT;
 	coil__loop_post(job->loop, &job->remote);
 	return true;
 }
 
 /*
- * The callers of the functions from here to run_detached() hold the lock.
+ * The callers of the functions from here to run_abandonable() hold the lock.
  */
 
-static void *run_detached(void *arg);
+static void *run_abandonable(void *arg);
 
-static bool has_room(const struct kind *kind, const struct detached *job)
+static bool has_room(const struct kind *kind, const struct abandonable_job *job)
 {
-	size_t limit = job->limit ? job->limit : DETACHED;
+	size_t limit = job->limit ? job->limit : ABANDONABLE_MAX;
 
 	return kind->running < limit && kind->running + kind->abandoned < limit + ABANDONED;
 }
 
 /* Returns 0, or a negative errno if no thread could be started and none will take the job. */
-static int begin_detached(struct detached *job)
+static int begin_abandonable(struct abandonable_job *job)
 {
 	struct kind *kind = &kinds[job->kind];
 	pthread_t thread;
 	int err = -EAGAIN;
 
-	job->state = DETACHED_RUNNING;
+	job->state = ABANDONABLE_RUNNING;
 	if (has_room(kind, job))
-		err = start_thread(&thread, PTHREAD_CREATE_DETACHED, run_detached, job);
+		err = start_thread(&thread, PTHREAD_CREATE_DETACHED, run_abandonable, job);
 	if (!err) {
 		kind->running++;
 	} else if (kind->running || kind->abandoned) {
 		/* A thread that runs a job of this kind will take it. */
-		job->state = DETACHED_QUEUED;
+		job->state = ABANDONABLE_QUEUED;
 		list_push(&kind->queue, &job->link);
 		err = 0;
 	}
@@ -381,17 +381,17 @@ static int begin_detached(struct detached *job)
 }
 
 /* Returns the next queued job for a thread that is free, and counts it as running. */
-static struct detached *take_queued(struct kind *kind)
+static struct abandonable_job *take_queued(struct kind *kind)
 {
-	struct detached *job;
+	struct abandonable_job *job;
 
 	if (!kind->queue.head)
 		return NULL;
-	job = container_of(kind->queue.head, struct detached, link);
+	job = container_of(kind->queue.head, struct abandonable_job, link);
 	if (!has_room(kind, job))
 		return NULL;
 	list_pop(&kind->queue);
-	job->state = DETACHED_RUNNING;
+	job->state = ABANDONABLE_RUNNING;
 	kind->running++;
 	return job;
 }
@@ -399,16 +399,16 @@ static struct detached *take_queued(struct kind *kind)
 /* An abandonment made room for a queued job, but no thread is free to take it. */
 static void begin_queued(struct kind *kind)
 {
-	struct detached *job = take_queued(kind);
+	struct abandonable_job *job = take_queued(kind);
 
 	if (!job)
 		return;
 	kind->running--;
-	begin_detached(job);
+	begin_abandonable(job);
 }
 
 /* Returns this thread's next job.  Sets *sent if job is not to be released here. */
-static struct detached *after_detached(struct detached *job, bool *sent)
+static struct abandonable_job *after_abandonable(struct abandonable_job *job, bool *sent)
 {
 	struct kind *kind = &kinds[job->kind];
 
@@ -420,7 +420,7 @@ static struct detached *after_detached(struct detached *job, bool *sent)
 		*sent = true;
 		job->kind = job->then;
 		job->then = 0;
-		if (begin_detached(job)) {
+		if (begin_abandonable(job)) {
 			kinds[job->kind].running++;
 			return job;
 		}
@@ -430,16 +430,16 @@ static struct detached *after_detached(struct detached *job, bool *sent)
 	return take_queued(kind);
 }
 
-static void *run_detached(void *arg)
+static void *run_abandonable(void *arg)
 {
-	struct detached *job = arg, *next;
+	struct abandonable_job *job = arg, *next;
 	bool sent;
 
 	do {
 		job->work(job);
-		coil__lock(LOCK_DETACHED);
-		next = after_detached(job, &sent);
-		coil__unlock(LOCK_DETACHED);
+		coil__lock(LOCK_ABANDONABLE);
+		next = after_abandonable(job, &sent);
+		coil__unlock(LOCK_ABANDONABLE);
 		if (!sent)
 			job->release(job);
 		job = next;
@@ -447,41 +447,41 @@ static void *run_detached(void *arg)
 	return NULL;
 }
 
-int coil__pool_detached(struct coil_loop *loop, struct detached *job)
+int coil__pool_abandonable(struct coil_loop *loop, struct abandonable_job *job)
 {
 	int err;
 
 	job->loop = loop;
 	job->remote.run = detached_done;
-	coil__lock(LOCK_DETACHED);
-	err = begin_detached(job);
+	coil__lock(LOCK_ABANDONABLE);
+	err = begin_abandonable(job);
 	if (!err && loop)
 		loop->jobs++;
-	coil__unlock(LOCK_DETACHED);
+	coil__unlock(LOCK_ABANDONABLE);
 	return err;
 }
 
-void coil__pool_abandon(struct detached *job)
+void coil__pool_abandon(struct abandonable_job *job)
 {
 	struct kind *kind;
 	bool queued;
 
-	coil__lock(LOCK_DETACHED);
+	coil__lock(LOCK_ABANDONABLE);
 	kind = &kinds[job->kind];
-	queued = job->state == DETACHED_QUEUED;
+	queued = job->state == ABANDONABLE_QUEUED;
 	/* A job that was sent counts until it arrives at the loop. */
-	if (job->state != DETACHED_SENT)
+	if (job->state != ABANDONABLE_SENT)
 		job->loop->jobs--;
 	job->loop = NULL;
 	if (queued) {
 		list_remove(&kind->queue, &job->link);
-	} else if (job->state == DETACHED_RUNNING) {
+	} else if (job->state == ABANDONABLE_RUNNING) {
 		job->given_up = true;
 		kind->running--;
 		kind->abandoned++;
 		begin_queued(kind);
 	}
-	coil__unlock(LOCK_DETACHED);
+	coil__unlock(LOCK_ABANDONABLE);
 	if (queued)
 		job->release(job);
 }

@@ -69,18 +69,18 @@ bool coil__pool_cancel(struct coil_loop *loop, struct op *op);
  * release() runs instead of done(), on any thread.
  */
 enum detached_kind {
-	DETACHED_FUNCTIONS,
-	DETACHED_NAMES,		/* look-ups of names that servers answer */
-	DETACHED_HOSTS,		/* look-ups of names that a file of this machine answers */
-	DETACHED_CLOSES,	/* of files that may be slow to close */
-	DETACHED_KINDS,
+	ABANDONABLE_FUNCTIONS,
+	ABANDONABLE_NAMES,		/* look-ups of names that servers answer */
+	ABANDONABLE_HOSTS,		/* look-ups of names that a file of this machine answers */
+	ABANDONABLE_CLOSES,	/* of files that may be slow to close */
+	ABANDONABLE_KINDS,
 };
 
-struct detached {
+struct abandonable_job {
 	enum detached_kind kind;
-	void (*work)(struct detached *job);
-	void (*done)(struct coil_loop *loop, struct detached *job);
-	void (*release)(struct detached *job);
+	void (*work)(struct abandonable_job *job);
+	void (*done)(struct coil_loop *loop, struct abandonable_job *job);
+	void (*release)(struct abandonable_job *job);
 	unsigned limit;			/* maximum of its kind at a time; 0: 16 */
 	enum detached_kind then;	/* not 0 after work(): it runs again, as this kind */
 
@@ -89,17 +89,17 @@ struct detached {
 	struct remote remote;
 	struct link link;
 	bool given_up;			/* abandoned while it ran: see struct kind */
-	enum { DETACHED_QUEUED, DETACHED_RUNNING, DETACHED_SENT } state;
+	enum { ABANDONABLE_QUEUED, ABANDONABLE_RUNNING, ABANDONABLE_SENT } state;
 };
 
 /*
  * Starts job.  Returns 0, or -EAGAIN if no thread could be started and no job of its
  * kind runs.  If loop is NULL, no loop waits for the job, and release() runs after it.
  */
-int coil__pool_detached(struct coil_loop *loop, struct detached *job);
+int coil__pool_abandonable(struct coil_loop *loop, struct abandonable_job *job);
 
 /* Abandons job: release() will run instead of done(), perhaps within this call. */
-void coil__pool_abandon(struct detached *job);
+void coil__pool_abandon(struct abandonable_job *job);
 
 /* Forgets the parent's threads and their jobs in the child of a fork. */
 void coil__pool_forked(void);

@@ -64,7 +64,7 @@ void coil__die(const struct coil_task *task, const char *what)
 void coil_set_error_handler(void (*handler)(const struct coil_task *task, int error, void *arg),
 			    void *arg)
 {
-	if (coil__loop == &coil__nowhere)
+	if (coil__loop == &coil__no_loop)
 		return;
 	coil__loop->error_handler = handler;
 	coil__loop->error_arg = arg;

@@ -110,7 +110,7 @@ int coil_run_with(const struct coil_options *options, int (*fn)(void *arg), void
 	struct coil_loop *loop;
 	int err;
 
-	if (coil__loop != &coil__nowhere)
+	if (coil__loop != &coil__no_loop)
 		return -EBUSY;
 	if (!options)
 		options = &defaults;
@@ -128,7 +128,7 @@ int coil_run_with(const struct coil_options *options, int (*fn)(void *arg), void
 	err = run_main(loop, options, fn, arg);
 	coil__fork_unregister(loop);
 	/* The close may call the error handler, which can start no task. */
-	coil__current = &coil__nowhere.root;
+	coil__current = &coil__no_loop.root;
 	coil__loop_close(loop);
 	coil__overflow_end(&overflow);
 	raised_restore(&saved);

@@ -246,7 +246,7 @@ bool coil_cancel(struct coil_task *task)
 	if (task->scope.flags & SCOPE_CANCELLED)
 		return true;
 	task->scope.flags |= SCOPE_CANCELLED;
-	task->has_more = true;
+	task->needs_cleanup = true;
 	task->cancel_next = NULL;
 	if (loop->cancels) {
 		loop->cancels_last->cancel_next = task;

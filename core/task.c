@@ -19,7 +19,7 @@
  * sanitizers want to see stacks end) root buries the task.
  *
  * Every parking call begins with a look at self->pending.  Off a task self is a
- * loop's root, or the root of coil__nowhere, whose pending is -EPERM; so the one
+ * loop's root, or the root of coil__no_loop, whose pending is -EPERM; so the one
  * test serves both.
  */
 #include "core/task.h"
@@ -232,11 +232,11 @@ void coil__run_ready(struct coil_loop *loop)
 	met = next == &loop->root;
 	if (!met) {
 		switch_to(loop, &loop->root, next, false);
-		met = loop->marked && loop->budget > 0 && !loop->corpse;
+		met = loop->marked && loop->budget > 0 && !loop->zombie;
 	}
-	if (loop->corpse) {
-		coil__task_unref(loop->corpse);
-		loop->corpse = NULL;
+	if (loop->zombie) {
+		coil__task_unref(loop->zombie);
+		loop->zombie = NULL;
 	}
 	if (met) {
 		loop->marked = false;
@@ -248,7 +248,7 @@ int coil__refuse(struct coil_task *self)
 {
 	if (self->pending == -EPERM)
 		return -EPERM;
-	self->has_more = true;
+	self->needs_cleanup = true;
 	if (++self->refused % REFUSED_TURN == 0)
 		coil__turn(self);
 	if (self->refused == REFUSED_REPORT)
@@ -296,7 +296,7 @@ static void finish(struct coil_task *self, int result)
 	if (self->group)
 		coil__group_ended(self);
 	if (SANITIZED || self->own_stack) {
-		loop->corpse = self;
+		loop->zombie = self;
 		next = &loop->root;
 	} else {
 		coil__task_unref(self);
@@ -325,7 +325,7 @@ static inline void reset(struct coil_task *task)
 	task->wait = NULL;
 	task->timer = 0;
 	task->done = task->detached = task->told = false;
-	task->has_waiters = task->has_more = false;
+	task->has_waiters = task->needs_cleanup = false;
 	task->consumer = NULL;
 	task->watches = NULL;
 	task->group = NULL;
@@ -359,7 +359,7 @@ static int name_task(struct coil_task *task, const char *name)
 	if (!task->name)
 		return -ENOMEM;
 	memcpy(task->name, name, strlen(name) + 1);
-	task->has_more = true;
+	task->needs_cleanup = true;
 	return 0;
 }
 
@@ -418,7 +418,7 @@ struct coil_task *coil__task_new(struct coil_loop *loop, const struct coil_task_
 	}
 	if (unlikely(coil__self()->vars != NULL)) {
 		task->vars = coil__vars_ref(coil__self()->vars);
-		task->has_more = true;
+		task->needs_cleanup = true;
 	}
 	loop->task_count++;
 	return task;
@@ -457,7 +457,7 @@ create_late(struct coil_loop *loop, const struct coil_task_options *options,
 		errno = loop->ended ? ESHUTDOWN : ENOMEM;
 		return NULL;
 	}
-	task->late = task->has_more = true;
+	task->late = task->needs_cleanup = true;
 	task->sibling_prev = NULL;
 	task->sibling_next = loop->late;
 	if (loop->late)
@@ -494,7 +494,7 @@ create(const struct coil_task_options *options, int (*fn)(void *arg), void *arg)
 	struct coil_loop *loop = coil__loop;
 	struct coil_task *task;
 
-	if (unlikely(loop == &coil__nowhere)) {
+	if (unlikely(loop == &coil__no_loop)) {
 		errno = EPERM;
 		return NULL;
 	}
@@ -529,7 +529,7 @@ void coil__task_free(struct coil_task *task)
 {
 	struct coil_loop *loop = task->loop;
 
-	if (unlikely(task->has_more)) {
+	if (unlikely(task->needs_cleanup)) {
 		if (unlikely(task->late))
 			leave_late(task);
 		coil__turns_drop(task);
@@ -600,7 +600,7 @@ bool coil_cancelled(const struct coil_task *task)
 struct coil_waitq *coil_task_waiters(struct coil_task *task)
 {
 	if (!task || task->loop != coil__loop) {
-		errno = !task ? ENOMEM : coil__loop == &coil__nowhere ? EPERM : EXDEV;
+		errno = !task ? ENOMEM : coil__loop == &coil__no_loop ? EPERM : EXDEV;
 		return NULL;
 	}
 	if (!task->has_waiters)
@@ -673,6 +673,6 @@ int coil_task_set_name(struct coil_task *task, const char *format, ...)
 	va_end(args);
 	free(task->name);
 	task->name = name;
-	task->has_more = true;
+	task->needs_cleanup = true;
 	return 0;
 }

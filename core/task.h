@@ -61,7 +61,7 @@ struct coil_task {
 	bool told : 1;			/* its result was read: nobody else need hear of it */
 	bool own_stack : 1;		/* not of the pool's size */
 	bool has_waiters : 1;		/* somebody may wait in waiters */
-	bool has_more : 1;		/* the rest may have to be cleared at the end */
+	bool needs_cleanup : 1;		/* the rest may have to be cleared at the end */
 	bool late : 1;			/* in the loop's list of those: see loop.h */
 	struct watch *consumer;		/* who awaits it, alone */
 	struct watch *watches;		/* who else is told */
@@ -89,7 +89,7 @@ struct coil_task {
 
 /*
  * Who runs on this thread: a task, a loop's root while the loop itself does, or,
- * where there is no loop, the root of coil__nowhere.  A root's pending is -EPERM, so
+ * where there is no loop, the root of coil__no_loop.  A root's pending is -EPERM, so
  * that the one look every call takes at pending tells that, too.
  */
 extern __thread struct coil_task *coil__current __attribute__((tls_model("initial-exec")));

@@ -79,7 +79,7 @@ int coil_to_thread(int (*fn)(void *arg), void *arg)
  */
 
 struct loose {
-	struct detached job;
+	struct abandonable_job job;
 	struct coil_task *task;
 	struct vars *vars;
 	int (*fn)(void *arg);
@@ -88,19 +88,19 @@ struct loose {
 	int result;
 };
 
-static struct loose *loose_of(struct detached *job)
+static struct loose *loose_of(struct abandonable_job *job)
 {
 	return container_of(job, struct loose, job);
 }
 
-static void loose_work(struct detached *job)
+static void loose_work(struct abandonable_job *job)
 {
 	struct loose *loose = loose_of(job);
 
 	loose->result = call(loose->fn, loose->arg, loose->vars);
 }
 
-static void loose_free(struct detached *job)
+static void loose_free(struct abandonable_job *job)
 {
 	struct loose *loose = loose_of(job);
 
@@ -110,7 +110,7 @@ static void loose_free(struct detached *job)
 	free(loose);
 }
 
-static void loose_done(struct coil_loop *loop, struct detached *job)
+static void loose_done(struct coil_loop *loop, struct abandonable_job *job)
 {
 	(void)loop;
 	coil__ready(loose_of(job)->task, 0);
@@ -126,7 +126,7 @@ static const struct wait loosely_waiting = { "thread (abandonable)", loose_inter
 
 static int run_loose(struct coil_task *self, struct loose *loose)
 {
-	int err = coil__pool_detached(self->loop, &loose->job);
+	int err = coil__pool_abandonable(self->loop, &loose->job);
 
 	if (err) {
 		loose_free(&loose->job);

@@ -21,7 +21,7 @@ struct coil_loop *coil_current_loop(void)
 {
 	struct coil_loop *loop = coil__loop;
 
-	if (loop == &coil__nowhere)
+	if (loop == &coil__no_loop)
 		return NULL;
 	loop->known = true;
 	return loop;
@@ -79,11 +79,11 @@ int coil_call_soon_threadsafe(struct coil_loop *loop, void (*fn)(void *arg), voi
 }
 
 /*
- * run_coroutine.  struct visit lies on the stack of the thread that waits.
+ * run_coroutine.  struct remote_call lies on the stack of the thread that waits.
  * That thread goes on only when the loop has no pointer to it any more.
  */
 
-struct visit {
+struct remote_call {
 	struct remote start;
 	struct remote stop;
 	int (*fn)(void *arg);
@@ -96,107 +96,107 @@ struct visit {
 	int result;
 };
 
-static void end_visit(struct visit *visit, int result)
+static void end_remote_call(struct remote_call *call, int result)
 {
-	pthread_mutex_lock(&visit->lock);
-	visit->ended = true;
-	visit->result = result;
-	pthread_cond_signal(&visit->done);
-	pthread_mutex_unlock(&visit->lock);
+	pthread_mutex_lock(&call->lock);
+	call->ended = true;
+	call->result = result;
+	pthread_cond_signal(&call->done);
+	pthread_mutex_unlock(&call->lock);
 }
 
-static int run_visit(void *arg)
+static int run_remote_call(void *arg)
 {
-	struct visit *visit = arg;
-	int result = visit->fn(visit->arg);
+	struct remote_call *call = arg;
+	int result = call->fn(call->arg);
 
-	visit->task = NULL;
-	end_visit(visit, result);
+	call->task = NULL;
+	end_remote_call(call, result);
 	return 0;
 }
 
-static void start_visit(struct coil_loop *loop, struct remote *remote)
+static void start_remote_call(struct coil_loop *loop, struct remote *remote)
 {
-	struct visit *visit = container_of(remote, struct visit, start);
-	struct coil_task *task = loop->ended ? NULL : coil_create_task(run_visit, visit);
+	struct remote_call *call = container_of(remote, struct remote_call, start);
+	struct coil_task *task = loop->ended ? NULL : coil_create_task(run_remote_call, call);
 
-	/* After end_visit() the memory of the visit may be gone. */
+	/* After end_remote_call() the memory of the call may be gone. */
 	if (!task) {
-		end_visit(visit, loop->ended ? -ESHUTDOWN : -ENOMEM);
+		end_remote_call(call, loop->ended ? -ESHUTDOWN : -ENOMEM);
 		return;
 	}
-	visit->task = task;
+	call->task = task;
 	coil_detach(task);
 }
 
-static void stop_visit(struct coil_loop *loop, struct remote *remote)
+static void stop_remote_call(struct coil_loop *loop, struct remote *remote)
 {
-	struct visit *visit = container_of(remote, struct visit, stop);
+	struct remote_call *call = container_of(remote, struct remote_call, stop);
 
 	(void)loop;
-	if (visit->task)
-		coil_cancel(visit->task);
-	pthread_mutex_lock(&visit->lock);
-	visit->stopping = false;
-	pthread_cond_signal(&visit->done);
-	pthread_mutex_unlock(&visit->lock);
+	if (call->task)
+		coil_cancel(call->task);
+	pthread_mutex_lock(&call->lock);
+	call->stopping = false;
+	pthread_cond_signal(&call->done);
+	pthread_mutex_unlock(&call->lock);
 }
 
-/* Returns true once the visit has ended, false if the deadline came first. */
-static bool wait_visit(struct visit *visit, int64_t when)
+/* Returns true once the call has ended, false if the deadline came first. */
+static bool wait_remote_call(struct remote_call *call, int64_t when)
 {
 	struct timespec until = { when / COIL_SECOND, when % COIL_SECOND };
 	int err = 0;
 
-	while (!visit->ended && !err) {
+	while (!call->ended && !err) {
 		if (when == COIL_FOREVER)
-			pthread_cond_wait(&visit->done, &visit->lock);
+			pthread_cond_wait(&call->done, &call->lock);
 		else
-			err = pthread_cond_clockwait(&visit->done, &visit->lock, CLOCK_MONOTONIC,
+			err = pthread_cond_clockwait(&call->done, &call->lock, CLOCK_MONOTONIC,
 						     &until);
 	}
-	return visit->ended;
+	return call->ended;
 }
 
-static int await_visit(struct coil_loop *loop, struct visit *visit, int64_t ns)
+static int await_remote_call(struct coil_loop *loop, struct remote_call *call, int64_t ns)
 {
 	int64_t when = ns <= 0 ? 0 : coil__deadline(coil_now(), ns);
 	bool late;
 
-	pthread_mutex_lock(&visit->lock);
-	late = !wait_visit(visit, when);
+	pthread_mutex_lock(&call->lock);
+	late = !wait_remote_call(call, when);
 	if (late) {
-		visit->stopping = true;
-		pthread_mutex_unlock(&visit->lock);
-		if (coil__loop_post(loop, &visit->stop))
-			visit->stopping = false;
-		pthread_mutex_lock(&visit->lock);
-		wait_visit(visit, COIL_FOREVER);
-		while (visit->stopping)
-			pthread_cond_wait(&visit->done, &visit->lock);
+		call->stopping = true;
+		pthread_mutex_unlock(&call->lock);
+		if (coil__loop_post(loop, &call->stop))
+			call->stopping = false;
+		pthread_mutex_lock(&call->lock);
+		wait_remote_call(call, COIL_FOREVER);
+		while (call->stopping)
+			pthread_cond_wait(&call->done, &call->lock);
 	}
-	pthread_mutex_unlock(&visit->lock);
-	return late && visit->result == -ECANCELED ? -ETIMEDOUT : visit->result;
+	pthread_mutex_unlock(&call->lock);
+	return late && call->result == -ECANCELED ? -ETIMEDOUT : call->result;
 }
 
 int coil_run_coroutine_threadsafe(struct coil_loop *loop, int (*fn)(void *arg), void *arg,
 				  int64_t ns)
 {
-	struct visit visit = {
-		.start.run = start_visit, .stop.run = stop_visit, .fn = fn, .arg = arg,
+	struct remote_call call = {
+		.start.run = start_remote_call, .stop.run = stop_remote_call, .fn = fn, .arg = arg,
 	};
 	int result;
 
 	if (!loop || !fn)
 		return -EINVAL;
-	if (coil__loop != &coil__nowhere)
+	if (coil__loop != &coil__no_loop)
 		return -EBUSY;
-	pthread_mutex_init(&visit.lock, NULL);
-	pthread_cond_init(&visit.done, NULL);
-	result = coil__loop_post(loop, &visit.start);
+	pthread_mutex_init(&call.lock, NULL);
+	pthread_cond_init(&call.done, NULL);
+	result = coil__loop_post(loop, &call.start);
 	if (!result)
-		result = await_visit(loop, &visit, ns);
-	pthread_cond_destroy(&visit.done);
-	pthread_mutex_destroy(&visit.lock);
+		result = await_remote_call(loop, &call, ns);
+	pthread_cond_destroy(&call.done);
+	pthread_mutex_destroy(&call.lock);
 	return result;
 }

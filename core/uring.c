@@ -445,7 +445,7 @@ static void to_pool(struct uring *uring, struct op *op)
 		coil__op_complete(uring->loop, op, err, 0);
 }
 
-static void otherwise(struct uring *uring, struct op *op)
+static void fallback(struct uring *uring, struct op *op)
 {
 	int res;
 
@@ -497,7 +497,7 @@ static void uring_submit(struct coil_loop *loop, struct op *op)
 	else if (likely(!err))
 		submit_ring(uring, op);
 	else if (err == -EAGAIN)
-		otherwise(uring, op);
+		fallback(uring, op);
 	else
 		coil__op_complete(loop, op, err, 0);
 }
@@ -552,7 +552,7 @@ static void poll_ended(struct uring *uring, struct op *op, int res)
 	/* After a poll for changes the next wait is a new one: its first poll is plain. */
 	op->state = last ? IN_RING : IN_RING_POLL;
 	if (res == OP_UNDONE)
-		otherwise(uring, op);
+		fallback(uring, op);
 	else
 		coil__op_complete(uring->loop, op, res, 0);
 }
@@ -581,7 +581,7 @@ static void failed(struct uring *uring, struct op *op, int res, unsigned flags)
 	}
 	if (res == -EACCES)
 		op->state = IN_RING_REFUSED;
-	otherwise(uring, op);
+	fallback(uring, op);
 }
 
 static void complete(struct uring *uring, struct op *op, int res, unsigned flags)
@@ -600,7 +600,7 @@ static void complete(struct uring *uring, struct op *op, int res, unsigned flags
 		failed(uring, op, res, flags);
 	} else if (unlikely(polled_in_vain(op, res))) {
 		op->state = IN_RING_POLL;
-		otherwise(uring, op);
+		fallback(uring, op);
 	} else {
 		coil__op_complete(uring->loop, op, res, flags);
 	}

@@ -75,7 +75,7 @@ int coil_var_set(struct coil_var *var, void *value)
 			return -ENOMEM;
 		coil__vars_unref(self->vars);
 		self->vars = mine;
-		self->has_more = true;
+		self->needs_cleanup = true;
 		known = find(mine, var);
 		if (!known)
 			known = &mine->values[mine->n++];

@@ -283,7 +283,7 @@ int coil_run_workers_with(const struct coil_workers_options *options, int (*fn)(
 	err = fn ? check(options) : -EINVAL;
 	if (err)
 		return err;
-	if (coil__loop != &coil__nowhere)
+	if (coil__loop != &coil__no_loop)
 		return -EBUSY;
 	workers.n = options->n;
 	workers.options = options->loop;

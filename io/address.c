@@ -235,7 +235,7 @@ int coil__address_parse(struct address *address, const char *text, bool here)
  * task takes the result out of it.  A cancelled task abandons it.
  */
 struct lookup {
-	struct detached job;
+	struct abandonable_job job;
 	struct answer *answer;
 	struct addrinfo hints;
 	struct addrinfo *found;
@@ -268,16 +268,16 @@ static int said(int result, int error)
 
 /*
  * A name in /etc/hosts must not wait behind names that a server has to answer.
- * So a lookup that needs a server moves on to DETACHED_NAMES, which has threads
+ * So a lookup that needs a server moves on to ABANDONABLE_NAMES, which has threads
  * of its own.
  */
-static void look_up(struct detached *job)
+static void look_up(struct abandonable_job *job)
 {
 	struct lookup *lookup = container_of(job, struct lookup, job);
 
-	if (job->kind == DETACHED_HOSTS && !lookup->local &&
+	if (job->kind == ABANDONABLE_HOSTS && !lookup->local &&
 	    !coil__hosts_have(lookup->node)) {
-		job->then = DETACHED_NAMES;
+		job->then = ABANDONABLE_NAMES;
 		return;
 	}
 	lookup->result = getaddrinfo(lookup->node, lookup->service,
@@ -287,7 +287,7 @@ static void look_up(struct detached *job)
 		lookup->found = NULL;
 }
 
-static void release(struct detached *job)
+static void release(struct abandonable_job *job)
 {
 	struct lookup *lookup = container_of(job, struct lookup, job);
 
@@ -296,7 +296,7 @@ static void release(struct detached *job)
 	free(lookup);
 }
 
-static void answer(struct coil_loop *loop, struct detached *job)
+static void answer(struct coil_loop *loop, struct abandonable_job *job)
 {
 	struct lookup *lookup = container_of(job, struct lookup, job);
 	struct answer *answer = lookup->answer;
@@ -329,7 +329,7 @@ static struct lookup *new_lookup(const char *node, const char *service,
 	lookup = calloc(1, sizeof(*lookup) + node_size + service_size);
 	if (!lookup)
 		return NULL;
-	lookup->job.kind = DETACHED_HOSTS;
+	lookup->job.kind = ABANDONABLE_HOSTS;
 	lookup->job.limit = coil__loop->lookups;
 	lookup->local = !node || coil__is_numeric(node) || hints->ai_flags & AI_NUMERICHOST;
 	lookup->job.work = look_up;
@@ -354,7 +354,7 @@ static int ask_thread(const char *node, const char *service,
 	if (!answer.lookup)
 		return -ENOMEM;
 	answer.lookup->answer = &answer;
-	err = coil__pool_detached(answer.task->loop, &answer.lookup->job);
+	err = coil__pool_abandonable(answer.task->loop, &answer.lookup->job);
 	if (err) {
 		free(answer.lookup);
 		return err;

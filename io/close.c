@@ -167,16 +167,16 @@ static int close_slowly(int fd)
 
 /* An fd that a detached thread closes; no task waits for it. */
 struct unwanted {
-	struct detached job;
+	struct abandonable_job job;
 	int fd;
 };
 
-static void close_unwanted(struct detached *job)
+static void close_unwanted(struct abandonable_job *job)
 {
 	close(container_of(job, struct unwanted, job)->fd);
 }
 
-static void forget(struct detached *job)
+static void forget(struct abandonable_job *job)
 {
 	free(container_of(job, struct unwanted, job));
 }
@@ -188,10 +188,10 @@ static bool close_behind(int fd)
 	if (!unwanted)
 		return false;
 	unwanted->fd = fd;
-	unwanted->job = (struct detached){
-		.kind = DETACHED_CLOSES, .work = close_unwanted, .release = forget,
+	unwanted->job = (struct abandonable_job){
+		.kind = ABANDONABLE_CLOSES, .work = close_unwanted, .release = forget,
 	};
-	if (!coil__pool_detached(NULL, &unwanted->job))
+	if (!coil__pool_abandonable(NULL, &unwanted->job))
 		return true;
 	free(unwanted);
 	return false;
@@ -230,9 +230,9 @@ int coil_close(int fd)
 	err = coil__op_close_begin(fd);
 	if (err)
 		return err;
-	coil__steps_closed(fd);
+	coil__close_guard_closed(fd);
 	coil__fd_closed(coil__loop, fd);
-	if (coil__loop != &coil__nowhere) {
+	if (coil__loop != &coil__no_loop) {
 		if (is_socket(fd, &linger)) {
 			if (linger.l_onoff && linger.l_linger)
 				return close_and_linger(fd);

@@ -21,7 +21,7 @@ struct talk {
 	size_t room;
 	size_t total;			/* bytes read from the child's stdout */
 	struct pollfd fds[ENDS];	/* fd -1: finished, or no pipe */
-	struct steps steps[ENDS];
+	struct close_guard guard[ENDS];
 };
 
 void coil__process_hush(struct coil_process *process)
@@ -51,14 +51,14 @@ static void begin(struct talk *talk)
 		talk->fds[i].fd = fd;
 		talk->fds[i].events = i == IN ? POLLOUT : POLLIN;
 		if (fd >= 0)
-			coil__steps_begin(&talk->steps[i], fd);
+			coil__close_guard_begin(&talk->guard[i], fd);
 	}
 }
 
 static void leave(struct talk *talk, int i)
 {
 	if (talk->fds[i].fd >= 0)
-		coil__steps_end(&talk->steps[i]);
+		coil__close_guard_end(&talk->guard[i]);
 	talk->fds[i].fd = -1;
 }
 
@@ -74,7 +74,7 @@ static int finish(struct talk *talk, int i)
 static bool was_closed(const struct talk *talk)
 {
 	for (int i = 0; i < ENDS; i++) {
-		if (talk->fds[i].fd >= 0 && talk->steps[i].closed)
+		if (talk->fds[i].fd >= 0 && talk->guard[i].closed)
 			return true;
 	}
 	return !talk->process;

@@ -164,7 +164,7 @@ ssize_t coil_send_segments(int fd, const struct msghdr *msg,
 	struct sending sending = {
 		.msg = msg, .segment = segment_size, .fd = fd, .flags = flags,
 	};
-	struct steps steps;
+	struct close_guard guard;
 	ssize_t n = check(fd, msg, segment_size);
 	bool gso;
 
@@ -177,13 +177,13 @@ ssize_t coil_send_segments(int fd, const struct msghdr *msg,
 	gso = n > 0;
 	sending.bytes = msg->msg_iov->iov_base;
 	sending.len = msg->msg_iov->iov_len;
-	coil__steps_begin(&steps, fd);
+	coil__close_guard_begin(&guard, fd);
 	for (n = 0; n >= 0 && left(&sending); ) {
-		n = steps.closed ? -ECANCELED : send_some(&sending, &gso);
+		n = guard.closed ? -ECANCELED : send_some(&sending, &gso);
 		if (n > 0)
 			sending.sent += (size_t)n;
 	}
-	coil__steps_end(&steps);
+	coil__close_guard_end(&guard);
 	return sending.sent ? (ssize_t)sending.sent : n < 0 ? n : 0;
 }
 

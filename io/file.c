@@ -302,20 +302,20 @@ static int check_ends(int out, int in)
 
 /* Two fds that a call uses in several steps. */
 struct ends {
-	struct steps in;
-	struct steps out;
+	struct close_guard in;
+	struct close_guard out;
 };
 
 static void begin(struct ends *ends, int in, int out)
 {
-	coil__steps_begin(&ends->in, in);
-	coil__steps_begin(&ends->out, out);
+	coil__close_guard_begin(&ends->in, in);
+	coil__close_guard_begin(&ends->out, out);
 }
 
 static void end(struct ends *ends)
 {
-	coil__steps_end(&ends->out);
-	coil__steps_end(&ends->in);
+	coil__close_guard_end(&ends->out);
+	coil__close_guard_end(&ends->in);
 }
 
 /*
@@ -402,7 +402,7 @@ static ssize_t send_from(const struct ends *ends, off_t *at, size_t count, bool 
 static ssize_t send_at_position(struct ends *ends, size_t count, bool direct)
 {
 	off_t start = 0, at;
-	ssize_t n = coil__steps_turn(&ends->in);
+	ssize_t n = coil__close_guard_turn(&ends->in);
 
 	if (!n)
 		n = next_step(ends);
@@ -468,9 +468,9 @@ static int check_splice(int in, const off_t *in_offset, int out, const off_t *ou
 }
 
 /* poll(2) of a file may wait for its server.  A file is always ready. */
-static struct pollfd polled(const struct steps *steps, bool file, short events)
+static struct pollfd polled(const struct close_guard *guard, bool file, short events)
 {
-	return (struct pollfd){ .fd = file ? -1 : steps->fd, .events = events };
+	return (struct pollfd){ .fd = file ? -1 : guard->fd, .events = events };
 }
 
 /*

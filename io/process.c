@@ -104,7 +104,7 @@ static int tell(struct coil_process *process, int *status)
 
 int coil_process_wait(struct coil_process *process, int *status)
 {
-	struct steps steps;
+	struct close_guard guard;
 	int err = process ? coil__enter() : -EINVAL;
 
 	if (err)
@@ -120,14 +120,14 @@ int coil_process_wait(struct coil_process *process, int *status)
 	 * After coil_process_close() *process may be gone, so steps has its own
 	 * flag.
 	 */
-	coil__steps_begin(&steps, process->pidfd);
+	coil__close_guard_begin(&guard, process->pidfd);
 	do {
 		err = coil__poll_fd(process->pidfd, POLLIN);
 		if (err < 0)
 			break;
-		err = steps.closed ? -ECANCELED : tell(process, status);
+		err = guard.closed ? -ECANCELED : tell(process, status);
 	} while (err == -EAGAIN);
-	coil__steps_end(&steps);
+	coil__close_guard_end(&guard);
 	return err;
 }
 
@@ -211,7 +211,7 @@ int coil_process_close(struct coil_process *process)
 	close_end(&process->out, &err);
 	close_end(&process->err, &err);
 	if (process->pidfd >= 0)
-		coil__steps_closed(process->pidfd);
+		coil__close_guard_closed(process->pidfd);
 	killed = end(process);
 	if (killed) {
 		process->flags &= ~(unsigned)PROCESS_CLOSING;

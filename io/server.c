@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A server is a task, the keeper, which nobody awaits.  It owns the group that
+ * A server is a task, the acceptor, which nobody awaits.  It owns the group that
  * the handlers run in and alone starts and ends things; the completions of the
  * accepts only note what came and wake it.  So there is one place that decides,
- * and when the main task has returned the loop cancels the keeper, which puts
+ * and when the main task has returned the loop cancels the acceptor, which puts
  * everything away.
  *
  * Accepts.  Each listener has one op: a multishot accept where there is no bound
@@ -17,10 +17,10 @@
  * first that has none, and takes the first fd when it first runs, as a task that
  * was started is sure to be entered, cancelled or not.  So between the kernel and
  * the handler an fd has no owner but the ring, and what is left in it is closed.
- * The keeper starts a bounded number of tasks and then lets others run.
+ * The acceptor starts a bounded number of tasks and then lets others run.
  *
  * Trouble.  What concerns one connection, or passes by itself, is tried again;
- * if it does not pass, or fds or memory ran out, the keeper pauses.
+ * if it does not pass, or fds or memory ran out, the acceptor pauses.
  *
  * The handle.  Calls find their server in a list of the thread's, so that one
  * that is closed already is told from one that is not, and hold it while they are
@@ -66,7 +66,7 @@ static void release(struct coil_server *server)
 }
 
 /*
- * The keeper.
+ * The acceptor.
  */
 
 static void start_handlers(struct coil_server *server)
@@ -223,16 +223,16 @@ static int check_options(const struct coil_server_options *options)
 	return coil__task_check_options(&task);
 }
 
-static int start_keeper(struct coil_server *server, const char *address)
+static int start_acceptor(struct coil_server *server, const char *address)
 {
 	char name[128];
 	const struct coil_task_options options = { .name = name };
 
 	snprintf(name, sizeof(name), "server %s", address);
-	server->keeper = coil_create_task_with(&options, keep, server);
-	if (!server->keeper)
+	server->acceptor = coil_create_task_with(&options, keep, server);
+	if (!server->acceptor)
 		return -errno;
-	coil_detach(server->keeper);
+	coil_detach(server->acceptor);
 	server->listed = true;
 	server->next = servers;
 	servers = server;
@@ -248,7 +248,7 @@ static int start(struct coil_server *server, const char *address)
 		err = coil__server_listen(server, address);
 	if (err)
 		return err;
-	err = coil__server_regain(server) ? start_keeper(server, address) : -EMFILE;
+	err = coil__server_regain(server) ? start_acceptor(server, address) : -EMFILE;
 	if (err) {
 		coil__server_release(server);
 		coil__server_unlisten(server);
@@ -295,7 +295,7 @@ coil_start_server(const char *address, int (*handler)(struct coil_stream *stream
 
 static int find(const struct coil_server *server)
 {
-	if (coil__loop == &coil__nowhere)
+	if (coil__loop == &coil__no_loop)
 		return -EPERM;
 	for (const struct coil_server *s = servers; s; s = s->next) {
 		if (s == server)
@@ -328,12 +328,12 @@ int coil_server_connections(const struct coil_server *server)
 	return err ? err : (int)server->connections;
 }
 
-/* The error handler runs in the keeper, who will see to it when it returns. */
+/* The error handler runs in the acceptor, who will see to it when it returns. */
 static void wait_until_stopped(struct coil_server *server)
 {
 	server->stopping = true;
 	coil__server_wake(server);
-	while (!server->stopped && coil_current_task() != server->keeper)
+	while (!server->stopped && coil_current_task() != server->acceptor)
 		coil__server_wait(&server->stop, "server to stop");
 }
 
@@ -343,7 +343,7 @@ int coil_serve_forever(struct coil_server *server)
 
 	if (err)
 		return err;
-	if (coil_current_task() == server->keeper)
+	if (coil_current_task() == server->acceptor)
 		return -EDEADLK;
 	if (server->stopping)
 		return -ESHUTDOWN;
@@ -372,9 +372,9 @@ int coil_server_stop(struct coil_server *server)
 /* Whether the server's end has to wait for the task's. */
 static bool belongs_to(const struct coil_server *server, const struct coil_task *task)
 {
-	while (task != server->keeper && task->group)
+	while (task != server->acceptor && task->group)
 		task = task->group->scope.task;
-	return task == server->keeper;
+	return task == server->acceptor;
 }
 
 static void wait_for_close(struct coil_server *server, int64_t ns)

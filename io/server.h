@@ -3,7 +3,7 @@
 #define COIL_IO_SERVER_H
 
 /*
- * A server inside: server.c has the keeper and the calls, server_listen.c how the
+ * A server inside: server.c has the acceptor and the calls, server_listen.c how the
  * listeners begin and end, server_accept.c the accepts, server_connection.c the
  * handlers' tasks.
  */
@@ -24,7 +24,7 @@ enum { LISTENERS = 16 };
 
 struct listener {
 	struct op op;
-	struct steps steps;	/* the program may close the fd */
+	struct close_guard guard;	/* the program may close the fd */
 	struct coil_server *server;
 	int fd;			/* -1: it is gone */
 	int error;		/* that the last accept ended with */
@@ -67,14 +67,14 @@ struct peers {
 struct coil_server {
 	struct coil_server *next;	/* of the thread's */
 	struct coil_loop *loop;
-	struct coil_task *keeper;
-	unsigned refs;			/* the keeper's, and one a call inside */
+	struct coil_task *acceptor;
+	unsigned refs;			/* the acceptor's, and one a call inside */
 	int (*handler)(struct coil_stream *stream, void *arg);
 	void *arg;
 	struct coil_server_options options;
 
 	struct coil_group group;
-	size_t connections;		/* tasks in it, but for the last steps of one */
+	size_t connections;		/* tasks in it, but for the last guard of one */
 	size_t running;			/* those that are in the handler */
 	struct connection *newest;	/* ... latest first */
 	struct coil_waitq room;		/* tasks that wait to be so */
@@ -89,7 +89,7 @@ struct coil_server {
 	int reserve;			/* an fd for when there is none; -1: it is in use */
 	bool sent_away;			/* by it, since fds ran out the last time */
 
-	bool news;			/* for the keeper */
+	bool news;			/* for the acceptor */
 	bool full;			/* it waits for a connection to end */
 	bool paused;
 	bool stopping;
@@ -103,7 +103,7 @@ struct coil_server {
 	int64_t grace_end;
 	int trouble;			/* the last, and when */
 	int64_t trouble_at;
-	struct coil_waitq work;		/* the keeper */
+	struct coil_waitq work;		/* the acceptor */
 	struct coil_waitq forever;
 	struct coil_waitq stop;
 	struct coil_waitq close;
@@ -118,7 +118,7 @@ struct coil_server {
 	struct listener listeners[LISTENERS];
 };
 
-/* There is something for the keeper to see. */
+/* There is something for the acceptor to see. */
 void coil__server_wake(struct coil_server *server);
 
 /* Parks for what is sure to come: no request is heard. */

@@ -102,10 +102,10 @@ static void tell(struct coil_server *server, int err)
 	if (known)
 		return;
 	if (loop->error_handler)
-		loop->error_handler(server->keeper, err, loop->error_arg);
+		loop->error_handler(server->acceptor, err, loop->error_arg);
 	else
 		coil__warn("task %s has trouble with accepting: %s",
-			   coil_task_name(server->keeper), strerror(-err));
+			   coil_task_name(server->acceptor), strerror(-err));
 }
 
 void coil__server_pause(struct coil_server *server, int err)

@@ -88,7 +88,7 @@ static void name_task(const struct coil_server *server, const struct arrival *ar
 		(void)!coil__address_write(&arrival->peer.any, sizeof(arrival->peer), false, peer,
 					   sizeof(peer));
 	}
-	(void)!coil_task_set_name(self, "%s, peer %s", coil_task_name(server->keeper), peer);
+	(void)!coil_task_set_name(self, "%s, peer %s", coil_task_name(server->acceptor), peer);
 }
 
 /*

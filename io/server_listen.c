@@ -114,7 +114,7 @@ static void note_listener(struct coil_server *server, struct listener *listener,
 	listener->fd = fd;
 	listener->is_tcp = domain == AF_INET || domain == AF_INET6;
 	listener->one_shot = server->options.max_connections;
-	coil__steps_begin(&listener->steps, fd);
+	coil__close_guard_begin(&listener->guard, fd);
 	/* Connections inherit them; but others may use this one. */
 	if (!server->is_shared)
 		coil__server_set_options(server, fd);
@@ -146,7 +146,7 @@ int coil__server_listen(struct coil_server *server, const char *address)
 
 bool coil__listener_is_taken(const struct listener *listener)
 {
-	return listener->steps.closed || listener->op.closing;
+	return listener->guard.closed || listener->op.closing;
 }
 
 void coil__listener_disarm(struct listener *listener)
@@ -161,7 +161,7 @@ void coil__listener_close(struct listener *listener, bool is_ours)
 
 	if (is_ours)
 		remove_file(listener->server);
-	coil__steps_end(&listener->steps);
+	coil__close_guard_end(&listener->guard);
 	listener->fd = -1;
 	if (is_ours)
 		coil_close(fd);
@@ -338,7 +338,7 @@ void coil__server_unlisten(struct coil_server *server)
 
 		if (listener->fd < 0)
 			continue;
-		if (ours && server->keeper)
+		if (ours && server->acceptor)
 			take_one_along(listener);
 		coil__listener_close(listener, ours);
 	}

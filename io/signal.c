@@ -186,7 +186,7 @@ int coil__signal_take(const sigset_t *set, siginfo_t *info)
 	struct waiter waiter = { .set = set, .info = info };
 	int err;
 
-	if (coil__loop == &coil__nowhere || coil__self() == &coil__loop->root)
+	if (coil__loop == &coil__no_loop || coil__self() == &coil__loop->root)
 		return -EPERM;
 	err = check(set);
 	if (err)

@@ -45,15 +45,15 @@ int coil_accept(int fd, struct sockaddr *addr, socklen_t *addrlen)
  * An earlier call began the attempt, and a cancellation ended that call.  This
  * call waits for the attempt's result.
  */
-static int finish_connect(int fd, const struct steps *steps)
+static int finish_connect(int fd, const struct close_guard *guard)
 {
 	socklen_t len = sizeof(int);
 	int error, ready;
 
-	if (steps->closed)
+	if (guard->closed)
 		return -ECANCELED;
 	ready = coil__poll_fd(fd, POLLOUT);
-	if (ready < 0 || steps->closed)
+	if (ready < 0 || guard->closed)
 		return ready < 0 ? ready : -ECANCELED;
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len))
 		return -errno;
@@ -63,17 +63,17 @@ static int finish_connect(int fd, const struct steps *steps)
 int coil_connect(int fd, const struct sockaddr *addr, socklen_t addrlen)
 {
 	struct op op = {0};
-	struct steps steps;
+	struct close_guard guard;
 	int err = check_buffer(fd, addr, 1);
 
 	if (err)
 		return err;
 	io_uring_prep_connect(&op.sqe, fd, addr, addrlen);
-	coil__steps_begin(&steps, fd);
+	coil__close_guard_begin(&guard, fd);
 	err = (int)coil__op_run(&op);
 	if (err == -EALREADY || err == -EINPROGRESS)
-		err = finish_connect(fd, &steps);
-	coil__steps_end(&steps);
+		err = finish_connect(fd, &guard);
+	coil__close_guard_end(&guard);
 	return err;
 }
 

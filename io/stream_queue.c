@@ -48,7 +48,7 @@ static void free_chunk(struct chunk *chunk)
 {
 	struct coil_loop *loop = coil__loop;
 
-	if (likely(!loop->spare && chunk->size == CHUNK && loop != &coil__nowhere))
+	if (likely(!loop->spare && chunk->size == CHUNK && loop != &coil__no_loop))
 		loop->spare = chunk;
 	else
 		free(chunk);

@@ -21,18 +21,18 @@ ssize_t coil__move_all(ssize_t (*move)(int fd, void *buf, size_t len, int flags)
 		       void *buf, size_t len, int flags, size_t *done)
 {
 	char *bytes = buf;
-	struct steps steps;
+	struct close_guard guard;
 	size_t moved = 0;
 	ssize_t n = check_buffer(fd, buf, len);
 
 	if (!n)
 		n = len ? 1 : coil__enter();
-	coil__steps_begin(&steps, fd);
+	coil__close_guard_begin(&guard, fd);
 	while (n > 0 && moved < len) {
-		n = steps.closed ? -ECANCELED : move(fd, bytes + moved, len - moved, flags);
+		n = guard.closed ? -ECANCELED : move(fd, bytes + moved, len - moved, flags);
 		moved += n > 0 ? (size_t)n : 0;
 	}
-	coil__steps_end(&steps);
+	coil__close_guard_end(&guard);
 	if (done)
 		*done = moved;
 	return n < 0 ? n : (ssize_t)moved;
@@ -101,61 +101,61 @@ int coil__run_in_pool(int (*fn)(void *arg), void *arg, const char *what)
  */
 enum { BUCKETS = 16 };
 
-static __thread struct steps *buckets[BUCKETS]
+static __thread struct close_guard *buckets[BUCKETS]
 	__attribute__((tls_model("initial-exec")));
 
-void coil__steps_begin(struct steps *steps, int fd)
+void coil__close_guard_begin(struct close_guard *guard, int fd)
 {
-	struct steps **bucket = &buckets[(unsigned)fd % BUCKETS];
+	struct close_guard **bucket = &buckets[(unsigned)fd % BUCKETS];
 
-	steps->fd = fd;
-	steps->closed = steps->turn = false;
-	steps->queue = (struct coil_waitq){0};
-	steps->next = *bucket;
-	steps->link = bucket;
-	if (steps->next)
-		steps->next->link = &steps->next;
-	*bucket = steps;
+	guard->fd = fd;
+	guard->closed = guard->turn = false;
+	guard->queue = (struct coil_waitq){0};
+	guard->next = *bucket;
+	guard->link = bucket;
+	if (guard->next)
+		guard->next->link = &guard->next;
+	*bucket = guard;
 }
 
-void coil__steps_end(struct steps *steps)
+void coil__close_guard_end(struct close_guard *guard)
 {
-	*steps->link = steps->next;
-	if (steps->next)
-		steps->next->link = steps->link;
-	coil_waitq_unpark_all(&steps->queue);
+	*guard->link = guard->next;
+	if (guard->next)
+		guard->next->link = guard->link;
+	coil_waitq_unpark_all(&guard->queue);
 }
 
-static struct steps *with_turn(int fd)
+static struct close_guard *with_turn(int fd)
 {
-	struct steps *steps = buckets[(unsigned)fd % BUCKETS];
+	struct close_guard *guard = buckets[(unsigned)fd % BUCKETS];
 
-	while (steps && !(steps->fd == fd && steps->turn))
-		steps = steps->next;
-	return steps;
+	while (guard && !(guard->fd == fd && guard->turn))
+		guard = guard->next;
+	return guard;
 }
 
-int coil__steps_turn(struct steps *steps)
+int coil__close_guard_turn(struct close_guard *guard)
 {
-	struct steps *other;
+	struct close_guard *other;
 	int err = 0;
 
-	while (!err && !steps->closed && (other = with_turn(steps->fd)))
+	while (!err && !guard->closed && (other = with_turn(guard->fd)))
 		err = coil_waitq_park_for(&other->queue, NULL, "its turn");
-	if (!err && !steps->closed)
-		steps->turn = true;
+	if (!err && !guard->closed)
+		guard->turn = true;
 	return err;
 }
 
-void coil__steps_closed(int fd)
+void coil__close_guard_closed(int fd)
 {
-	struct steps *steps = buckets[(unsigned)fd % BUCKETS];
+	struct close_guard *guard = buckets[(unsigned)fd % BUCKETS];
 
-	for (; steps; steps = steps->next) {
-		if (steps->fd != fd)
+	for (; guard; guard = guard->next) {
+		if (guard->fd != fd)
 			continue;
-		steps->closed = true;
-		steps->turn = false;
-		coil_waitq_unpark_all(&steps->queue);
+		guard->closed = true;
+		guard->turn = false;
+		coil_waitq_unpark_all(&guard->queue);
 	}
 }

@@ -64,26 +64,26 @@ int coil__run_in_pool(int (*fn)(void *arg), void *arg, const char *what);
  * another file by then.  So coil_close() sets closed; the call then has to
  * return -ECANCELED.
  */
-struct steps {
+struct close_guard {
 	int fd;
 	bool closed;
 	bool turn;			/* has the turn; other calls wait in queue */
 	struct coil_waitq queue;
-	struct steps *next;
-	struct steps **link;
+	struct close_guard *next;
+	struct close_guard **link;
 };
 
-void coil__steps_begin(struct steps *steps, int fd);
-void coil__steps_end(struct steps *steps);
+void coil__close_guard_begin(struct close_guard *guard, int fd);
+void coil__close_guard_end(struct close_guard *guard);
 
 /*
  * Parks until no other call has the turn on the fd, then takes it.
- * coil__steps_end() gives it up.  Returns 0 or the cancellation that ended the
+ * coil__close_guard_end() gives it up.  Returns 0 or the cancellation that ended the
  * wait; returns 0 without the turn if the fd was closed.
  */
-int coil__steps_turn(struct steps *steps);
+int coil__close_guard_turn(struct close_guard *guard);
 
 /* Marks all calls that use fd as closed: fd is about to be closed. */
-void coil__steps_closed(int fd);
+void coil__close_guard_closed(int fd);
 
 #endif

@@ -288,7 +288,7 @@ static int give(struct coil_queue *queue, const void *item)
 
 	if (!coil_waitq_unpark_with(&queue->getters, &getter))
 		return -EXDEV;
-	copy(((struct visitor *)getter)->item, item, queue->item_size);
+	copy(((struct parked_item *)getter)->item, item, queue->item_size);
 	queue->head += queue->item_size;
 	queue->tail += queue->item_size;
 	return 0;
@@ -301,7 +301,7 @@ static int exchange(struct coil_queue *queue, void *item)
 	if (!coil_waitq_unpark_with(&queue->putters, &putter))
 		return -EXDEV;
 	take(queue, item, queue->item_size);
-	insert(queue, ((struct visitor *)putter)->item, queue->item_size);
+	insert(queue, ((struct parked_item *)putter)->item, queue->item_size);
 	return 0;
 }
 
@@ -362,26 +362,31 @@ static inline int get_now(struct coil_queue *queue, void *item, bool parks)
  * putters share this function and reach it by a jump.  A switch from one to the other
  * then finds the same return addresses, which the processor predicts.
  */
-static __attribute__((noinline)) int visit(struct coil_waitq *waitq, void *item, const char *what)
+static __attribute__((noinline)) int park_item(struct coil_waitq *waitq, void *item,
+					       const char *what)
 {
-	struct visitor visitor = { item, 0 };
-	int err = coil_waitq_park_for(waitq, &visitor, what);
+	struct parked_item parked = { item, 0 };
+	int err = coil_waitq_park_for(waitq, &parked, what);
 
-	return err ? err : visitor.status;
+	return err ? err : parked.status;
 }
 
 static __attribute__((noinline)) int put(struct coil_queue *queue, const void *item)
 {
 	int err = coil__pending() ? -EAGAIN : put_now(queue, item, true);
 
-	return err == -EAGAIN ? visit(coil__queue_putters(queue), (void *)item, "queue put") : err;
+	if (err != -EAGAIN)
+		return err;
+	return park_item(coil__queue_putters(queue), (void *)item, "queue put");
 }
 
 static __attribute__((noinline)) int get(struct coil_queue *queue, void *item)
 {
 	int err = coil__pending() ? -EAGAIN : get_now(queue, item, true);
 
-	return err == -EAGAIN ? visit(coil__queue_getters(queue), item, "queue get") : err;
+	if (err != -EAGAIN)
+		return err;
+	return park_item(coil__queue_getters(queue), item, "queue get");
 }
 
 /* The alignment to cache lines of these two is worth 5 % of the time of an item. */
@@ -472,10 +477,10 @@ int coil_queue_join(struct coil_queue *queue)
 
 static int turn_away(struct coil_waitq *waitq)
 {
-	void *visitor;
+	void *parked;
 
-	while (coil_waitq_unpark_with(waitq, &visitor))
-		((struct visitor *)visitor)->status = -ESHUTDOWN;
+	while (coil_waitq_unpark_with(waitq, &parked))
+		((struct parked_item *)parked)->status = -ESHUTDOWN;
 	return waitq->head ? -EXDEV : 0;
 }
 

@@ -6,7 +6,7 @@
  * A task that parks in a queue's getters or putters passes this as its data.  The task
  * that unparks it completes the get or the put first.
  */
-struct visitor {
+struct parked_item {
 	void *item;		/* a getter's buffer, or a putter's item */
 	int status;		/* 0, or a negative errno: the item was not passed */
 };

@@ -32,7 +32,7 @@
 
 /* One case while the caller waits for it. */
 struct place {
-	struct visitor visitor;		/* for a queue's case */
+	struct parked_item parked;		/* for a queue's case */
 	const struct coil_case *one;	/* the case, for its stand-in */
 	struct coil_waitq fired;	/* the stand-in unparks the caller from here */
 	bool set;			/* the stand-in saw the case ready */
@@ -325,14 +325,14 @@ static int dismiss_stand_ins(struct coil_group *group)
 
 static struct coil_waitq *place_of(struct coil_case *one, struct place *place, void **data)
 {
-	*data = &place->visitor;
+	*data = &place->parked;
 	switch (one->kind) {
 	case COIL_SELECT_KIND_GET:
-		place->visitor.item = one->get;
+		place->parked.item = one->get;
 		return coil__queue_getters(one->queue);
 	case COIL_SELECT_KIND_PUT:
 		/* A getter only reads the item. */
-		place->visitor.item = (void *)one->put;
+		place->parked.item = (void *)one->put;
 		return coil__queue_putters(one->queue);
 	case COIL_SELECT_KIND_EVENT:
 		return one->event->shared ? &place->fired : &one->event->waiters;
@@ -363,7 +363,7 @@ static int park(struct coil_case cases[], struct places *places, size_t n)
 	else if (is_contended(&cases[which]))
 		return -EAGAIN;
 	else
-		cases[which].result = places->each[which].visitor.status;
+		cases[which].result = places->each[which].parked.status;
 	return which;
 }
 

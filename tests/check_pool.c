@@ -378,7 +378,7 @@ COIL_TEST(ops_that_a_disk_does_not_answer_stop_no_function_and_no_close)
  */
 
 struct lookup {
-	struct detached job;
+	struct abandonable_job job;
 	sem_t *gate;
 	int number;
 };
@@ -386,7 +386,7 @@ struct lookup {
 static atomic_int looking, released;
 static int found;
 
-static void look_up(struct detached *job)
+static void look_up(struct abandonable_job *job)
 {
 	struct lookup *own = container_of(job, struct lookup, job);
 
@@ -396,14 +396,14 @@ static void look_up(struct detached *job)
 			;
 }
 
-static void found_it(struct coil_loop *loop, struct detached *job)
+static void found_it(struct coil_loop *loop, struct abandonable_job *job)
 {
 	ck_assert_ptr_eq(loop, coil__loop);
 	found++;
 	free(container_of(job, struct lookup, job));
 }
 
-static void release(struct detached *job)
+static void release(struct abandonable_job *job)
 {
 	free(container_of(job, struct lookup, job));
 	released++;
@@ -417,7 +417,7 @@ static struct lookup *start_lookup(sem_t *gate)
 	own->job.done = found_it;
 	own->job.release = release;
 	own->gate = gate;
-	if (!coil__pool_detached(coil__loop, &own->job))
+	if (!coil__pool_abandonable(coil__loop, &own->job))
 		return own;
 	free(own);
 	return NULL;

@@ -209,7 +209,7 @@ COIL_TEST(what_a_task_waits_for_can_be_told)
 
 enum { QUEUES = 12 };
 
-struct visitor {
+struct parked_item {
 	struct coil_waitq *waitqs[QUEUES];
 	void *data[QUEUES];
 	size_t n;
@@ -219,16 +219,16 @@ struct visitor {
 
 static int park_any(void *arg)
 {
-	struct visitor *own = arg;
+	struct parked_item *own = arg;
 
 	own->result = coil_waitq_park_any(own->waitqs, own->without_data ? NULL : own->data,
 					  own->n, "any of them");
 	return 0;
 }
 
-static struct coil_task *visit(struct visitor *visitor, struct coil_waitq waitqs[], size_t n)
+static struct coil_task *visit(struct parked_item *visitor, struct coil_waitq waitqs[], size_t n)
 {
-	*visitor = (struct visitor){ .n = n, .result = 1000 };
+	*visitor = (struct parked_item){ .n = n, .result = 1000 };
 	for (size_t i = 0; i < n; i++) {
 		visitor->waitqs[i] = &waitqs[i];
 		visitor->data[i] = &visitor->data[i];
@@ -247,7 +247,7 @@ static void ck_empty(const struct coil_waitq waitqs[], size_t n)
 COIL_TEST(parked_in_many_queues_a_task_leaves_them_all_by_the_first)
 {
 	struct coil_waitq waitqs[QUEUES] = {0};
-	struct visitor visitor;
+	struct parked_item visitor;
 
 	for (size_t n = 1; n <= QUEUES; n++) {
 		for (size_t which = 0; which < n; which++) {
@@ -270,7 +270,7 @@ COIL_TEST(parked_in_many_queues_a_task_leaves_them_all_by_the_first)
 COIL_TEST(without_data_the_one_who_unparks_is_given_none)
 {
 	struct coil_waitq waitqs[3] = {0};
-	struct visitor visitor;
+	struct parked_item visitor;
 	struct coil_task *task = visit(&visitor, waitqs, 3);
 	void *data = &visitor;
 
@@ -287,7 +287,7 @@ COIL_TEST(without_data_the_one_who_unparks_is_given_none)
 COIL_TEST(in_each_of_them_it_has_its_place_in_the_line)
 {
 	struct coil_waitq waitqs[3] = {0};
-	struct visitor visitors[2];
+	struct parked_item visitors[2];
 	struct waiter before, after;
 	struct coil_task *tasks[4];
 
@@ -309,7 +309,7 @@ COIL_TEST(in_each_of_them_it_has_its_place_in_the_line)
 COIL_TEST(a_queue_may_stand_there_twice)
 {
 	struct coil_waitq waitqs[2] = {0};
-	struct visitor visitor;
+	struct parked_item visitor;
 	struct coil_task *task = visit(&visitor, waitqs, 2);
 	void *data = NULL;
 
@@ -339,7 +339,7 @@ COIL_TEST(a_request_takes_it_out_of_all_of_them)
 	struct coil_waitq waitqs[QUEUES] = {0};
 
 	for (size_t n = 1; n <= QUEUES; n++) {
-		struct visitor visitor;
+		struct parked_item visitor;
 		struct coil_task *task = visit(&visitor, waitqs, n);
 
 		settle();
@@ -353,7 +353,7 @@ COIL_TEST(a_request_takes_it_out_of_all_of_them)
 COIL_TEST(once_unparked_from_one_a_request_changes_nothing)
 {
 	struct coil_waitq waitqs[3] = {0};
-	struct visitor visitor;
+	struct parked_item visitor;
 	struct coil_task *task = visit(&visitor, waitqs, 3);
 
 	settle();
@@ -449,7 +449,7 @@ COIL_TEST(a_task_is_unparked_once_whatever_happens)
 
 	for (int round = 0; round < 50; round++) {
 		struct coil_waitq waitqs[QUEUES] = {0};
-		struct visitor visitors[TASKS];
+		struct parked_item visitors[TASKS];
 		struct coil_task *tasks[TASKS];
 		int unparked = 0, cancelled = 0, woken = 0;
 
