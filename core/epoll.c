@@ -79,7 +79,7 @@ enum {
 enum state {
 	TRIED,			/* in a call, or just completed: in no queue */
 	WAITING,		/* in its fd's queue, for an event */
-	AGAIN,			/* in engine->again, to try again without an event */
+	AGAIN,			/* in epoll->again, to try again without an event */
 	POOLED,
 };
 
@@ -97,7 +97,7 @@ enum {
 /* Registered together with EPOLLIN: after one of them a short recv proves nothing. */
 #define BESIDES (EPOLLRDHUP | EPOLLPRI)
 
-struct engine {
+struct epoll {
 	int epoll_fd;
 	int wake_fd;
 	bool coarse;			/* no epoll_pwait2(2): sleeps whole milliseconds */
@@ -145,21 +145,21 @@ static inline uint32_t events_of(const struct op *op)
 
 static int control(struct coil_loop *loop, int fd, uint32_t events)
 {
-	struct engine *engine = loop->engine;
+	struct epoll *epoll = loop->backend_data;
 	struct epoll_event event = {
 		.events = events | EPOLLET | (events & EPOLLIN ? BESIDES : 0),
 		.data.fd = fd,
 	};
 	struct fd *entry = &loop->fds[fd];
 	int verb = entry->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-	int err = epoll_ctl(engine->epoll_fd, verb, fd, &event);
+	int err = epoll_ctl(epoll->epoll_fd, verb, fd, &event);
 
 	/* The flags describe the registered file, and are void if this is another one. */
 	entry->flags &= verb == EPOLL_CTL_MOD && !err ? ~(unsigned)DRAINED : LISTED;
 	if (err && errno == ENOENT)
-		err = epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+		err = epoll_ctl(epoll->epoll_fd, EPOLL_CTL_ADD, fd, &event);
 	else if (err && errno == EEXIST)
-		err = epoll_ctl(engine->epoll_fd, EPOLL_CTL_MOD, fd, &event);
+		err = epoll_ctl(epoll->epoll_fd, EPOLL_CTL_MOD, fd, &event);
 	entry->events = err ? 0 : event.events;
 	return err ? -errno : 0;
 }
@@ -170,45 +170,45 @@ void coil__fd_closed(struct coil_loop *loop, int fd)
 
 	if ((size_t)fd >= loop->fd_count || !loop->fds[fd].events)
 		return;
-	epoll_ctl(loop->engine_fds[0], EPOLL_CTL_DEL, fd, &unused);
+	epoll_ctl(loop->backend_fds[0], EPOLL_CTL_DEL, fd, &unused);
 	loop->fds[fd].events = 0;
 }
 
 /* Makes room for two entries an fd: a wait may list one that is in prove()'s round. */
-static bool grow(struct engine *engine, size_t fds)
+static bool grow(struct epoll *epoll, size_t fds)
 {
-	int *listed = realloc(engine->listed, 2 * fds * sizeof(*listed));
+	int *listed = realloc(epoll->listed, 2 * fds * sizeof(*listed));
 
 	if (!listed)
 		return false;
-	engine->listed = listed;
-	engine->capacity = fds;
+	epoll->listed = listed;
+	epoll->capacity = fds;
 	return true;
 }
 
 /* A wait began on fd, so its registration is to be proved once. */
 static void list(struct coil_loop *loop, int fd)
 {
-	struct engine *engine = loop->engine;
+	struct epoll *epoll = loop->backend_data;
 
 	if (loop->fds[fd].flags & LISTED)
 		return;
 	loop->fds[fd].flags |= LISTED;
-	if (!engine->listed_count)
-		engine->checked = loop->pass_start;
-	engine->listed[engine->listed_count++] = fd;
+	if (!epoll->listed_count)
+		epoll->checked = loop->pass_start;
+	epoll->listed[epoll->listed_count++] = fd;
 }
 
 /* Registers fd for events, unless it is already. */
 static int arm(struct coil_loop *loop, int fd, uint32_t events)
 {
-	struct engine *engine = loop->engine;
+	struct epoll *epoll = loop->backend_data;
 	const struct fd *entry;
 
 	if (unlikely((size_t)fd >= loop->fd_count) && !coil__loop_fd(loop, fd))
 		return -errno;
 	entry = &loop->fds[fd];
-	if (unlikely((size_t)fd >= engine->capacity) && !grow(engine, loop->fd_count))
+	if (unlikely((size_t)fd >= epoll->capacity) && !grow(epoll, loop->fd_count))
 		return -ENOMEM;
 	if (entry->events && !(events & ~entry->events))
 		return 0;
@@ -229,25 +229,25 @@ static void to_pool(struct coil_loop *loop, struct op *op)
 		coil__op_complete(loop, op, err, 0);
 }
 
-static void try_again(struct engine *engine, struct op *op, int64_t when)
+static void try_again(struct epoll *epoll, struct op *op, int64_t when)
 {
 	op->state = AGAIN;
-	if (!engine->again.first || when < engine->again_at)
-		engine->again_at = when;
-	coil__queue_insert(&engine->again, op, NULL);
-	engine->again_count++;
+	if (!epoll->again.first || when < epoll->again_at)
+		epoll->again_at = when;
+	coil__queue_insert(&epoll->again, op, NULL);
+	epoll->again_count++;
 }
 
 /* from is the fd in whose queue op waited, where it keeps its place; or -1. */
 static void wait_for_event(struct coil_loop *loop, struct op *op, int from)
 {
-	struct engine *engine = loop->engine;
+	struct epoll *epoll = loop->backend_data;
 	uint32_t events = events_of(op);
 	int fd = fd_of(op);
 	int err;
 
 	if (!events && op->sqe.opcode != IORING_OP_POLL_ADD) {
-		try_again(engine, op, loop->pass_start + AGAIN_NS);
+		try_again(epoll, op, loop->pass_start + AGAIN_NS);
 		return;
 	}
 	err = arm(loop, fd, events);
@@ -260,8 +260,8 @@ static void wait_for_event(struct coil_loop *loop, struct op *op, int from)
 	} else {
 		op->state = WAITING;
 		coil__queue_insert(&loop->fds[fd].waiters, op,
-			     from == fd ? engine->cursor : NULL);
-		engine->waiting++;
+			     from == fd ? epoll->cursor : NULL);
+		epoll->waiting++;
 		if (from != fd && !err)
 			list(loop, fd);
 	}
@@ -269,19 +269,19 @@ static void wait_for_event(struct coil_loop *loop, struct op *op, int from)
 
 static void stop_waiting(struct coil_loop *loop, struct op *op)
 {
-	struct engine *engine = loop->engine;
+	struct epoll *epoll = loop->backend_data;
 
-	if (engine->cursor == op)
-		engine->cursor = op->next;
+	if (epoll->cursor == op)
+		epoll->cursor = op->next;
 	coil__queue_remove(&loop->fds[fd_of(op)].waiters, op);
-	engine->waiting--;
+	epoll->waiting--;
 	op->state = TRIED;
 }
 
-static void stop_trying(struct engine *engine, struct op *op)
+static void stop_trying(struct epoll *epoll, struct op *op)
 {
-	coil__queue_remove(&engine->again, op);
-	engine->again_count--;
+	coil__queue_remove(&epoll->again, op);
+	epoll->again_count--;
 	op->state = TRIED;
 }
 
@@ -306,7 +306,7 @@ static int shoot(struct coil_loop *loop, struct op *op, int res)
 		if (op->sqe.opcode == IORING_OP_POLL_ADD)
 			return -EAGAIN;
 		if (shots == SHOTS) {
-			try_again(loop->engine, op, 0);
+			try_again(loop->backend_data, op, 0);
 			return 0;
 		}
 		res = coil__syscall_try(op);
@@ -436,25 +436,25 @@ static bool proceed(struct coil_loop *loop, struct op *op, int from)
 
 static void epoll_submit(struct coil_loop *loop, struct op *op)
 {
-	struct engine *engine = loop->engine;
+	struct epoll *epoll = loop->backend_data;
 
 	op->sqe.user_data = 0;
 	op->state = TRIED;
 	if (op->sqe.opcode == IORING_OP_CLOSE)
 		coil__fd_closed(loop, op->sqe.fd);
 	/* A completion may submit the next op, which may complete at once: bound the depth. */
-	if (engine->depth == DEPTH) {
-		try_again(engine, op, 0);
+	if (epoll->depth == DEPTH) {
+		try_again(epoll, op, 0);
 		return;
 	}
-	engine->depth++;
+	epoll->depth++;
 	proceed(loop, op, -1);
-	engine->depth--;
+	epoll->depth--;
 }
 
 static void epoll_cancel(struct coil_loop *loop, struct op *op)
 {
-	struct engine *engine = loop->engine;
+	struct epoll *epoll = loop->backend_data;
 
 	switch ((enum state)op->state) {
 	case TRIED:
@@ -467,7 +467,7 @@ static void epoll_cancel(struct coil_loop *loop, struct op *op)
 		stop_waiting(loop, op);
 		break;
 	case AGAIN:
-		stop_trying(engine, op);
+		stop_trying(epoll, op);
 		break;
 	}
 	coil__op_complete(loop, op, coil__syscall_cancelled(op), 0);
@@ -495,7 +495,7 @@ static void unattended(struct coil_loop *loop, int fd)
  */
 static void fire(struct coil_loop *loop, int fd, uint32_t events)
 {
-	struct engine *engine = loop->engine;
+	struct epoll *epoll = loop->backend_data;
 	uint32_t left = events;
 	struct op *op = loop->fds[fd].waiters.first;
 
@@ -507,11 +507,11 @@ static void fire(struct coil_loop *loop, int fd, uint32_t events)
 		return;
 	}
 	loop->fds[fd].flags &= ~(unsigned)COUNT;
-	for (; op; op = engine->cursor) {
+	for (; op; op = epoll->cursor) {
 		bool polls = op->sqe.opcode == IORING_OP_POLL_ADD;
 		uint32_t wanted = events_of(op) | EPOLLERR | EPOLLHUP;
 
-		engine->cursor = op->next;
+		epoll->cursor = op->next;
 		if (!(wanted & (polls ? events : left)))
 			continue;
 		stop_waiting(loop, op);
@@ -534,56 +534,56 @@ static uint32_t wanted_of(const struct coil_loop *loop, int fd)
 /* Proves the registrations of the listed fds: see "Stale entries" above. */
 static void prove(struct coil_loop *loop)
 {
-	struct engine *engine = loop->engine;
+	struct epoll *epoll = loop->backend_data;
 
-	if (!engine->round)
-		engine->round = engine->listed_count;
-	for (int n = 0; engine->proved < engine->round && n < PROOFS; n++) {
-		int fd = engine->listed[engine->proved++];
+	if (!epoll->round)
+		epoll->round = epoll->listed_count;
+	for (int n = 0; epoll->proved < epoll->round && n < PROOFS; n++) {
+		int fd = epoll->listed[epoll->proved++];
 
 		loop->fds[fd].flags &= ~LISTED;
 		if (loop->fds[fd].waiters.first &&
 		    control(loop, fd, wanted_of(loop, fd)))
 			fire(loop, fd, EPOLLERR | EPOLLHUP);
 	}
-	if (engine->proved < engine->round)
+	if (epoll->proved < epoll->round)
 		return;
-	engine->listed_count -= engine->round;
-	memmove(engine->listed, engine->listed + engine->round,
-		engine->listed_count * sizeof(*engine->listed));
-	engine->round = engine->proved = 0;
-	engine->checked = loop->pass_start;
+	epoll->listed_count -= epoll->round;
+	memmove(epoll->listed, epoll->listed + epoll->round,
+		epoll->listed_count * sizeof(*epoll->listed));
+	epoll->round = epoll->proved = 0;
+	epoll->checked = loop->pass_start;
 }
 
 static void try_those_without_events(struct coil_loop *loop)
 {
-	struct engine *engine = loop->engine;
+	struct epoll *epoll = loop->backend_data;
 
-	engine->again_at = COIL_FOREVER;
-	for (size_t n = engine->again_count; n && engine->again.first; n--) {
-		struct op *op = engine->again.first;
+	epoll->again_at = COIL_FOREVER;
+	for (size_t n = epoll->again_count; n && epoll->again.first; n--) {
+		struct op *op = epoll->again.first;
 
-		stop_trying(engine, op);
+		stop_trying(epoll, op);
 		proceed(loop, op, -1);
 	}
 }
 
 static int64_t time_to_sleep(const struct coil_loop *loop, int64_t deadline)
 {
-	const struct engine *engine = loop->engine;
+	const struct epoll *epoll = loop->backend_data;
 	int64_t now = coil__clock(loop);
 	int64_t ns = deadline == COIL_FOREVER ? deadline : deadline - now;
 
-	if (engine->round)
+	if (epoll->round)
 		return 0;
-	if (engine->listed_count && ns > IDLE_NS)
+	if (epoll->listed_count && ns > IDLE_NS)
 		ns = IDLE_NS;
-	if (engine->again.first && ns > engine->again_at - now)
-		ns = engine->again_at - now;
+	if (epoll->again.first && ns > epoll->again_at - now)
+		ns = epoll->again_at - now;
 	return ns > 0 ? ns : 0;
 }
 
-static int wait_for_events(struct engine *engine, struct epoll_event *events,
+static int wait_for_events(struct epoll *epoll, struct epoll_event *events,
 			   int64_t ns)
 {
 	int64_t ms = ns / COIL_MILLISECOND + (ns % COIL_MILLISECOND != 0);
@@ -592,20 +592,20 @@ static int wait_for_events(struct engine *engine, struct epoll_event *events,
 	struct __kernel_timespec timeout = { ns / COIL_SECOND, ns % COIL_SECOND };
 	long n;
 
-	if (ns > 0 && ns < COIL_FOREVER && !engine->coarse) {
-		n = syscall(SYS_epoll_pwait2, engine->epoll_fd, events, EVENTS,
+	if (ns > 0 && ns < COIL_FOREVER && !epoll->coarse) {
+		n = syscall(SYS_epoll_pwait2, epoll->epoll_fd, events, EVENTS,
 			    &timeout, NULL, 0);
 		/* Some filters return EPERM for a system call that they do not know. */
 		if (n >= 0 || (errno != ENOSYS && errno != EPERM))
 			return (int)n;
-		engine->coarse = true;
+		epoll->coarse = true;
 	}
 #endif
 	if (ns == COIL_FOREVER)
 		ms = -1;
 	else if (ms > INT32_MAX)
 		ms = INT32_MAX;
-	return epoll_wait(engine->epoll_fd, events, EVENTS, (int)ms);
+	return epoll_wait(epoll->epoll_fd, events, EVENTS, (int)ms);
 }
 
 /* A deadline has expired.  An event that came before it wins, so it must be found first. */
@@ -620,17 +620,17 @@ static bool before_expiry(const struct coil_loop *loop)
  */
 static bool worth_a_look(struct coil_loop *loop)
 {
-	struct engine *engine = loop->engine;
+	struct epoll *epoll = loop->backend_data;
 
-	if (!engine->waiting && !engine->again.first)
+	if (!epoll->waiting && !epoll->again.first)
 		return false;
-	return before_expiry(loop) || loop->pass_start - engine->looked >= LOOK_NS ||
-	       ++engine->skipped >= SKIPS;
+	return before_expiry(loop) || loop->pass_start - epoll->looked >= LOOK_NS ||
+	       ++epoll->skipped >= SKIPS;
 }
 
 static void epoll_poll(struct coil_loop *loop, int64_t deadline)
 {
-	struct engine *engine = loop->engine;
+	struct epoll *epoll = loop->backend_data;
 	struct epoll_event events[EVENTS];
 	int64_t ns = 0;
 	int n;
@@ -640,32 +640,32 @@ static void epoll_poll(struct coil_loop *loop, int64_t deadline)
 		return;
 	if (deadline)
 		ns = time_to_sleep(loop, deadline);
-	n = wait_for_events(engine, events, ns);
+	n = wait_for_events(epoll, events, ns);
 	if (unlikely(n < 0 && errno != EINTR))
 		coil__die(loop->main, "cannot go on: the loop's epoll fd was closed");
 	loop->more = n == EVENTS;
-	engine->looked = loop->pass_start;
-	engine->skipped = 0;
+	epoll->looked = loop->pass_start;
+	epoll->skipped = 0;
 	for (int i = 0; i < n; i++) {
-		if (events[i].data.fd != engine->wake_fd)
+		if (events[i].data.fd != epoll->wake_fd)
 			fire(loop, events[i].data.fd, events[i].events);
 	}
-	if (engine->again.first &&
-	    ((!n && ns) || before_expiry(loop) || coil__clock(loop) >= engine->again_at))
+	if (epoll->again.first &&
+	    ((!n && ns) || before_expiry(loop) || coil__clock(loop) >= epoll->again_at))
 		try_those_without_events(loop);
-	if (engine->listed_count &&
-	    (engine->round || (!n && ns >= IDLE_NS) ||
-	     loop->pass_start - engine->checked >= CHECK_NS))
+	if (epoll->listed_count &&
+	    (epoll->round || (!n && ns >= IDLE_NS) ||
+	     loop->pass_start - epoll->checked >= CHECK_NS))
 		prove(loop);
 }
 
 /* The eventfd is edge-triggered, so the loop need not read it.  Not write(): see uring.c. */
 static void epoll_wake(struct coil_loop *loop)
 {
-	struct engine *engine = loop->engine;
+	struct epoll *epoll = loop->backend_data;
 	const uint64_t one = 1;
 
-	if (syscall(SYS_write, engine->wake_fd, &one, sizeof(one)) < 0)
+	if (syscall(SYS_write, epoll->wake_fd, &one, sizeof(one)) < 0)
 		return;
 }
 
@@ -673,22 +673,22 @@ static void epoll_wake(struct coil_loop *loop)
  * Opening and closing.
  */
 
-static int open_fds(struct engine *engine, char *reason, size_t size)
+static int open_fds(struct epoll *epoll, char *reason, size_t size)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
 	const char *call = "epoll_create1";
 	int err;
 
-	engine->wake_fd = -1;
-	engine->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (engine->epoll_fd >= 0) {
+	epoll->wake_fd = -1;
+	epoll->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (epoll->epoll_fd >= 0) {
 		call = "eventfd";
-		engine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		epoll->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	}
-	if (engine->wake_fd >= 0) {
+	if (epoll->wake_fd >= 0) {
 		call = "epoll_ctl";
-		event.data.fd = engine->wake_fd;
-		if (!epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, engine->wake_fd,
+		event.data.fd = epoll->wake_fd;
+		if (!epoll_ctl(epoll->epoll_fd, EPOLL_CTL_ADD, epoll->wake_fd,
 			       &event))
 			return 0;
 	}
@@ -697,42 +697,42 @@ static int open_fds(struct engine *engine, char *reason, size_t size)
 	return err;
 }
 
-static void free_engine(struct engine *engine)
+static void free_epoll(struct epoll *epoll)
 {
-	if (engine->epoll_fd >= 0)
-		close(engine->epoll_fd);
-	if (engine->wake_fd >= 0)
-		close(engine->wake_fd);
-	free(engine->listed);
-	free(engine);
+	if (epoll->epoll_fd >= 0)
+		close(epoll->epoll_fd);
+	if (epoll->wake_fd >= 0)
+		close(epoll->wake_fd);
+	free(epoll->listed);
+	free(epoll);
 }
 
 static int epoll_open(struct coil_loop *loop,
 		      const struct coil_options *options,
 		      char *reason, size_t size)
 {
-	struct engine *engine = calloc(1, sizeof(*engine));
+	struct epoll *epoll = calloc(1, sizeof(*epoll));
 	int slack = prctl(PR_GET_TIMERSLACK), err;
 
 	(void)options;
-	if (!engine)
+	if (!epoll)
 		return -ENOMEM;
 	loop->slack = slack > 0 ? slack : 0;
-	err = open_fds(engine, reason, size);
+	err = open_fds(epoll, reason, size);
 	if (err) {
-		free_engine(engine);
+		free_epoll(epoll);
 		return err;
 	}
-	loop->engine = engine;
-	loop->engine_fds[0] = engine->epoll_fd;
-	loop->engine_fds[1] = engine->wake_fd;
+	loop->backend_data = epoll;
+	loop->backend_fds[0] = epoll->epoll_fd;
+	loop->backend_fds[1] = epoll->wake_fd;
 	return 0;
 }
 
 static void epoll_close(struct coil_loop *loop)
 {
-	free_engine(loop->engine);
-	loop->engine = NULL;
+	free_epoll(loop->backend_data);
+	loop->backend_data = NULL;
 }
 
 const struct backend coil__epoll = {

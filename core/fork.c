@@ -43,8 +43,8 @@ static void in_child(void)
 	while ((link = list_pop(&loops))) {
 		struct coil_loop *loop = container_of(link, struct coil_loop, registered);
 
-		for (int i = 0; i < ENGINE_FDS; i++)
-			close(loop->engine_fds[i]);
+		for (int i = 0; i < BACKEND_FDS; i++)
+			close(loop->backend_fds[i]);
 	}
 	coil__current = &coil__no_loop.root;
 	coil__overflow_forked();

@@ -88,7 +88,7 @@ static int open_backend(struct coil_loop *loop, const struct coil_options *optio
 			snprintf(loop->reason, sizeof(loop->reason), "asked for by name");
 		else if (!err && !loop->reason[0])
 			snprintf(loop->reason, sizeof(loop->reason), "the best there is");
-		/* Out of fds or memory: the next engine would be no better off. */
+		/* Out of fds or memory: the next backend would be no better off. */
 		if (!err || err == -EMFILE || err == -ENFILE)
 			return err;
 	}
@@ -115,8 +115,8 @@ int coil__loop_open(struct coil_loop **result, const struct coil_options *option
 	loop->thread = pthread_self();
 	sanitize_stack_main(&loop->root.stack.sanitized, &loop->root.stack.bottom,
 			    &loop->root.stack.top);
-	for (int i = 0; i < ENGINE_FDS; i++)
-		loop->engine_fds[i] = -1;
+	for (int i = 0; i < BACKEND_FDS; i++)
+		loop->backend_fds[i] = -1;
 	atomic_init(&loop->refs, 1);
 	coil__inbox_open(&loop->inbox);
 	err = coil__stacks_open(&loop->stacks, size);

@@ -31,7 +31,7 @@ struct chore {
 	void (*run)(struct chore *chore);
 };
 
-enum { ENGINE_FDS = 3 };
+enum { BACKEND_FDS = 3 };
 
 struct coil_loop {
 	/* What a yield touches. */
@@ -62,8 +62,8 @@ struct coil_loop {
 	int64_t slack;			/* by which the kernel may put a wake-up off */
 	const int64_t *clock;		/* a simulated clock; NULL: the real one */
 	const struct backend *backend;
-	void *engine;			/* the backend's own */
-	int engine_fds[ENGINE_FDS];	/* ... which the child of a fork closes; or -1 */
+	void *backend_data;			/* the backend's own */
+	int backend_fds[BACKEND_FDS];	/* ... which the child of a fork closes; or -1 */
 	char reason[160];
 
 	struct timers timers;

@@ -70,7 +70,7 @@ struct op {
 	/* The fields below are the backend's. */
 	struct op *next;
 	struct op *prev;
-	void *engine;
+	void *backend_data;
 };
 
 /* The kernel cuts a read or write to this length; sqe.len has only 32 bits. */

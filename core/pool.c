@@ -231,7 +231,7 @@ static void syscall_done(struct coil_loop *loop, struct job *job)
 	int res = perform->res;
 
 	free(perform);
-	op->engine = NULL;
+	op->backend_data = NULL;
 	next_mover(loop, op);
 	if (res == -EAGAIN && coil__syscall_class(op) != PERFORM_POOL) {
 		if (!op->cancelled) {
@@ -255,7 +255,7 @@ static int start_syscall(struct coil_loop *loop, struct op *op)
 	perform->job.work = syscall_work;
 	perform->job.done = syscall_done;
 	/* Set before the submission, because the thread may run the op at once. */
-	op->engine = perform;
+	op->backend_data = perform;
 	err = coil__pool_submit(loop, &perform->job);
 	if (!err)
 		return 0;
@@ -265,7 +265,7 @@ static int start_syscall(struct coil_loop *loop, struct op *op)
 		syscall_done(loop, &perform->job);
 		err = 0;
 	} else {
-		op->engine = NULL;
+		op->backend_data = NULL;
 		free(perform);
 	}
 	return err;
@@ -276,7 +276,7 @@ int coil__pool_syscall(struct coil_loop *loop, struct op *op)
 	struct op_queue *movers;
 	int err;
 
-	op->engine = NULL;
+	op->backend_data = NULL;
 	op->positioned |= op->sqe.opcode == OP_SEEK;
 	if (!op->positioned)
 		return start_syscall(loop, op);
@@ -292,13 +292,13 @@ int coil__pool_syscall(struct coil_loop *loop, struct op *op)
 
 bool coil__pool_cancel(struct coil_loop *loop, struct op *op)
 {
-	struct syscall_job *perform = op->engine;
+	struct syscall_job *perform = op->backend_data;
 
 	/* Without a job op waits among its fd's movers. */
 	if (perform && !coil__pool_remove(loop, &perform->job))
 		return false;
 	free(perform);
-	op->engine = NULL;
+	op->backend_data = NULL;
 	if (perform)
 		next_mover(loop, op);
 	else

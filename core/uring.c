@@ -45,7 +45,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Index in engine_fds of an epoll fd, which the first has_poll() opens. */
+/* Index in backend_fds of an epoll fd, which the first has_poll() opens. */
 enum { PROBE = 2 };
 
 enum state {
@@ -83,15 +83,15 @@ static int uring_open(struct coil_loop *loop, const struct coil_options *options
 		free(uring);
 		return err;
 	}
-	loop->engine = uring;
-	loop->engine_fds[0] = uring->ring.ring_fd;
-	loop->engine_fds[1] = uring->wake_fd;
+	loop->backend_data = uring;
+	loop->backend_fds[0] = uring->ring.ring_fd;
+	loop->backend_fds[1] = uring->wake_fd;
 	return 0;
 }
 
 static void uring_close(struct coil_loop *loop)
 {
-	struct uring *uring = loop->engine;
+	struct uring *uring = loop->backend_data;
 	uint64_t one = 1;
 
 	/* The kernel must not write to wake_value once it is freed. */
@@ -102,11 +102,11 @@ static void uring_close(struct coil_loop *loop)
 	sanitize_mapping();
 	io_uring_queue_exit(&uring->ring);
 	close(uring->wake_fd);
-	if (loop->engine_fds[PROBE] >= 0)
-		close(loop->engine_fds[PROBE]);
-	loop->engine_fds[PROBE] = -1;
+	if (loop->backend_fds[PROBE] >= 0)
+		close(loop->backend_fds[PROBE]);
+	loop->backend_fds[PROBE] = -1;
 	free(uring);
-	loop->engine = NULL;
+	loop->backend_data = NULL;
 }
 
 /*
@@ -165,7 +165,7 @@ static void pull(struct uring *uring, struct op *op)
 static bool has_poll(struct uring *uring, int fd)
 {
 	struct epoll_event none = {0};
-	int *probe_fd = &uring->loop->engine_fds[PROBE];
+	int *probe_fd = &uring->loop->backend_fds[PROBE];
 
 	if (*probe_fd < 0)
 		*probe_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -489,7 +489,7 @@ static void changed(struct uring *uring, struct op *op)
 
 static void uring_submit(struct coil_loop *loop, struct op *op)
 {
-	struct uring *uring = loop->engine;
+	struct uring *uring = loop->backend_data;
 	int err = check(uring, op);
 
 	if (likely(!err) && receives(op))
@@ -504,7 +504,7 @@ static void uring_submit(struct coil_loop *loop, struct op *op)
 
 static void uring_cancel(struct coil_loop *loop, struct op *op)
 {
-	struct uring *uring = loop->engine;
+	struct uring *uring = loop->backend_data;
 
 	op->cancelled = true;
 	switch ((enum state)op->state) {
@@ -749,7 +749,7 @@ static int enter(struct uring *uring, bool sleep)
 
 static void uring_poll(struct coil_loop *loop, int64_t deadline)
 {
-	struct uring *uring = loop->engine;
+	struct uring *uring = loop->backend_data;
 	bool wait = deadline > loop->pass_start && !io_uring_cq_ready(&uring->ring);
 	bool all = drain_backlog(uring) && arm_wake(uring) && (!wait || arm(uring, deadline));
 	bool late = !submit_late(uring);
@@ -763,7 +763,7 @@ static void uring_poll(struct coil_loop *loop, int64_t deadline)
 
 static void uring_wake(struct coil_loop *loop)
 {
-	struct uring *uring = loop->engine;
+	struct uring *uring = loop->backend_data;
 	uint64_t one = 1;
 
 	/*

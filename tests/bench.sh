@@ -85,9 +85,9 @@ test_programs()
 	serves echo "$bench/echo_stream"
 }
 
-on_each_engine test_programs
+on_each_backend test_programs
 
-engine='by hand'
+backend='by hand'
 prints jump 'jump' "$bench/floor/bare" jump
 prints ring 'ring' "$bench/floor/bare" ring
 prints page 'bytes cpu' "$bench/floor/bare" page 10
@@ -108,7 +108,7 @@ for how in one linked multi; do
 	serves echo "$bench/floor/echo_uring" $how
 done
 
-engine=harness
+backend=harness
 if python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
 	run python3 "$top_srcdir/bench/run" --source="$top_srcdir" --build="$top_builddir" \
 		--quick --rounds=1 --rows=jump,coil,libdill --results="$work/results" switch &&

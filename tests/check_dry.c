@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A socket that was read to its end is not read again before an event has come:
- * see epoll.c.  What matters is that nothing is missed by that, on any engine.
+ * see epoll.c.  What matters is that nothing is missed by that, on any backend.
  */
 #include "tests/sockets.h"
 #include "tests/support.h"

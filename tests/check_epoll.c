@@ -461,8 +461,8 @@ Suite *suite(void)
 	Suite *epoll;
 	TCase *tests;
 
-	if (support_skip_on("sim", "this is about the epoll engine") ||
-	    support_skip_on("uring", "this is about the epoll engine"))
+	if (support_skip_on("sim", "this is about the epoll backend") ||
+	    support_skip_on("uring", "this is about the epoll backend"))
 		return NULL;
 	epoll = suite_create("epoll");
 	tests = tcase_create("epoll");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Kernels and sandboxes that refuse io_uring, or parts of it: less of it serves, or
- * another engine does, and coil_backend_reason() says why.  The linker has the
+ * another backend does, and coil_backend_reason() says why.  The linker has the
  * library call the refusing kernel here.
  */
 #include "tests/everything.h"
@@ -357,7 +357,7 @@ START_TEST(what_is_performed_on_threads_does_not_wait_for_functions_that_are_stu
 }
 END_TEST
 
-/* What the engine itself cannot do without. */
+/* What the backend itself cannot do without. */
 static const struct { int opcode; const char *name; } essential[] = {
 	{ IORING_OP_POLL_ADD, "POLL_ADD" },
 	{ IORING_OP_TIMEOUT, "TIMEOUT" },
@@ -401,7 +401,7 @@ START_TEST(where_an_essential_opcode_is_missing_epoll_serves_and_says_why)
 }
 END_TEST
 
-START_TEST(an_engine_that_was_asked_for_by_name_is_not_replaced)
+START_TEST(an_backend_that_was_asked_for_by_name_is_not_replaced)
 {
 	kernel.without = IORING_FEAT_FAST_POLL;
 	setenv("COIL_BACKEND", "uring", 1);
@@ -474,7 +474,7 @@ Suite *suite(void)
 	tcase_add_test(tests,
 		       where_an_essential_opcode_is_missing_epoll_serves_and_says_why);
 	tcase_add_test(tests,
-		       an_engine_that_was_asked_for_by_name_is_not_replaced);
+		       an_backend_that_was_asked_for_by_name_is_not_replaced);
 	tcase_add_test(tests, a_loop_that_sleeps_is_not_counted_as_waiting_for_a_disk);
 	tcase_add_test(tests, where_the_kernel_cannot_be_told_so_a_loop_sleeps_all_the_same);
 	suite_add_tcase(whole, tests);

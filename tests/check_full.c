@@ -14,7 +14,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-/* More than the epoll engine writes while all wait: a thread does it then. */
+/* More than the epoll backend writes while all wait: a thread does it then. */
 enum { BIG = 3 << 20, LIMIT = 10000, DISK = 1 << 20 };
 
 static char block[BIG];

@@ -20,7 +20,7 @@
 
 static bool on_uring(void)
 {
-	return !strcmp(support_engine(), "uring");
+	return !strcmp(support_backend(), "uring");
 }
 
 /* Has the kernel give up the next operation: it is linked to one that fails. */
@@ -30,7 +30,7 @@ static void give_up_next(void)
 
 	if (!on_uring())
 		return;
-	sqe = io_uring_get_sqe(&((struct uring *)coil__loop->engine)->ring);
+	sqe = io_uring_get_sqe(&((struct uring *)coil__loop->backend_data)->ring);
 	ck_assert_ptr_nonnull(sqe);
 	io_uring_prep_read(sqe, -1, NULL, 0, 0);
 	sqe->flags |= IOSQE_IO_LINK;

@@ -573,7 +573,7 @@ static unsigned refused;
 
 static void refuse_edges(struct coil_loop *loop, int64_t deadline)
 {
-	struct io_uring_sq *sq = &((struct uring *)loop->engine)->ring.sq;
+	struct io_uring_sq *sq = &((struct uring *)loop->backend_data)->ring.sq;
 
 	for (unsigned i = sq->sqe_head; i != sq->sqe_tail; i++) {
 		struct io_uring_sqe *sqe = &sq->sqes[i & sq->ring_mask];
@@ -592,7 +592,7 @@ COIL_TEST(without_multishot_polls_a_wait_looks_every_few_milliseconds)
 	struct coil_task *task;
 	int fds[2];
 
-	if (strcmp(support_engine(), "uring"))
+	if (strcmp(support_backend(), "uring"))
 		return;
 	for (int i = 0; i < 2; i++) {
 		make_stream(fds);

@@ -103,7 +103,7 @@ static void await_all(int result)
 static int cancel_many(void *arg)
 {
 	start_all();
-	seen.on = arg && !strcmp(support_engine(), "uring");
+	seen.on = arg && !strcmp(support_backend(), "uring");
 	cancel_all();
 	await_all(-ECANCELED);
 	return 0;
@@ -172,9 +172,9 @@ COIL_TEST(a_group_of_many_receives_is_cancelled)
  */
 COIL_TEST(many_cancels_end_where_the_count_of_operations_goes_round)
 {
-	struct uring *uring = coil__loop->engine;
+	struct uring *uring = coil__loop->backend_data;
 
-	if (strcmp(support_engine(), "uring"))
+	if (strcmp(support_backend(), "uring"))
 		return;
 	unix_pair(fds, SOCK_STREAM);
 	tasks[0] = coil_create_task(receive, NULL);

@@ -33,13 +33,13 @@ static int describe(void *arg)
 	ck_assert_str_eq(coil_task_name(coil_current_task()), "main");
 	ck_assert_uint_eq(coil_all_tasks(tasks, 2), 1);
 	ck_assert_ptr_eq(tasks[0], coil_current_task());
-	ck_assert_str_eq(coil_backend_name(), support_engine());
+	ck_assert_str_eq(coil_backend_name(), support_backend());
 	ck_assert_ptr_nonnull(coil_backend_reason());
 	ck_assert_str_ne(coil_backend_reason(), "");
 	return 0;
 }
 
-START_TEST(inside_there_is_a_main_task_and_an_engine_with_a_reason)
+START_TEST(inside_there_is_a_main_task_and_a_backend_with_a_reason)
 {
 	ck_assert_ptr_null(coil_backend_name());
 	ck_assert_ptr_null(coil_backend_reason());
@@ -182,31 +182,31 @@ COIL_TEST(run_004_inside_a_task_it_is_ebusy_and_the_loop_goes_on)
 	ck_assert_int_eq(coil_await(start(give, INT(2))), 2);
 }
 
-static int name_engine(void *arg)
+static int name_backend(void *arg)
 {
 	*(const char **)arg = !strcmp(coil_backend_name(), "epoll") ? "epoll" : "another";
 	return 0;
 }
 
-START_TEST(run_008_the_engine_that_was_asked_for_serves_every_run)
+START_TEST(run_008_the_backend_that_was_asked_for_serves_every_run)
 {
 	struct coil_options options = { .backend = "epoll" };
 	const char *name = NULL;
 
 	for (int i = 0; i < 3; i++) {
-		ck_assert_int_eq(coil_run_with(&options, name_engine, &name),
+		ck_assert_int_eq(coil_run_with(&options, name_backend, &name),
 				 0);
 		ck_assert_str_eq(name, "epoll");
 	}
-	options.backend = support_engine();
+	options.backend = support_backend();
 	ck_assert_int_eq(coil_run_with(&options, describe, NULL), 0);
 	/* The option wins over the environment. */
-	setenv("COIL_BACKEND", "no such engine", 1);
+	setenv("COIL_BACKEND", "no such backend", 1);
 	ck_assert_int_eq(coil_run_with(&options, describe, NULL), 0);
 	ck_assert_int_eq(coil_run(give, NULL), -EINVAL);
 	unsetenv("COIL_BACKEND");
 	ck_assert_int_eq(coil_run(give, NULL), 0);
-	options.backend = "no such engine";
+	options.backend = "no such backend";
 	ck_assert_int_eq(coil_run_with(&options, give, NULL), -EINVAL);
 }
 END_TEST
@@ -420,7 +420,7 @@ Suite *suite(void)
 
 	tcase_add_test(tests, it_returns_what_main_returned);
 	tcase_add_test(tests,
-		       inside_there_is_a_main_task_and_an_engine_with_a_reason);
+		       inside_there_is_a_main_task_and_a_backend_with_a_reason);
 	tcase_add_test(tests,
 		       what_is_left_when_main_returns_is_cancelled_and_waited_for);
 	tcase_add_test(tests, those_whom_somebody_looks_after_are_left_to_him);
@@ -431,7 +431,7 @@ Suite *suite(void)
 	tcase_add_test(tests,
 		       run_004_inside_a_task_it_is_ebusy_and_the_loop_goes_on);
 	tcase_add_test(tests,
-		       run_008_the_engine_that_was_asked_for_serves_every_run);
+		       run_008_the_backend_that_was_asked_for_serves_every_run);
 	tcase_add_test(tests, options_that_make_no_sense_are_einval);
 	tcase_add_test(tests, without_fds_it_is_emfile);
 	tcase_add_test(tests,

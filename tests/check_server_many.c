@@ -86,7 +86,7 @@ COIL_TEST(ten_thousand_that_are_idle_are_held_and_then_all_answered)
 	int go[2], status;
 	pid_t pid;
 
-	if (support_skip_on("sim", "10000 connections on two engines are enough"))
+	if (support_skip_on("sim", "10000 connections on two backends are enough"))
 		return;
 	server = server_on(LOCAL, echo, NULL, NULL);
 	addr = where(server, 0);

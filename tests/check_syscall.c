@@ -378,7 +378,7 @@ COIL_TEST(a_blocking_listener_is_accepted_from_without_blocking)
 
 	ck_assert_int_eq(listen(server, 4), 0);
 	ask(&asker, ask_accept, server);
-	ck_assert(is_nonblocking(server) || !strcmp(support_engine(), "uring"));
+	ck_assert(is_nonblocking(server) || !strcmp(support_backend(), "uring"));
 	peer = client(&addr);
 	answered(&asker);
 	coil_close(asker.res);
@@ -395,7 +395,7 @@ COIL_TEST(so_is_one_that_is_standard_input)
 	ck_assert_int_eq(listen(server, 4), 0);
 	ck_assert_int_eq(dup2(server, 0), 0);
 	ask(&asker, ask_accept, 0);
-	ck_assert(is_nonblocking(0) || !strcmp(support_engine(), "uring"));
+	ck_assert(is_nonblocking(0) || !strcmp(support_backend(), "uring"));
 	peer = client(&addr);
 	answered(&asker);
 	ck_assert_int_ge(asker.res, 0);

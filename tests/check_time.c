@@ -58,7 +58,7 @@ COIL_TEST(a_yield_of_a_task_that_is_alone_returns)
 		ck_assert_int_eq(coil_yield(), 0);
 }
 
-/* Passes are counted by how often the loop looked at its engine. */
+/* Passes are counted by how often the loop looked at its backend. */
 static unsigned looks;
 static struct backend counting;
 static const struct backend *counted;

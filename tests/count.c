@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What instructions.sh counts the instructions of, on the engine of simulated time.
+ * What instructions.sh counts the instructions of, on the backend of simulated time.
  * Between count_begin() and count_end() a work is done so many times, everything
  * that happens only once having happened before.
  */

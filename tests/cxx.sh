@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# cxx.cc, compiled with the C++ compiler and linked as a user would, on each engine.
+# cxx.cc, compiled with the C++ compiler and linked as a user would, on each backend.
 
 top_builddir=$(cd "${top_builddir-.}" && pwd)
 top_srcdir=$(cd "${top_srcdir-.}" && pwd)
@@ -29,11 +29,11 @@ trap 'exit 99' HUP INT TERM
 	-o "$work/cxx" "$work/cxx.o" "$top_builddir/libcoil.la" || exit 1
 
 status=0
-for engine in uring epoll; do
-	COIL_BACKEND=$engine "$work/cxx"
+for backend in uring epoll; do
+	COIL_BACKEND=$backend "$work/cxx"
 	case $? in
-	0) echo "ok on $engine" ;;
-	*) echo "not ok on $engine"; status=1 ;;
+	0) echo "ok on $backend" ;;
+	*) echo "not ok on $backend"; status=1 ;;
 	esac
 done
 exit $status

@@ -181,10 +181,10 @@ static UNUSED void use_poll(void)
 
 static UNUSED int use_everything(void *arg)
 {
-	const char *engine = arg;
+	const char *backend = arg;
 
-	if (engine)
-		ck_assert_str_eq(coil_backend_name(), engine);
+	if (backend)
+		ck_assert_str_eq(coil_backend_name(), backend);
 	use_sockets();
 	use_messages();
 	use_connections();

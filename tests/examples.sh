@@ -41,18 +41,18 @@ start_five()
 {
 	five_pids=
 	for name in $five; do
-		start "$engine.$name" "$examples/$name"
+		start "$backend.$name" "$examples/$name"
 		five_pids="$five_pids $name:$pid"
 	done
-	eval "five_$engine=\$five_pids"
+	eval "five_$backend=\$five_pids"
 }
 
 finish_five()
 {
-	eval "five_pids=\$five_$engine"
+	eval "five_pids=\$five_$backend"
 	for five_pid in $five_pids; do
 		name=${five_pid%:*}
-		finish "${five_pid#*:}" && cmp "$expected/$name.txt" "$engine.$name.out"
+		finish "${five_pid#*:}" && cmp "$expected/$name.txt" "$backend.$name.out"
 		say $? "examples/$name prints what tests/expected/$name.txt has"
 	done
 }
@@ -354,18 +354,18 @@ test_readme()
 	say $? '... and consumes ten items'
 }
 
-engines=
-for engine in uring epoll; do
-	export COIL_BACKEND=$engine
+backends=
+for backend in uring epoll; do
+	export COIL_BACKEND=$backend
 	if run "$examples/gather"; then
-		engines="$engines $engine"
+		backends="$backends $backend"
 		start_five
 	else
-		echo "skipped: $engine: $(cat run.err)"
+		echo "skipped: $backend: $(cat run.err)"
 	fi
 done
-for engine in $engines; do
-	export COIL_BACKEND=$engine
+for backend in $backends; do
+	export COIL_BACKEND=$backend
 	test_default
 	test_addresses
 	test_shapes
@@ -380,8 +380,8 @@ done
 test_options
 test_failures
 test_readme
-for engine in $engines; do
+for backend in $backends; do
 	finish_five
 done
 echo "$passed passed, $failed failed"
-test -n "$engines" && test $failed = 0
+test -n "$backends" && test $failed = 0

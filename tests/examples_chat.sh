@@ -112,7 +112,7 @@ test_trouble()
 }
 
 if have socat socat; then
-	on_each_engine test_chat
+	on_each_backend test_chat
 	test_trouble
 fi
 done_testing

@@ -44,6 +44,6 @@ test_trouble()
 	say $? 'status 1 and a word where one of two addresses is none'
 }
 
-on_each_engine test_echo
+on_each_backend test_echo
 test_trouble
 done_testing

@@ -600,7 +600,7 @@ if test ! -x "$httpd"; then
 	have "$httpd" "libllhttp-dev or node-llhttp"
 elif have curl curl; then
 	make_files
-	on_each_engine test_httpd
+	on_each_backend test_httpd
 	test_trouble
 fi
 done_testing

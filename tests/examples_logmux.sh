@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# examples/logmux as a user runs it, on both engines.
+# examples/logmux as a user runs it, on both backends.
 
 . "${top_srcdir-.}/tests/programs.sh"
 logmux=$examples/logmux
@@ -125,5 +125,5 @@ test_logmux()
 	test_broken_output
 }
 
-on_each_engine test_logmux
+on_each_backend test_logmux
 done_testing

@@ -189,7 +189,7 @@ test_trouble()
 }
 
 if have socat socat; then
-	on_each_engine test_proxy
+	on_each_backend test_proxy
 	test_trouble
 fi
 done_testing

@@ -25,7 +25,7 @@ full_pipe()
 full_terminal()
 {
 	rm -f terminal
-	start "$engine.terminal" socat "pty,rawer,link=$work/terminal" 'exec:sleep 600'
+	start "$backend.terminal" socat "pty,rawer,link=$work/terminal" 'exec:sleep 600'
 	while ! test -e terminal && alive "$pid"; do
 		sleep 0.05
 	done
@@ -158,7 +158,7 @@ test_full_disk()
 
 test_options()
 {
-	engine=any
+	backend=any
 	for name in run gather wait queue event echo chat proxy logmux producer_consumer; do
 		run "$examples/$name" --help
 		test $? = 0 && grep -q "^usage: $name" run.out && test ! -s run.err
@@ -193,6 +193,6 @@ test_all()
 
 test_options
 if have socat socat; then
-	on_each_engine test_all
+	on_each_backend test_all
 fi
 done_testing

@@ -375,7 +375,7 @@ VALGRIND_SUITES = \
 	%D%/check_wait \
 	%D%/check_waitq
 
-# What every suite shares: main(), the fixture and the engine of simulated time.
+# What every suite shares: main(), the fixture and the backend of simulated time.
 check_LTLIBRARIES += %D%/libsupport.la
 tests_libsupport_la_SOURCES = \
 	%D%/events.h \
@@ -437,9 +437,9 @@ TESTS += %D%/instructions.sh
 check-tsan:
 	$(MAKE) check TESTS="$(TSAN_SUITES)"
 
-# The kernel writes what a ring reads, unseen by valgrind: not the uring engine.
+# The kernel writes what a ring reads, unseen by valgrind: not the uring backend.
 check-valgrind:
-	COIL_TEST_ENGINES=$${COIL_TEST_ENGINES-sim,epoll} \
+	COIL_TEST_BACKENDS=$${COIL_TEST_BACKENDS-sim,epoll} \
 	CK_TIMEOUT_MULTIPLIER=$${CK_TIMEOUT_MULTIPLIER-10} \
 	$(MAKE) check TESTS="$(VALGRIND_SUITES)" LOG_COMPILER="$(VALGRIND)"
 

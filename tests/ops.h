@@ -2,7 +2,7 @@
 #ifndef COIL_TESTS_OPS_H
 #define COIL_TESTS_OPS_H
 
-/* Ops without the calls of io/ around them, for suites about engines. */
+/* Ops without the calls of io/ around them, for suites about backends. */
 
 #include "core/loop.h"
 #include "core/op.h"

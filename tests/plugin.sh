@@ -35,8 +35,8 @@ try()
 }
 
 compile plugin_unload || exit 1
-for engine in uring epoll; do
-	COIL_BACKEND=$engine try "$work/plugin_unload" "$library"
+for backend in uring epoll; do
+	COIL_BACKEND=$backend try "$work/plugin_unload" "$library"
 done
 if ! command -v "$CXX" >/dev/null; then
 	echo "skip: there is no C++ compiler ($CXX)"
@@ -46,9 +46,9 @@ fi
 compile plugin_host "$top_builddir/libcoil.la" || exit 1
 "$CXX" -std=c++17 -g -O2 -Wall -Wextra -Werror -I"$top_srcdir/include" -fPIC -shared \
 	"$top_srcdir/tests/plugin.cc" -o "$work/plugin.so" || exit 1
-for engine in uring epoll; do
+for backend in uring epoll; do
 	for when in early late; do
-		COIL_BACKEND=$engine try "$work/plugin_host" "$work/plugin.so" $when
+		COIL_BACKEND=$backend try "$work/plugin_host" "$work/plugin.so" $when
 	done
 done
 exit $status

@@ -36,7 +36,7 @@ say()
 		passed=$((passed + 1))
 	else
 		failed=$((failed + 1))
-		echo "not ok: $engine: $2"
+		echo "not ok: $backend: $2"
 		tail -n 5 $shown
 	fi
 }
@@ -92,21 +92,21 @@ wait_for()
 	done
 }
 
-# on_each_engine FUNCTION: once with each engine that there is.
-on_each_engine()
+# on_each_backend FUNCTION: once with each backend that there is.
+on_each_backend()
 {
-	engines=
-	for engine in uring epoll; do
-		export COIL_BACKEND=$engine
+	backends=
+	for backend in uring epoll; do
+		export COIL_BACKEND=$backend
 		shown=
 		if run "$examples/producer_consumer" --items 1; then
-			engines="$engines $engine"
+			backends="$backends $backend"
 			"$1"
 		else
-			echo "skipped: $engine: $(cat run.err)"
+			echo "skipped: $backend: $(cat run.err)"
 		fi
 	done
-	test -n "$engines" || failed=$((failed + 1))
+	test -n "$backends" || failed=$((failed + 1))
 }
 
 # have CLIENT PACKAGE: a real client, without which a test is skipped, unless

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An engine whose clock obeys.  I/O is the epoll engine's, which it hands on to;
+ * An backend whose clock obeys.  I/O is the epoll backend's, which it hands on to;
  * only what the script names is made up here.
  */
 #include "tests/support.h"
@@ -20,7 +20,7 @@ enum { SCRIPTS = 32 };
  */
 #define GRACE (50 * COIL_MICROSECOND)
 
-/* In an op's state: no state of the epoll engine's. */
+/* In an op's state: no state of the epoll backend's. */
 enum { LATE = 0x80, LATE_CANCELLED };
 
 enum kind { RESULT, SHORT, RESULT_LATE };

@@ -523,10 +523,10 @@ TCase *__wrap_tcase_create(const char *name)
 }
 
 /*
- * Engines.
+ * Backends.
  */
 
-static const char *engine;
+static const char *backend;
 
 /* COIL_TEST_RESTRICT: with a restricted ring, whatever the test asks for. */
 int __wrap_coil__uring_set_up(struct uring *uring, const struct coil_options *options,
@@ -539,9 +539,9 @@ int __wrap_coil__uring_set_up(struct uring *uring, const struct coil_options *op
 	return __real_coil__uring_set_up(uring, &restricted, reason, size);
 }
 
-const char *support_engine(void)
+const char *support_backend(void)
 {
-	return engine;
+	return backend;
 }
 
 bool support_on_valgrind(void)
@@ -551,24 +551,24 @@ bool support_on_valgrind(void)
 
 bool support_simulated(void)
 {
-	return !strcmp(engine, "sim");
+	return !strcmp(backend, "sim");
 }
 
 static bool skip(const char *reason)
 {
-	printf("skip on %s: %s\n", engine, reason);
+	printf("skip on %s: %s\n", backend, reason);
 	fflush(stdout);
 	return true;
 }
 
 bool support_skip_on(const char *name, const char *reason)
 {
-	return !strcmp(engine, name) && skip(reason);
+	return !strcmp(backend, name) && skip(reason);
 }
 
 bool support_skip_but_on(const char *name, const char *reason)
 {
-	return strcmp(engine, name) && skip(reason);
+	return strcmp(backend, name) && skip(reason);
 }
 
 void support_run(int (*fn)(void *arg))
@@ -608,7 +608,7 @@ static int do_nothing(void *arg)
 	return (int)(intptr_t)arg;
 }
 
-/* 0, or why this engine cannot be had, asked in a process of its own. */
+/* 0, or why this backend cannot be had, asked in a process of its own. */
 static int probe(void)
 {
 	int status;
@@ -630,9 +630,9 @@ static int run_suite(const char *name)
 	Suite *tests;
 	int err, failures;
 
-	engine = name;
+	backend = name;
 	setenv("COIL_BACKEND", name, 1);
-	printf("engine %s\n", name);
+	printf("backend %s\n", name);
 	fflush(stdout);
 	err = probe();
 	if (err) {
@@ -676,16 +676,16 @@ static bool is_listed(const char *list, const char *name)
 
 int main(void)
 {
-	static const char *const engines[] = { "sim", "uring", "epoll" };
-	const char *list = getenv("COIL_TEST_ENGINES");
+	static const char *const backends[] = { "sim", "uring", "epoll" };
+	const char *list = getenv("COIL_TEST_BACKENDS");
 	bool ran = false, failed = false;
 	char limit[16];
 
 	snprintf(limit, sizeof(limit), "%d", 60 * support_patience());
 	setenv("CK_DEFAULT_TIMEOUT", limit, 0);
 	add_sim();
-	for (size_t i = 0; i < sizeof(engines) / sizeof(*engines); i++) {
-		int failures = is_listed(list, engines[i]) ? run_suite(engines[i]) : -1;
+	for (size_t i = 0; i < sizeof(backends) / sizeof(*backends); i++) {
+		int failures = is_listed(list, backends[i]) ? run_suite(backends[i]) : -1;
 
 		ran |= failures >= 0;
 		failed |= failures > 0;

@@ -4,8 +4,8 @@
 
 /*
  * What every suite stands on.  A program check_NAME.c defines suite(); main() is
- * in support.c and runs it once on each engine, sim, uring and epoll, or those
- * that COIL_TEST_ENGINES lists with commas.
+ * in support.c and runs it once on each backend, sim, uring and epoll, or those
+ * that COIL_TEST_BACKENDS lists with commas.
  *
  * Every test of every suite ends with the same open fds as it began with and no
  * block or mapping of the library's outstanding: a fixture that all cases have
@@ -20,7 +20,7 @@
 
 struct backend;
 
-/* NULL: not on this engine, see support_skip_on(). */
+/* NULL: not on this backend, see support_skip_on(). */
 Suite *suite(void);
 
 /* A test that runs as the main task of a loop; it passes when it returns. */
@@ -46,15 +46,15 @@ void support_run(int (*fn)(void *arg));
  * "sim", "uring" or "epoll"; whether time is simulated.  With COIL_TEST_RESTRICT in the
  * environment every ring is a restricted one.
  */
-const char *support_engine(void);
+const char *support_backend(void);
 bool support_simulated(void);
 bool support_on_valgrind(void);
 
 /*
- * True on that engine, and then prints one line that says so: a test returns, a
+ * True on that backend, and then prints one line that says so: a test returns, a
  * suite() returns NULL.
  */
-bool support_skip_on(const char *engine, const char *reason);
+bool support_skip_on(const char *backend, const char *reason);
 
 /* False on that backend.  True on the others, and then prints such a line. */
 bool support_skip_but_on(const char *backend, const char *reason);
@@ -83,7 +83,7 @@ unsigned long support_threads(void);
 unsigned long support_epoll_ctls(void);
 
 /*
- * The engine of simulated time.  Its clock stands still while there is anything
+ * The backend of simulated time.  Its clock stands still while there is anything
  * to do, and jumps to the next deadline when there is not: nothing is ready, no
  * thread has a job, and a look at the fds finds nothing.
  */
@@ -101,7 +101,7 @@ void sim_script_late(int opcode, unsigned nth, int result);
 
 /*
  * What happened since the last sim_trace_begin(), as text: each completion and
- * each task that was made ready, in order, with the time.  On any engine.
+ * each task that was made ready, in order, with the time.  On any backend.
  */
 void sim_trace_begin(void);
 const char *sim_trace(void);

@@ -8,7 +8,7 @@
 . "${top_srcdir-.}/tests/programs.sh"
 page=$top_srcdir/docs/tutorial.md
 programs=$top_srcdir/examples/tutorial
-engine=page
+backend=page
 shown=/dev/null
 
 # What timeout started is in a process group of its own.
@@ -88,26 +88,26 @@ start_listings()
 		case $name in
 		lines | shutdown) have socat socat || continue ;;
 		esac
-		start "$engine.$name" in_folder "$engine-$name" "$name.sh"
+		start "$backend.$name" in_folder "$backend-$name" "$name.sh"
 		pids="$pids $name:$pid"
 	done
-	eval "pids_$engine=\$pids"
+	eval "pids_$backend=\$pids"
 }
 
 finish_listings()
 {
-	eval "pids=\$pids_$engine"
+	eval "pids=\$pids_$backend"
 	for name_pid in $pids; do
 		name=${name_pid%:*}
-		shown="$engine.$name.out $engine.$name.err"
-		finish "${name_pid#*:}" && diff "$name.text" "$engine.$name.out"
+		shown="$backend.$name.out $backend.$name.err"
+		finish "${name_pid#*:}" && diff "$name.text" "$backend.$name.out"
 		say $? "examples/tutorial/$name prints what docs/tutorial.md says"
 	done
 }
 
 test_listings
-on_each_engine start_listings
-for engine in $engines; do
+on_each_backend start_listings
+for backend in $backends; do
 	finish_listings
 done
 done_testing

@@ -13,7 +13,7 @@
 
 enum { EVENTS = 512 };
 
-static int engine;
+static int epoll_fd;
 static unsigned trigger;
 
 struct conn {
@@ -25,7 +25,7 @@ static void watch(struct conn *c, int how, unsigned events)
 {
 	struct epoll_event event = { .events = events | EPOLLRDHUP | trigger, .data.ptr = c };
 
-	if (epoll_ctl(engine, how, c->fd, &event))
+	if (epoll_ctl(epoll_fd, how, c->fd, &event))
 		abort();
 }
 
@@ -79,12 +79,12 @@ int main(int argc, char **argv)
 	struct epoll_event events[EVENTS], event = { .events = EPOLLIN };
 	int listener = floor_listen(argc, argv);
 
-	engine = epoll_create1(EPOLL_CLOEXEC);
-	if (engine < 0 || epoll_ctl(engine, EPOLL_CTL_ADD, listener, &event))
+	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener, &event))
 		return 1;
 	trigger = argc > 2 && argv[2][0] == 'e' ? EPOLLET : 0;
 	for (;;) {
-		int n = epoll_wait(engine, events, EVENTS, -1);
+		int n = epoll_wait(epoll_fd, events, EVENTS, -1);
 
 		for (int i = 0; i < n; i++) {
 			struct conn *c = events[i].data.ptr;

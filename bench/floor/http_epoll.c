@@ -11,7 +11,7 @@ enum { EVENTS = 512, ROOM = 65536 };
 
 static char buffer[ROOM], *reply;
 static size_t reply_length;
-static int engine;
+static int epoll_fd;
 
 struct conn {
 	int fd;
@@ -38,7 +38,7 @@ static void watch(struct conn *c, int how, unsigned events)
 {
 	struct epoll_event event = { .events = events, .data.ptr = c };
 
-	if (epoll_ctl(engine, how, c->fd, &event))
+	if (epoll_ctl(epoll_fd, how, c->fd, &event))
 		abort();
 }
 
@@ -101,11 +101,11 @@ int main(int argc, char **argv)
 	int listener = floor_listen(argc, argv);
 
 	read_reply(argc > 2 ? argv[2] : NULL);
-	engine = epoll_create1(EPOLL_CLOEXEC);
-	if (engine < 0 || epoll_ctl(engine, EPOLL_CTL_ADD, listener, &event))
+	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener, &event))
 		return 1;
 	for (;;) {
-		int n = epoll_wait(engine, events, EVENTS, -1);
+		int n = epoll_wait(epoll_fd, events, EVENTS, -1);
 
 		for (int i = 0; i < n; i++) {
 			if (events[i].data.ptr)

@@ -124,15 +124,15 @@ static void wake(void)
 static void by_eventfd(void)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
-	int engine = epoll_create1(EPOLL_CLOEXEC);
+	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 
 	/* Edge-triggered, so that the counter need not be read. */
 	waker = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (waker < 0 || epoll_ctl(engine, EPOLL_CTL_ADD, waker, &event))
+	if (waker < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, waker, &event))
 		abort();
 	wakeup_begin(items, wake);
 	do {
-		while (epoll_wait(engine, &event, 1, -1) != 1)
+		while (epoll_wait(epoll_fd, &event, 1, -1) != 1)
 			;
 	} while (!wakeup_answer());
 	wakeup_end();

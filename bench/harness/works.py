@@ -59,10 +59,10 @@ class Context:
                 return path
         raise Missing("not built: " + name)
 
-    def environment(self, engine=None, more=None):
+    def environment(self, backend=None, more=None):
         env = {"LD_LIBRARY_PATH": os.path.join(self.build, ".libs")}
-        if engine:
-            env["COIL_BACKEND"] = engine
+        if backend:
+            env["COIL_BACKEND"] = backend
         return dict(env, **(more or {}))
 
     def number(self, usual, quick):
@@ -70,10 +70,10 @@ class Context:
 
     # Rows of programs that run to their end.
 
-    def ours(self, name, kind, program, *words, rename=None, engine=None, cores=1):
+    def ours(self, name, kind, program, *words, rename=None, backend=None, cores=1):
         def figures():
             found = measure.run([self.program("bench/" + program)] + [str(w) for w in words],
-                                measure.cores(cores), self.environment(engine))
+                                measure.cores(cores), self.environment(backend))
             for new, old in (rename or {}).items():
                 found[new] = found[old]
             return found
@@ -85,10 +85,10 @@ class Context:
                                measure.cores(cores), env)
         return Row(name, "peer", figures)
 
-    def engines(self, name, program, *words, cores=1):
-        return [self.ours("%s, io_uring" % name, "coil", program, *words, engine="uring",
+    def backends(self, name, program, *words, cores=1):
+        return [self.ours("%s, io_uring" % name, "coil", program, *words, backend="uring",
                           cores=cores),
-                self.ours("%s, epoll" % name, "coil", program, *words, engine="epoll",
+                self.ours("%s, epoll" % name, "coil", program, *words, backend="epoll",
                           cores=cores)]
 
     # Rows of servers under load.
@@ -117,10 +117,10 @@ class Context:
                 return self.load(server, words)
         return Row(name, kind, figures)
 
-    def served_by_us(self, name, kind, program, *more, words, engine=None):
+    def served_by_us(self, name, kind, program, *more, words, backend=None):
         return self.served(name, kind, lambda port: [
             self.program("bench/" + program), str(port)] + list(more), words,
-            self.environment(engine))
+            self.environment(backend))
 
     def served_by(self, name, binary, *before, words, env=None):
         return self.served(name, "peer", lambda port: self.peers.command(binary) +
@@ -175,8 +175,8 @@ LATE = [("p50", "late p50 us"), ("p99", "late p99 us"), ("early", "early")]
 
 
 def sleepers(ctx, *words, python=None):
-    rows = [ctx.ours("coil, io_uring", "coil", "sleep", *words, engine="uring"),
-            ctx.ours("coil, epoll", "coil", "sleep", *words, engine="epoll"),
+    rows = [ctx.ours("coil, io_uring", "coil", "sleep", *words, backend="uring"),
+            ctx.ours("coil, epoll", "coil", "sleep", *words, backend="epoll"),
             ctx.peer("libuv, bare timers", "uv", *words),
             ctx.peer("libev, bare timers", "ev", *words),
             ctx.peer("libevent, bare timers", "event", *words)]
@@ -219,9 +219,9 @@ def echo_rows(ctx, words):
         rows.append(ctx.served_by_us("io_uring by hand, " + what, "floor", "floor/echo_uring",
                                      how, words=words))
     for name, program in (("coil", "echo"), ("coil streams", "echo_stream")):
-        for engine, title in (("uring", "io_uring"), ("epoll", "epoll")):
+        for backend, title in (("uring", "io_uring"), ("epoll", "epoll")):
             rows.append(ctx.served_by_us("%s, %s" % (name, title), "coil", program, words=words,
-                                         engine=engine))
+                                         backend=backend))
     rows += [ctx.served_by(name, name + "_echo" if not binary else binary, *before, words=words,
                            env=env)
              for name, binary, before, env in (
@@ -346,7 +346,7 @@ def files_work(ctx):
                 ctx.ours("io_uring by hand, none registered", "limit", "floor/files", "plain",
                          *words),
                 ctx.ours("a loop of pread", loop, "floor/files", "pread", *words)]
-        rows += ctx.engines("coil", "files", *words)
+        rows += ctx.backends("coil", "files", *words)
         rows += [Row("fio, io_uring", "peer", lambda h=how, c=n: files.fio(ctx, h, data, c)),
                  ctx.peer("libuv, 4 threads", "uv_files", *words),
                  ctx.peer("libuv, 32 threads", "uv_files", *words,
@@ -363,7 +363,7 @@ def channel(ctx):
     n = ctx.number(2000000, 200000)
     rows = [ctx.ours("a ring of atomics, spinning", "floor", "floor/threads", "ring", n, cores=2),
             ctx.ours("a mutex and conditions", "limit", "floor/threads", "mutex", n, cores=2)]
-    rows += ctx.engines("coil", "channel", n, cores=2)
+    rows += ctx.backends("coil", "channel", n, cores=2)
     rows += [ctx.peer("Boost.Fiber", "boost", "channel", n, cores=2),
              ctx.peer("Go", "go_tasks", "channel", n, env={"GOMAXPROCS": "2"}, cores=2),
              ctx.peer("Go, on two cores", "go_tasks", "channel", n, "apart",
@@ -381,7 +381,7 @@ def wakeup(ctx):
     for cores, title in ((1, "on its core"), (2, "on another core")):
         rows = [ctx.ours("eventfd and epoll by hand", "floor", "floor/threads", "eventfd", n,
                          cores=cores)]
-        rows += ctx.engines("coil", "wakeup", n, cores=cores)
+        rows += ctx.backends("coil", "wakeup", n, cores=cores)
         rows += [ctx.peer(name, binary, "wakeup", n, cores=cores)
                  for name, binary in (("libuv", "uv"), ("libev", "ev"), ("libevent", "event"),
                                       ("Boost.Asio", "asio"))]
@@ -399,21 +399,21 @@ def workers(ctx):
     spare = len(os.sched_getaffinity(0)) >= 4
     words = ["-c", 256, "-t", ctx.seconds()]
 
-    def row(name, kind, commands, engine):
+    def row(name, kind, commands, backend):
         def figures():
             port = measure.free_port()
             started = [[ctx.program("bench/echo"), str(port)] + more for more in commands]
             with measure.Server(started, port, measure.cores(2),
-                                ctx.environment(engine)) as server:
+                                ctx.environment(backend)) as server:
                 return ctx.load(server, words, 2 if not spare else 1)
         return Row(name, kind, figures)
 
     cases = []
-    for engine, title in (("uring", "io_uring"), ("epoll", "epoll")):
-        rows = [row("two processes", "floor", [["0"], ["0"]], engine),
-                row("two workers", "coil", [["2"]], engine),
-                row("one worker", "limit", [["1"]], engine)]
-        cases.append(Case("workers-" + engine, rows, [
+    for backend, title in (("uring", "io_uring"), ("epoll", "epoll")):
+        rows = [row("two processes", "floor", [["0"], ["0"]], backend),
+                row("two workers", "coil", [["2"]], backend),
+                row("one worker", "limit", [["1"]], backend)]
+        cases.append(Case("workers-" + backend, rows, [
             Table("rate", "echo, 256 connections, %s: requests a second" % title, "/s",
                   [("server_cpu", "server CPU us"), ("p99", "p99 us")], higher=True)]))
     return cases
