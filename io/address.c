@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "io/address.h"
-#include "core/loop.h"
-#include "core/pool.h"
-#include "core/task.h"
+#include "core/task/loop.h"
+#include "core/backend/pool.h"
+#include "core/task/task.h"
 #include "io/wait.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -317,7 +317,7 @@ static void interrupt(struct coil_task *task)
 	coil__ready(task, WAKE_REQUEST);
 }
 
-static const struct wait resolving = { "getaddrinfo", interrupt };
+static const struct wait resolving = { .what = "getaddrinfo", .interrupt = interrupt };
 
 static struct lookup *new_lookup(const char *node, const char *service,
 				 const struct addrinfo *hints)

@@ -4,7 +4,7 @@
 
 /* Starts a child process and runs in it until it executes its program. */
 
-#include "core/affinity.h"
+#include "core/backend/affinity.h"
 #include <coil/process.h>
 
 enum { CHILD_FDS_MAX = 256 };

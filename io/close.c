@@ -17,9 +17,10 @@
  * thread frees it.  So no call can reach the next file that gets the number.
  */
 #include <coil/socket.h>
-#include "core/loop.h"
-#include "core/op.h"
-#include "core/pool.h"
+#include "core/task/loop.h"
+#include "core/backend/fd.h"
+#include "core/backend/op.h"
+#include "core/backend/pool.h"
 #include "io/close.h"
 #include "io/wait.h"
 #include <coil/task.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <coil/file.h>
-#include "core/loop.h"
-#include "core/op.h"
-#include "core/uring_abi.h"
+#include "core/task/loop.h"
+#include "core/backend/fd.h"
+#include "core/backend/op.h"
+#include "core/backend/uring_abi.h"
 #include "io/wait.h"
 #include <coil/time.h>
 #include <errno.h>

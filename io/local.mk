@@ -19,6 +19,7 @@ libcoil_all_la_SOURCES += \
 	%D%/process.c \
 	%D%/server.c \
 	%D%/server_accept.c \
+	%D%/server_arrivals.c \
 	%D%/server_connection.c \
 	%D%/server_listen.c \
 	%D%/server_peers.c \
@@ -35,6 +36,7 @@ libcoil_all_la_SOURCES += \
 	%D%/control.h \
 	%D%/process.h \
 	%D%/server.h \
+	%D%/signal.h \
 	%D%/stream.h \
 	%D%/wait.h
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <coil/socket.h>
-#include "core/loop.h"
-#include "core/op.h"
-#include "core/task.h"
+#include "core/task/loop.h"
+#include "core/backend/fd.h"
+#include "core/backend/op.h"
+#include "core/task/task.h"
 #include "io/wait.h"
 #include <errno.h>
 #include <poll.h>
@@ -55,8 +56,8 @@ static void interrupt(struct coil_task *task)
 	coil__ready(task, WAKE_REQUEST);
 }
 
-static const struct wait for_first = { "poll", interrupt };
-static const struct wait for_last = { "poll", NULL };
+static const struct wait for_first = { .what = "poll", .interrupt = interrupt };
+static const struct wait for_last = { .what = "poll" };
 
 static int start(struct polling *polling)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <coil/process.h>
-#include "core/op.h"
+#include "core/backend/op.h"
 #include "io/process.h"
 #include "io/wait.h"
 #include <coil/socket.h>

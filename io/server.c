@@ -27,8 +27,8 @@
  * parked in it.
  */
 #include "io/server.h"
-#include "core/loop.h"
-#include "core/task.h"
+#include "core/task/loop.h"
+#include "core/task/task.h"
 #include <coil/time.h>
 #include <coil/timeout.h>
 #include <errno.h>
@@ -43,18 +43,6 @@ enum {
 /* Not yet closed.  A server does not change its thread. */
 static __thread struct coil_server *servers
 	__attribute__((tls_model("initial-exec")));
-
-void coil__server_wake(struct coil_server *server)
-{
-	server->news = true;
-	coil_waitq_unpark(&server->work);
-}
-
-void coil__server_wait(struct coil_waitq *waitq, const char *what)
-{
-	/* Fails only off a task and across loops. */
-	coil_waitq_park_shielded(waitq, NULL, what);
-}
 
 static void release(struct coil_server *server)
 {
@@ -149,7 +137,8 @@ static void stop(struct coil_server *server)
 	coil__server_refuse(server);
 	if (!coil_check()) {
 		serve_the_last(server);
-		settle = coil__server_settle_time(server);
+		settle = coil__server_settle_time(server,
+						  coil__server_round_trip(server));
 		if (settle && !coil_sleep(settle))
 			serve_the_last(server);
 	}

@@ -8,8 +8,8 @@
  * handlers' tasks.
  */
 
-#include "core/elastic.h"
-#include "core/op.h"
+#include "core/task/elastic.h"
+#include "core/backend/op.h"
 #include "io/address.h"
 #include "io/wait.h"
 #include <coil/group.h>
@@ -131,11 +131,12 @@ int coil__server_listen(struct coil_server *server, const char *address);
  * The end of listening, in this order.  refuse ends the accepts, and the kernel lets
  * nobody new into the queues of the server's own sockets.  drain accepts what is in
  * the queues, at most max, and returns how many.  settle_time is how long handshakes
- * that are under way may take; 0: there is nothing to wait for.  unlisten closes.
+ * that are under way may take, with the longest round trip of the connections; 0: there
+ * is nothing to wait for.  unlisten closes.
  */
 void coil__server_refuse(struct coil_server *server);
 size_t coil__server_drain(struct coil_server *server, size_t max);
-int64_t coil__server_settle_time(const struct coil_server *server);
+int64_t coil__server_settle_time(const struct coil_server *server, int64_t round_trip);
 void coil__server_unlisten(struct coil_server *server);
 
 /* The program has closed the socket, or is closing it: the number is not the server's. */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* A server's accepts, the connections that wait for a handler, and errors: see server.c. */
+/* A server's accepts, and what it does about their errors: see server.c. */
 #include "io/server.h"
-#include "core/loop.h"
-#include "core/task.h"
+#include "core/task/loop.h"
+#include "core/backend/op.h"
+#include "core/task/task.h"
 #include "io/close.h"
 #include <coil/socket.h>
 #include <coil/time.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,77 +15,6 @@ enum { FAILURES = 16 };	/* in a row, and then they are no accident */
 
 #define PAUSE (100 * COIL_MILLISECOND)
 #define QUIET (60 * COIL_SECOND)	/* ... after which trouble is news again */
-
-/*
- * Those who came.
- */
-
-static bool grow(struct coil_server *server)
-{
-	size_t capacity = server->capacity ? 2 * server->capacity : 16;
-	struct arrival *arrivals = malloc(capacity * sizeof(*arrivals));
-
-	if (!arrivals)
-		return false;
-	for (size_t i = 0; i < server->count; i++)
-		arrivals[i] = server->arrivals[(server->head + i) % server->capacity];
-	free(server->arrivals);
-	server->arrivals = arrivals;
-	server->capacity = capacity;
-	server->head = 0;
-	return true;
-}
-
-static bool push(struct coil_server *server, const struct arrival *arrival)
-{
-	if (server->reserve < 0 && !coil__server_regain(server)) {
-		server->sent_away = true;
-		return false;
-	}
-	if (!coil__server_admit(server, arrival))
-		return false;
-	if (server->count == server->capacity && !grow(server)) {
-		server->lost = -ENOMEM;
-		coil__server_forget(server, arrival);
-		return false;
-	}
-	server->arrivals[(server->head + server->count++) % server->capacity] = *arrival;
-	return true;
-}
-
-void coil__server_push(struct coil_server *server, int fd)
-{
-	struct arrival arrival = { .fd = fd };
-	socklen_t len = sizeof(arrival.peer);
-
-	coil__fd_made(server->loop, fd);
-	/* Now: once the peer has reset the connection its address is not known any more. */
-	if (getpeername(fd, &arrival.peer.any, &len))
-		arrival.peer.any.sa_family = AF_UNSPEC;
-	if (!push(server, &arrival))
-		coil__close_accepted(fd);
-}
-
-struct arrival coil__server_take(struct coil_server *server)
-{
-	struct arrival arrival = server->arrivals[server->head];
-
-	server->head = (server->head + 1) % server->capacity;
-	server->count--;
-	return arrival;
-}
-
-size_t coil__server_waiting(const struct coil_server *server)
-{
-	return server->count - server->started;
-}
-
-bool coil__server_has_room(const struct coil_server *server, size_t connections)
-{
-	unsigned most = server->options.max_connections;
-
-	return !most || connections < most;
-}
 
 /*
  * Trouble.
@@ -259,15 +188,5 @@ void coil__server_accept(struct coil_server *server)
 			coil__listener_disarm(listener);
 		else if (!server->paused && !listener->armed)
 			arm(listener);
-	}
-}
-
-void coil__server_send_away(struct coil_server *server)
-{
-	while (coil__server_waiting(server)) {
-		size_t last = (server->head + --server->count) % server->capacity;
-
-		coil__server_forget(server, &server->arrivals[last]);
-		coil__close_accepted(server->arrivals[last].fd);
 	}
 }

@@ -29,7 +29,9 @@
  * queue is left to the other processes that have it.
  */
 #include "io/server.h"
-#include "core/loop.h"
+#include "core/task/loop.h"
+#include "core/backend/fd.h"
+#include "core/backend/op.h"
 #include "io/close.h"
 #include <coil/socket.h>
 #include <coil/time.h>
@@ -227,25 +229,6 @@ void coil__server_refuse(struct coil_server *server)
 	}
 }
 
-/* A connection's shortest round trip is that of its handshake, or less. */
-int64_t coil__round_trip(int fd)
-{
-	struct tcp_info info = {0};
-	socklen_t len = sizeof(info);
-
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))
-		return 0;
-	return info.tcpi_min_rtt == UINT32_MAX ? 0 : info.tcpi_min_rtt * COIL_MICROSECOND;
-}
-
-uint64_t coil__bytes_acked(int fd)
-{
-	struct tcp_info info = {0};
-	socklen_t len = sizeof(info);
-
-	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) ? 0 : info.tcpi_bytes_acked;
-}
-
 /*
  * Until it is accepted, a connection drops the packets of its peer, as it inherits what
  * its listener demands of them.  Data is sent again, after 200 ms as a rule, but a reset
@@ -313,9 +296,8 @@ size_t coil__server_drain(struct coil_server *server, size_t max)
 }
 
 /* Without any connection there is no round trip to measure, and no client to lose. */
-int64_t coil__server_settle_time(const struct coil_server *server)
+int64_t coil__server_settle_time(const struct coil_server *server, int64_t longest)
 {
-	int64_t longest = coil__server_round_trip(server);
 	bool drops_syns = false;
 
 	for (size_t i = 0; i < server->listener_count; i++)

@@ -11,7 +11,7 @@
 #include <coil/time.h>
 #include <errno.h>
 #include <limits.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -194,4 +194,23 @@ bool coil__server_regain(struct coil_server *server)
 	close(spare);
 	server->reserve = reserve;
 	return true;
+}
+
+/* A connection's shortest round trip is that of its handshake, or less. */
+int64_t coil__round_trip(int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))
+		return 0;
+	return info.tcpi_min_rtt == UINT32_MAX ? 0 : info.tcpi_min_rtt * COIL_MICROSECOND;
+}
+
+uint64_t coil__bytes_acked(int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) ? 0 : info.tcpi_bytes_acked;
 }

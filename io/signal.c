@@ -9,10 +9,11 @@
  * earlier waiter.
  */
 #include <coil/signal.h>
-#include "core/loop.h"
-#include "core/op.h"
-#include "core/signal.h"
-#include "core/task.h"
+#include "core/task/loop.h"
+#include "core/backend/fd.h"
+#include "core/backend/op.h"
+#include "io/signal.h"
+#include "core/task/task.h"
 #include "io/wait.h"
 #include <errno.h>
 #include <poll.h>
@@ -94,7 +95,7 @@ static void interrupt(struct coil_task *task)
 	coil__op_cancel(task->loop, &waiter->op);
 }
 
-static const struct wait for_signal = { "signal", interrupt };
+static const struct wait for_signal = { .what = "signal", .interrupt = interrupt };
 
 /*
  * Parks until a signal may be pending, a cancellation arrives, or another task

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <coil/socket.h>
-#include "core/loop.h"
-#include "core/op.h"
+#include "core/task/loop.h"
+#include "core/backend/fd.h"
+#include "core/backend/op.h"
 #include "io/wait.h"
 #include <coil/task.h>
 #include <errno.h>

@@ -6,10 +6,11 @@
  */
 #include "io/process.h"
 #include "io/close.h"
-#include "core/affinity.h"
+#include "core/backend/affinity.h"
 #include "io/child.h"
-#include "core/loop.h"
-#include "core/op.h"
+#include "core/task/loop.h"
+#include "core/backend/fd.h"
+#include "core/backend/op.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

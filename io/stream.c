@@ -7,6 +7,7 @@
  * it is inside a call that may park.  coil_stream_close() wakes those tasks but
  * need not wait for them: the last reference frees the stream.
  */
+#include "core/backend/fd.h"
 #include "io/stream.h"
 #include "io/wait.h"
 #include <coil/address.h>

@@ -4,9 +4,9 @@
 
 /* What the files of a stream share, and what a server uses of a stream. */
 
-#include "core/loop.h"
-#include "core/op.h"
-#include "core/task.h"
+#include "core/task/loop.h"
+#include "core/backend/op.h"
+#include "core/task/task.h"
 #include <coil/stream.h>
 #include <coil/waitq.h>
 #include <errno.h>

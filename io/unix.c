@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <coil/unix.h>
-#include "core/loop.h"
-#include "core/op.h"
+#include "core/task/loop.h"
+#include "core/backend/fd.h"
+#include "core/backend/op.h"
 #include "io/close.h"
 #include "io/control.h"
 #include <coil/socket.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "io/wait.h"
-#include "core/loop.h"
-#include "core/op.h"
-#include "core/pool.h"
-#include "core/task.h"
+#include "core/task/loop.h"
+#include "core/backend/op.h"
+#include "core/backend/pool.h"
+#include "core/task/task.h"
 
 int coil__enter(void)
 {
@@ -79,7 +79,7 @@ static void done(struct coil_loop *loop, struct job *job)
 
 int coil__run_in_pool(int (*fn)(void *arg), void *arg, const char *what)
 {
-	struct wait wait = { what, NULL };
+	struct wait wait = { .what = what };
 	struct call call = {
 		.job = { .work = work, .done = done, .lane = POOL_CALLS },
 		.task = coil__self(),

@@ -9,7 +9,7 @@
 #include <coil/barrier.h>
 #include <coil/task.h>
 #include <coil/waitq.h>
-#include "core/self.h"
+#include "core/task/self.h"
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>

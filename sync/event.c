@@ -13,7 +13,7 @@
 #include <coil/event.h>
 #include <coil/socket.h>
 #include <coil/task.h>
-#include "core/self.h"
+#include "core/task/self.h"
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>

@@ -3,6 +3,7 @@
 
 libcoil_all_la_SOURCES += \
 	%D%/barrier.c \
+	%D%/channel.c \
 	%D%/condition.c \
 	%D%/event.c \
 	%D%/lock.c \
@@ -10,10 +11,12 @@ libcoil_all_la_SOURCES += \
 	%D%/rwlock.c \
 	%D%/select.c \
 	%D%/semaphore.c \
+	%D%/channel.h \
 	%D%/queue.h
 
 coilinclude_HEADERS += \
 	include/coil/barrier.h \
+	include/coil/channel.h \
 	include/coil/condition.h \
 	include/coil/event.h \
 	include/coil/lock.h \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <coil/lock.h>
 #include <coil/task.h>
-#include "core/self.h"
+#include "core/task/self.h"
 #include <errno.h>
 
 int coil_lock_try_acquire(struct coil_lock *lock)

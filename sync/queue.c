@@ -15,7 +15,7 @@
  * is about to wait first ends the run of the calls that have to wake it.
  */
 #include "sync/queue.h"
-#include "core/self.h"
+#include "core/task/self.h"
 #include <coil/queue.h>
 #include <coil/task.h>
 #include <errno.h>

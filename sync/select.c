@@ -18,9 +18,9 @@
 #include <coil/time.h>
 #include <coil/timeout.h>
 #include <coil/waitq.h>
-#include "core/channel.h"
-#include "core/self.h"
-#include "core/signal.h"
+#include "sync/channel.h"
+#include "core/task/self.h"
+#include "io/signal.h"
 #include "sync/queue.h"
 #include <errno.h>
 #include <limits.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <coil/semaphore.h>
 #include <coil/task.h>
-#include "core/self.h"
+#include "core/task/self.h"
 #include <errno.h>
 #include <limits.h>
 

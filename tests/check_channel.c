@@ -3,6 +3,7 @@
  * A channel within one loop, or between a loop and a thread that has none: who is
  * served, and what a request changes.  Loops in threads are in check_channel_storm.c.
  */
+#include "core/loop/loop.h"
 #include "tests/sweep.h"
 #include "tests/threads.h"
 #include <coil/channel.h>

@@ -4,7 +4,7 @@
  * Every item has a number, and a record of what became of it.
  */
 #include "tests/threads.h"
-#include "core/loop.h"
+#include "core/task/loop.h"
 #include <coil/channel.h>
 #include <coil/group.h>
 #include <coil/thread.h>

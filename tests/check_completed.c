@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Iterations of coil_as_completed() that are shared, left, and taken up again. */
 #include "tests/tasks.h"
-#include "core/task.h"
+#include "core/task/task.h"
 #include <coil/timeout.h>
 
 #define MS COIL_MILLISECOND

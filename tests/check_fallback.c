@@ -5,7 +5,7 @@
  * library call the refusing kernel here.
  */
 #include "tests/everything.h"
-#include "core/loop.h"
+#include "core/task/loop.h"
 #include <coil/thread.h>
 #include <semaphore.h>
 

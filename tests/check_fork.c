@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/tasks.h"
-#include "core/fork.h"
-#include "core/loop.h"
+#include "core/task/lock.h"
+#include "core/task/loop.h"
 #include <coil/file.h>
 #include <coil/socket.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/tasks.h"
-#include "core/task.h"
+#include "core/task/task.h"
 #include <coil/timeout.h>
 #include <pthread.h>
 #include <semaphore.h>

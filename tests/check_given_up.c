@@ -6,7 +6,7 @@
 #include "tests/sockets.h"
 #include "tests/ops.h"
 #include "tests/support.h"
-#include "core/uring.h"
+#include "core/backend/uring.h"
 #include <coil/file.h>
 #include <coil/group.h>
 #include <grp.h>

@@ -6,8 +6,10 @@
  */
 #include "tests/sockets.h"
 #include "tests/support.h"
-#include "core/loop.h"
-#include "core/uring.h"
+#include "core/task/loop.h"
+#include "core/backend/op.h"
+#include "core/backend/backend.h"
+#include "core/backend/uring.h"
 #include <coil/file.h>
 #include <coil/stream.h>
 #include <coil/timeout.h>

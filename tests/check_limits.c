@@ -4,7 +4,8 @@
  * frees late; and of operations, for rings restricted to those that coil uses.
  */
 #include "tests/everything.h"
-#include "core/loop.h"
+#include "core/loop/loop.h"
+#include "core/backend/op.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/eventfd.h>

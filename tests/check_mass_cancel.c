@@ -5,8 +5,9 @@
  */
 #include "tests/sockets.h"
 #include "tests/support.h"
-#include "core/loop.h"
-#include "core/uring.h"
+#include "core/task/loop.h"
+#include "core/backend/op.h"
+#include "core/backend/uring.h"
 #include <coil/group.h>
 #include <stdlib.h>
 

@@ -5,8 +5,9 @@
  */
 #include "tests/sockets.h"
 #include "tests/support.h"
-#include "core/loop.h"
-#include "core/uring.h"
+#include "core/task/loop.h"
+#include "core/backend/backend.h"
+#include "core/backend/uring.h"
 #include <coil/timeout.h>
 
 enum { TASKS = 2000, MESSAGES = 50, IN_RING = 8 };

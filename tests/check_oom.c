@@ -4,8 +4,8 @@
  * told -ENOMEM and nothing has changed; the fixture sees that nothing leaks.
  */
 #include "tests/tasks.h"
-#include "core/loop.h"
-#include "core/op.h"
+#include "core/task/loop.h"
+#include "core/backend/op.h"
 #include <coil/group.h>
 #include <coil/thread.h>
 #include <coil/timeout.h>

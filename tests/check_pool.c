@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/support.h"
 #include "tests/ops.h"
-#include "core/pool.h"
-#include "core/sanitize.h"
+#include "core/backend/pool.h"
+#include "core/task/sanitize.h"
 #include "tests/sockets.h"
 #include <coil/file.h>
 #include <coil/thread.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/tasks.h"
-#include "core/loop.h"
-#include "core/op.h"
+#include "core/task/loop.h"
+#include "core/backend/op.h"
 #include <coil/group.h>
 #include <coil/timeout.h>
 #include <coil/waitq.h>

@@ -3,8 +3,8 @@
  * Scopes in scopes: in which order they may end, and what shows in them.
  */
 #include "tests/tasks.h"
-#include "core/loop.h"
-#include "core/task.h"
+#include "core/task/loop.h"
+#include "core/task/task.h"
 #include <coil/group.h>
 #include <coil/timeout.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/selects.h"
-#include "core/loop.h"
+#include "core/loop/loop.h"
 #include <coil/signal.h>
 #include <pthread.h>
 

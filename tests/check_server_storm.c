@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Many clients: bounds, slow ones, and crowds that meet a server that closes. */
-#include "core/op.h"
+#include "core/backend/op.h"
 #include "tests/resolver.h"
 #include "tests/servers.h"
 #include "tests/support.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Accepts that fail: fds and memory run out, peers give up, sockets are closed. */
-#include "core/op.h"
+#include "core/backend/op.h"
 #include "tests/servers.h"
 #include "tests/support.h"
 #include <sys/resource.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/loop.h"
+#include "core/task/loop.h"
 #include "tests/events.h"
 #include <coil/socket.h>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
  */
 #include "tests/sweep.h"
 #include "tests/threads.h"
-#include "core/signal.h"
+#include "io/signal.h"
 #include <coil.h>
 #include <fcntl.h>
 #include <signal.h>

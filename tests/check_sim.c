@@ -2,7 +2,7 @@
 #include "tests/support.h"
 #include "tests/ops.h"
 #include "tests/sockets.h"
-#include "core/pool.h"
+#include "core/backend/pool.h"
 #include <coil/timeout.h>
 #include <stdlib.h>
 #include <time.h>

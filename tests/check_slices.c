@@ -5,8 +5,8 @@
  * poll(), the tasks that ran and the tasks that became ready.
  */
 #include "tests/tasks.h"
-#include "core/backend.h"
-#include "core/loop.h"
+#include "core/backend/backend.h"
+#include "core/loop/loop.h"
 #include <coil/barrier.h>
 #include <coil/event.h>
 #include <coil/group.h>

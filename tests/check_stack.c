@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/tasks.h"
-#include "core/loop.h"
-#include "core/sanitize.h"
+#include "core/task/loop.h"
+#include "core/task/sanitize.h"
 #include <coil/group.h>
 #include <coil/waitq.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/tasks.h"
-#include "core/op.h"
+#include "core/backend/op.h"
 #include <coil/timeout.h>
 #include <fcntl.h>
 #include <pthread.h>

@@ -5,7 +5,7 @@
  * storm, COIL_STORM_SECONDS lets it rage for so long.
  */
 #include "tests/tasks.h"
-#include "core/loop.h"
+#include "core/task/loop.h"
 #include <coil.h>
 #include <stdlib.h>
 #include <time.h>

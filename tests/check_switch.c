@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/tasks.h"
-#include "core/loop.h"
+#include "core/task/loop.h"
 #include <coil/timeout.h>
 #include <coil/waitq.h>
 #include <fenv.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/threads.h"
-#include "core/loop.h"
+#include "core/task/loop.h"
+#include "core/backend/backend.h"
 #include <coil/thread.h>
 #include <coil/waitq.h>
 #include <stdatomic.h>

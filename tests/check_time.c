@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <coil/timeout.h>
 #include "tests/tasks.h"
-#include "core/loop.h"
+#include "core/task/loop.h"
+#include "core/backend/backend.h"
+#include "core/task/timers.h"
 #include <time.h>
 
 #define MS COIL_MILLISECOND

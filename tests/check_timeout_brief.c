@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Timeouts that end, move or pass before the loop has looked for them: until then
- * they are in no order (core/timers.h).
+ * they are in no order (core/task/timers.h).
  */
 #include "tests/tasks.h"
-#include "core/loop.h"
+#include "core/task/loop.h"
 #include <coil/group.h>
 #include <coil/timeout.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/support.h"
-#include "core/timers.h"
+#include "core/task/timers.h"
 #include <coil/time.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,8 +3,9 @@
  * coil_run_coroutine_threadsafe: tasks that a thread runs on another's loop.
  */
 #include "tests/threads.h"
-#include "core/loop.h"
-#include "core/pool.h"
+#include "core/task/loop.h"
+#include "core/backend/inbox.h"
+#include "core/backend/pool.h"
 #include <coil/thread.h>
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/tasks.h"
-#include "core/loop.h"
-#include "core/task.h"
+#include "core/task/loop.h"
+#include "core/task/task.h"
 #include <coil/timeout.h>
 
 #define MS COIL_MILLISECOND

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/sync.h"
-#include "core/loop.h"
+#include "core/loop/loop.h"
 #include <coil/timeout.h>
 #include <coil/waitq.h>
 #include <stdlib.h>

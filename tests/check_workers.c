@@ -2,9 +2,9 @@
 /*
  * coil_run_workers: a loop on each of several threads.
  */
-#include "core/sanitize.h"
+#include "core/task/sanitize.h"
 #include "tests/threads.h"
-#include "core/loop.h"
+#include "core/task/loop.h"
 #include <coil/process.h>
 #include <coil/signal.h>
 #include <coil/thread.h>

@@ -4,7 +4,7 @@
  * Between count_begin() and count_end() a work is done so many times, everything
  * that happens only once having happened before.
  */
-#include "core/backend.h"
+#include "core/backend/backend.h"
 #include "tests/support.h"
 #include <coil.h>
 #include <stdio.h>

@@ -10,7 +10,7 @@
 #include "tests/filters.h"
 #include "tests/tasks.h"
 #include "tests/sockets.h"
-#include "core/uring.h"
+#include "core/backend/uring.h"
 #include <coil/file.h>
 #include <coil/timeout.h>
 #include <stdlib.h>

@@ -457,8 +457,8 @@ TESTS += %D%/tutorial.sh
 EXTRA_DIST += %D%/tutorial.sh
 
 # The programs of bench/ do a little and print what bench/run reads; nothing is timed.
-TESTS += %D%/bench.sh
-EXTRA_DIST += %D%/bench.sh
+TESTS += %D%/bench.sh %D%/layers.sh
+EXTRA_DIST += %D%/bench.sh %D%/layers.sh
 
 # Those that serve, each with the clients that people have for it.
 check_PROGRAMS += %D%/echo_clients

@@ -4,8 +4,8 @@
 
 /* Ops without the calls of io/ around them, for suites about backends. */
 
-#include "core/loop.h"
-#include "core/op.h"
+#include "core/task/loop.h"
+#include "core/backend/op.h"
 #include <coil/task.h>
 #include <coil/time.h>
 #include <poll.h>

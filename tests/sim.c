@@ -4,8 +4,10 @@
  * only what the script names is made up here.
  */
 #include "tests/support.h"
-#include "core/backend.h"
-#include "core/loop.h"
+#include "core/backend/backend.h"
+#include "core/task/loop.h"
+#include "core/backend/op.h"
+#include "core/backend/inbox.h"
 #include <coil/time.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/support.h"
-#include "core/backend.h"
-#include "core/sanitize.h"
-#include "core/uring.h"
+#include "core/backend/backend.h"
+#include "core/task/sanitize.h"
+#include "core/backend/uring.h"
 #include <coil/run.h>
 #include <dirent.h>
 #include <dlfcn.h>

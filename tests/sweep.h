@@ -15,7 +15,7 @@
  */
 
 #include "tests/tasks.h"
-#include "core/loop.h"
+#include "core/task/loop.h"
 #include <coil/group.h>
 #include <errno.h>
 #include <stdlib.h>

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/loop/fork.h"
+#include "core/task/loop.h"
+#include "core/task/lock.h"
+#include "core/backend/move.h"
+#include "core/task/overflow.h"
+#include "core/backend/pool.h"
+#include <pthread.h>
+#include <unistd.h>
+
+static struct list loops;
+
+static void prepare(void)
+{
+	for (unsigned i = 0; i < PROCESS_LOCKS; i++)
+		coil__lock(i);
+}
+
+static void in_parent(void)
+{
+	for (unsigned i = PROCESS_LOCKS; i--; )
+		coil__unlock(i);
+}
+
+/* The loops' memory stays as it is: the child may still stand on a task's stack. */
+static void in_child(void)
+{
+	struct link *link;
+
+	while ((link = list_pop(&loops))) {
+		struct coil_loop *loop = container_of(link, struct coil_loop, registered);
+
+		for (int i = 0; i < BACKEND_FDS; i++)
+			close(loop->backend_fds[i]);
+	}
+	coil__current = &coil__no_loop.root;
+	coil__overflow_forked();
+	coil__pool_forked();
+	coil__move_forked();
+	in_parent();
+}
+
+/*
+ * Before any thread can hold a lock, and once: a fork in the middle of a pthread_once
+ * would have the child install the handlers again, and lock each lock twice.
+ */
+static __attribute__((constructor)) void install(void)
+{
+	pthread_atfork(prepare, in_parent, in_child);
+}
+
+void coil__fork_register(struct coil_loop *loop)
+{
+	coil__lock(LOCK_LOOPS);
+	list_push(&loops, &loop->registered);
+	coil__unlock(LOCK_LOOPS);
+}
+
+void coil__fork_unregister(struct coil_loop *loop)
+{
+	coil__lock(LOCK_LOOPS);
+	list_remove(&loops, &loop->registered);
+	coil__unlock(LOCK_LOOPS);
+}

@@ -1,0 +1,602 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Birth, parking and death of tasks.
+ *
+ * switch_to() is the only place that leaves a stack.  Switching is symmetric: a
+ * task that parks takes the next ready task off the list and jumps straight to
+ * it.  Control goes back to the loop (its root, which is a task too, on the
+ * thread's own stack) when nothing is ready or when the budget of switches is
+ * spent, so that tasks which only yield starve neither I/O nor timers.
+ *
+ * A switch saves no errno and looks at no clock: each would cost half a switch.
+ *
+ * A task's function returns into entry(), on the task's own stack, which goes to
+ * the pool as it stands.  The next task that is given this stack continues in
+ * entry()'s loop, so that a context is made once a stack, not once a task.  The
+ * stack's memory is still the ended task's while it takes its leave, and nobody
+ * can take the stack from the pool before it has left, as that takes a switch.
+ * Where this does not do (a stack of a size of its own will be unmapped, the
+ * sanitizers want to see stacks end) root buries the task.
+ *
+ * Every parking call begins with a look at self->pending.  Off a task self is a
+ * loop's root, or the root of coil__no_loop, whose pending is -EPERM; so the one
+ * test serves both.
+ */
+#include "core/task/task.h"
+#include "core/task/context.h"
+#include "core/task/loop.h"
+#include "core/task/var.h"
+#include <coil/time.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	TURN = 3,		/* what a turn takes of the budget besides its switch */
+	SPENT = 8,		/* ... and SPEND_LOOK of what is had without waiting */
+	REFUSED_TURN = 64,	/* refused calls in a row after which others run */
+	REFUSED_REPORT = 10000,
+};
+
+/* How long a task may find results without waiting before the loop looks at the kernel. */
+#define SPENT_LONG COIL_MILLISECOND
+
+static inline void arrive(struct coil_task *self, struct transfer from)
+{
+	struct coil_task *left = from.data;
+	uint32_t flags;
+
+	sanitize_finish(self->fake, NULL, NULL);
+	left->context = from.context;
+	left->modes = context_left(from.context);
+	context_enter(left->modes, self->modes);
+	flags = (left->modes ^ self->modes) & CONTEXT_FLAGS;
+	if (unlikely(flags)) {
+		left->modes |= flags;
+		self->modes |= flags;
+		context_raise(from.context, flags);
+	}
+}
+
+/*
+ * The globals belong to the task that is left, from the first switch on after which
+ * there may be C++: see cxx.c.
+ */
+static __attribute__((noinline)) void switch_cxx(struct coil_loop *loop, struct coil_task *self,
+						 struct coil_task *next)
+{
+	if (unlikely(!loop->cxx.globals))
+		coil__cxx_look(loop);
+	if (!loop->cxx.globals)
+		return;
+	memcpy(&self->cxx, loop->cxx.globals, sizeof(self->cxx));
+	memcpy(loop->cxx.globals, &next->cxx, sizeof(next->cxx));
+}
+
+static inline void switch_to(struct coil_loop *loop, struct coil_task *self,
+			     struct coil_task *next, bool for_good)
+{
+	coil__current = next;
+	if (unlikely(*loop->cxx.watch))
+		switch_cxx(loop, self, next);
+	sanitize_start(for_good ? NULL : &self->fake, &next->stack.sanitized,
+		       next->stack.bottom, next->stack.top);
+	arrive(self, context_jump(next->context, self));
+}
+
+/*
+ * The ready list is a ring of pointers, not a list through the tasks, so that what
+ * is to run soon can be fetched while others run: with many tasks each is a miss of
+ * the TLB and of several cache lines.  First the task itself; later, when that is
+ * at hand and says where, what lies on its stack where it will go on.
+ */
+enum { FETCH_TASK = 8, FETCH_STACK = 4, LINE = 64 };
+
+static inline const struct coil_task *ahead(const struct coil_loop *loop, uint32_t n)
+{
+	return loop->ready[(loop->ready_head + n) & loop->ready_mask];
+}
+
+static inline void fetch_stack(const struct coil_task *task)
+{
+	const char *stack = task->context;
+
+	__builtin_prefetch(stack, 1);
+	__builtin_prefetch(stack + LINE, 1);
+	__builtin_prefetch(stack + 2 * LINE, 1);
+	PREFETCHED();
+}
+
+/* Where no more than FETCH_TASK are ready it fetches one that has run, which is harmless. */
+static inline void fetch_ready(const struct coil_loop *loop)
+{
+	__builtin_prefetch(ahead(loop, FETCH_TASK), 1);
+	fetch_stack(ahead(loop, FETCH_STACK));
+}
+
+void coil__fetch_first(const struct coil_loop *loop)
+{
+	uint32_t n = coil__ready_count(loop);
+
+	for (uint32_t i = 0; i < n && i < FETCH_STACK; i++)
+		fetch_stack(ahead(loop, i));
+}
+
+/* n is how many are ready, at least one. */
+static inline struct coil_task *pick_of(struct coil_loop *loop, uint32_t n)
+{
+	if (unlikely(--loop->budget <= 0))
+		return &loop->root;
+	if (n > FETCH_STACK)
+		fetch_ready(loop);
+	return loop->ready[loop->ready_head++ & loop->ready_mask];
+}
+
+static inline struct coil_task *pick(struct coil_loop *loop)
+{
+	uint32_t n = coil__ready_count(loop);
+
+	return likely(n) ? pick_of(loop, n) : &loop->root;
+}
+
+/* Room for one more task: nothing can fail later, when it becomes ready. */
+static int grow_ready(struct coil_loop *loop)
+{
+	uint32_t length = loop->ready ? 2 * (loop->ready_mask + 1) : 64;
+	struct coil_task **ready;
+
+	/* Every task but those that ended, and root. */
+	if (likely(loop->ready && loop->task_count + 1 <= loop->ready_mask))
+		return 0;
+	ready = malloc(length * sizeof(*ready));
+	if (!ready)
+		return -ENOMEM;
+	for (uint32_t at = loop->ready_head; at != loop->ready_tail; at++)
+		ready[at & (length - 1)] = loop->ready[at & loop->ready_mask];
+	free(loop->ready);
+	loop->ready = ready;
+	loop->ready_mask = length - 1;
+	return 0;
+}
+
+int coil__park(struct coil_task *self, const struct wait *wait, void *object)
+{
+	struct coil_loop *loop = self->loop;
+
+	if (unlikely(self->innermost != &self->scope))
+		coil__scope_check_frame(self);
+	self->wait = wait;
+	self->object = object;
+	self->since = loop->pass_start;
+	switch_to(loop, self, pick(loop), false);
+	return self->wake;
+}
+
+void coil__ready(struct coil_task *task, int wake)
+{
+	task->wait = NULL;
+	task->wake = wake;
+	coil__ready_push(task->loop, task);
+}
+
+void coil__turn(struct coil_task *self)
+{
+	struct coil_loop *loop = self->loop;
+
+	/* Who gives way has computed, it may be for long. */
+	loop->budget -= TURN;
+	/* Alone, it would be the next; but others may have to be looked for. */
+	if (!coil__ready_count(loop) && --loop->budget > 0)
+		return;
+	coil__ready_push(loop, self);
+	switch_to(loop, self, pick_of(loop, coil__ready_count(loop)), false);
+}
+
+/* A read of the clock costs as much as two items, a look at the kernel as many. */
+void coil__spent(struct coil_task *self)
+{
+	struct coil_loop *loop = self->loop;
+
+	loop->credit = SPEND_LOOK;
+	loop->budget -= SPENT;
+	if (loop->budget > 0 && coil__clock(loop) - loop->pass_start < SPENT_LONG)
+		return;
+	loop->budget = 0;
+	coil__turn(self);
+}
+
+int coil_yield(void)
+{
+	struct coil_task *self = coil__self();
+
+	if (unlikely(self->pending))
+		return coil__refuse(self);
+	coil__turn(self);
+	return 0;
+}
+
+/*
+ * The mark on the ready list is root itself.  It was met if root runs though
+ * neither the budget is spent nor a task sent for root to be buried.
+ */
+void coil__run_ready(struct coil_loop *loop)
+{
+	struct coil_task *next;
+	bool met;
+
+	if (!coil__ready_count(loop))
+		return;
+	next = loop->ready[loop->ready_head++ & loop->ready_mask];
+	met = next == &loop->root;
+	if (!met) {
+		switch_to(loop, &loop->root, next, false);
+		met = loop->marked && loop->budget > 0 && !loop->zombie;
+	}
+	if (loop->zombie) {
+		coil__task_unref(loop->zombie);
+		loop->zombie = NULL;
+	}
+	if (met) {
+		loop->marked = false;
+		coil__scope_apply_due(loop);
+	}
+}
+
+int coil__refuse(struct coil_task *self)
+{
+	if (self->pending == -EPERM)
+		return -EPERM;
+	self->needs_cleanup = true;
+	if (++self->refused % REFUSED_TURN == 0)
+		coil__turn(self);
+	if (self->refused == REFUSED_REPORT)
+		coil__report(self, self->pending);
+	return coil__scope_deliver(self);
+}
+
+static void finish(struct coil_task *self, int result)
+{
+	struct coil_loop *loop = self->loop;
+	struct watch *watch;
+	struct coil_task *next;
+
+	if (self->innermost != &self->scope)
+		coil__die(self, self->innermost->flags & SCOPE_GROUP ?
+			  "returns with a scope open: call coil_group_wait first" :
+			  "returns with a scope open: call coil_timeout_end first");
+	if (coil__loop != loop)
+		coil__die(self, "returns in the child of a fork: end that by _exit or exec");
+	/* Whoever is told of the end and calls back must not park a task that is gone. */
+	self->pending = -EPERM;
+	self->result = result;
+	self->done = true;
+	self->since = ++loop->ended_count;
+	loop->task_count--;
+	while ((watch = self->watches)) {
+		coil__unwatch(watch);
+		watch->ended(watch, self);
+	}
+	if (self->consumer)
+		self->consumer->ended(self->consumer, self);
+	else if (self->detached && !self->group && result < 0 && result != -ECANCELED)
+		coil__report(self, result);
+	if (self->group)
+		self->leave_group(self);
+	if (SANITIZED || self->own_stack) {
+		loop->zombie = self;
+		next = &loop->root;
+	} else {
+		coil__task_unref(self);
+		next = pick(loop);
+	}
+	switch_to(loop, self, next, SANITIZED);
+}
+
+static void entry(struct transfer from)
+{
+	struct coil_task *self = coil__self();
+
+	arrive(self, from);
+	for (;;)
+		finish(self, self->fn(self->arg));
+}
+
+/*
+ * What a task on a stack that was used before must find zeroed, field by field:
+ * a memset of the whole would be a third of the price of a spawn.  The rest is zero
+ * already: coil__task_free() saw to that, and nobody returns in a C++ handler.
+ */
+static inline void reset(struct coil_task *task)
+{
+	task->pending = 0;
+	task->wait = NULL;
+	task->timer = 0;
+	task->done = task->detached = task->told = false;
+	task->has_waiters = task->needs_cleanup = false;
+	task->consumer = NULL;
+	task->watches = NULL;
+	task->group = NULL;
+}
+
+/* What nobody changes, or puts right at the end. */
+static void reset_rest(struct coil_task *task)
+{
+	task->scope = (struct coil_scope){
+		.task = task, .deadline = INT64_MAX, .flags = SCOPE_OPEN,
+	};
+	task->fake = NULL;
+}
+
+/* The lines that a birth writes: the first two, and the context's. */
+static inline void fetch_birth(const struct coil_task *task)
+{
+	const char *line = (const char *)task;
+
+	__builtin_prefetch(line, 1);
+	__builtin_prefetch(line + 64, 1);
+	__builtin_prefetch(line - 192, 1);
+	PREFETCHED();
+}
+
+static int name_task(struct coil_task *task, const char *name)
+{
+	if (!name)
+		return 0;
+	task->name = malloc(strlen(name) + 1);
+	if (!task->name)
+		return -ENOMEM;
+	memcpy(task->name, name, strlen(name) + 1);
+	task->needs_cleanup = true;
+	return 0;
+}
+
+int coil__task_check_options(const struct coil_task_options *options)
+{
+	if (!options)
+		return 0;
+	for (size_t i = 0; i < sizeof(options->reserved) / sizeof(*options->reserved); i++) {
+		if (options->reserved[i])
+			return -EINVAL;
+	}
+	if (options->stack_size && options->stack_size < COIL_STACK_MIN)
+		return -EINVAL;
+	return 0;
+}
+
+struct coil_task *coil__task_new(struct coil_loop *loop, const struct coil_task_options *options,
+				 int (*fn)(void *arg), void *arg)
+{
+	struct coil_task *task;
+	struct stack *stack;
+	struct taken taken;
+
+	if (unlikely(grow_ready(loop)))
+		return NULL;
+	if (likely(loop->stacks.warm_count && !(options && options->stack_size)))
+		stack = coil__stack_take_warm(&loop->stacks, &taken);
+	else
+		stack = coil__stack_take(&loop->stacks, options ? options->stack_size : 0, &taken);
+	if (!stack)
+		return NULL;
+	task = container_of(stack, struct coil_task, stack);
+	if (likely(taken.soon != NULL))
+		fetch_birth(container_of(taken.soon, const struct coil_task, stack));
+	reset(task);
+	task->loop = loop;
+	task->fn = fn;
+	task->arg = arg;
+	task->refs = 2;
+	task->innermost = &task->scope;
+	task->number = ++loop->task_number;
+	task->stack_number = taken.number;
+	task->own_stack = taken.own;
+	if (unlikely(!taken.entered)) {
+		char *limit = coil__stack_limit(&loop->stacks, stack);
+
+		reset_rest(task);
+		sanitize_stack_new(&stack->sanitized, limit, (char *)task);
+		task->context = coil__make_fcontext(task, (size_t)((char *)task - limit), entry);
+	}
+	task->modes = context_inherit(task->context, coil__self()->modes, loop->modes);
+	if (options && name_task(task, options->name)) {
+		task->refs = 0;
+		coil__task_free(task);
+		return NULL;
+	}
+	if (unlikely(coil__self()->vars != NULL)) {
+		task->vars = coil__vars_ref(coil__self()->vars);
+		task->needs_cleanup = true;
+	}
+	loop->task_count++;
+	return task;
+}
+
+/*
+ * An eager task runs at once.  Its maker goes to the front of the ready list, so
+ * that it is the next to run when the child first parks or ends, but for sleepers
+ * that the loop finds due just then.
+ */
+void coil__task_start(struct coil_task *task, bool eager)
+{
+	struct coil_loop *loop = task->loop;
+	struct coil_task *self = coil__self();
+
+	/* Who has ended has no place on the list: an error handler's task is queued. */
+	if (!eager || self == &loop->root || self->done) {
+		coil__ready_push(loop, task);
+		return;
+	}
+	loop->ready[--loop->ready_head & loop->ready_mask] = self;
+	switch_to(loop, self, task, false);
+}
+
+/*
+ * Late tasks are those that were made after main had returned, outside of groups, and
+ * that the loop has yet to look at: a list, so that it need not look at all tasks.
+ */
+static __attribute__((noinline)) struct coil_task *
+create_late(struct coil_loop *loop, const struct coil_task_options *options,
+	    int (*fn)(void *arg), void *arg)
+{
+	struct coil_task *task = loop->ended ? NULL : coil__task_new(loop, options, fn, arg);
+
+	if (!task) {
+		errno = loop->ended ? ESHUTDOWN : ENOMEM;
+		return NULL;
+	}
+	task->late = task->needs_cleanup = true;
+	task->sibling_prev = NULL;
+	task->sibling_next = loop->late;
+	if (loop->late)
+		loop->late->sibling_prev = task;
+	loop->late = task;
+	coil__task_start(task, options && options->eager);
+	return task;
+}
+
+static void leave_late(struct coil_task *task)
+{
+	if (task->sibling_prev)
+		task->sibling_prev->sibling_next = task->sibling_next;
+	else
+		task->loop->late = task->sibling_next;
+	if (task->sibling_next)
+		task->sibling_next->sibling_prev = task->sibling_prev;
+	task->late = false;
+}
+
+struct coil_task *coil__task_pop_late(struct coil_loop *loop)
+{
+	struct coil_task *task = loop->late;
+
+	if (task)
+		leave_late(task);
+	return task;
+}
+
+/* Inline in both callers, as a task without options needs no look at them. */
+static inline __attribute__((always_inline)) struct coil_task *
+create(const struct coil_task_options *options, int (*fn)(void *arg), void *arg)
+{
+	struct coil_loop *loop = coil__loop;
+	struct coil_task *task;
+
+	if (unlikely(loop == &coil__no_loop)) {
+		errno = EPERM;
+		return NULL;
+	}
+	if (unlikely(!fn) || coil__task_check_options(options)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if (unlikely(loop->ending))
+		return create_late(loop, options, fn, arg);
+	task = coil__task_new(loop, options, fn, arg);
+	if (unlikely(!task)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	coil__task_start(task, options && options->eager);
+	return task;
+}
+
+struct coil_task *coil_create_task(int (*fn)(void *arg), void *arg)
+{
+	return create(NULL, fn, arg);
+}
+
+struct coil_task *coil_create_task_with(const struct coil_task_options *options,
+					int (*fn)(void *arg), void *arg)
+{
+	return create(options, fn, arg);
+}
+
+/* Its stack goes to the pool, or is unmapped.  Nobody stands on it. */
+void coil__task_free(struct coil_task *task)
+{
+	struct coil_loop *loop = task->loop;
+
+	if (unlikely(task->needs_cleanup)) {
+		if (unlikely(task->late))
+			leave_late(task);
+		if (task->turns)
+			task->drop_turns(task);
+		free(task->name);
+		task->name = NULL;
+		coil__vars_unref(task->vars);
+		task->vars = NULL;
+		task->refused = 0;
+		task->scope.flags = SCOPE_OPEN;
+	}
+	if (SANITIZED)
+		sanitize_stack_old(&task->stack.sanitized);
+	if (task->own_stack)
+		coil__stack_unmap(&loop->stacks, &task->stack);
+	else
+		coil__stack_keep(&loop->stacks, task->stack_number, !SANITIZED);
+}
+
+void coil__task_unref(struct coil_task *task)
+{
+	if (!--task->refs)
+		coil__task_free(task);
+}
+
+void coil__watch(struct watch *watch, struct coil_task *task)
+{
+	watch->of = task;
+	watch->prev = NULL;
+	watch->next = task->watches;
+	if (watch->next)
+		watch->next->prev = watch;
+	task->watches = watch;
+}
+
+void coil__unwatch(struct watch *watch)
+{
+	if (!watch->of)
+		return;
+	if (watch->prev)
+		watch->prev->next = watch->next;
+	else
+		watch->of->watches = watch->next;
+	if (watch->next)
+		watch->next->prev = watch->prev;
+	watch->of = NULL;
+}
+
+bool coil_done(const struct coil_task *task)
+{
+	return task && task->done;
+}
+
+int coil_result(const struct coil_task *task)
+{
+	if (!task)
+		return -ENOMEM;
+	if (!task->done)
+		return -EINPROGRESS;
+	((struct coil_task *)task)->told = true;
+	return task->result;
+}
+
+bool coil_cancelled(const struct coil_task *task)
+{
+	return task && task->done && task->result == -ECANCELED;
+}
+
+size_t coil_all_tasks(struct coil_task *tasks[], size_t max)
+{
+	struct coil_loop *loop = coil__loop;
+	struct stack_cursor cursor = {0};
+	struct coil_task *task;
+	size_t n = 0;
+
+	while (n < max && (task = coil__tasks_each(&loop->stacks, &cursor))) {
+		if (!task->done)
+			tasks[n++] = task;
+	}
+	return loop->task_count;
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * coil_as_completed().
+ *
+ * The call that begins an iteration builds it once; later calls go on with it.  Each
+ * task has a turn in it.  When the task ends, its turn goes to the end of the line of
+ * ended tasks.  So a call costs the same however many tasks are left.
+ *
+ * The program may drop an iteration without a call, and may change the array and begin
+ * anew at any time.  So an iteration in which no call is parked is only a cache.  It is
+ * found through the next task's turns.  It is valid only if array, length and index are
+ * as the last call left them; if not, or if a call was cancelled meanwhile, it is freed
+ * and built anew.  A task that joins another iteration, or is freed, leaves this one: so
+ * each task is in at most one cache, and no cache outlives its tasks.
+ */
+#include "core/task/list.h"
+#include "core/task/loop.h"
+#include "core/task/task.h"
+#include <coil/task.h>
+#include <coil/waitq.h>
+#include <errno.h>
+#include <stdlib.h>
+
+/* One entry of the array. */
+struct turn {
+	struct watch watch;	/* while the task runs; then among those that ended */
+	struct iteration *of;	/* NULL: a further handle, or no turn any more */
+	struct coil_task *task;
+	struct turn *others;	/* of the same task, in other iterations */
+	struct turn *copies;	/* further handles of the same task, in this one */
+	size_t at;		/* where it is in the array */
+};
+
+struct iteration {
+	struct coil_task **tasks;
+	size_t n;
+	size_t *done;
+	size_t next;		/* what *done was when the last call returned */
+	size_t left;		/* turns of tasks that were not returned */
+	size_t calls;		/* that are parked, or about to return from that */
+	struct coil_waitq waiting;
+	struct turn *first;	/* ended and not returned, through watch.next */
+	struct turn *last;
+	struct turn **places;	/* whose turn each entry of the array is */
+	struct turn **ended;	/* room to sort */
+	struct turn turns[];
+};
+
+static struct turn *turn_of(const struct coil_task *task, const struct iteration *it)
+{
+	struct turn *turn = task->turns;
+
+	while (turn && turn->of != it)
+		turn = turn->others;
+	return turn;
+}
+
+/*
+ * The line of those that have ended.
+ */
+
+static void line_up(struct iteration *it, struct turn *turn)
+{
+	turn->watch.next = NULL;
+	turn->watch.prev = it->last ? &it->last->watch : NULL;
+	if (it->last)
+		it->last->watch.next = &turn->watch;
+	else
+		it->first = turn;
+	it->last = turn;
+}
+
+static struct turn *of_watch(struct watch *watch)
+{
+	return watch ? container_of(watch, struct turn, watch) : NULL;
+}
+
+static void leave_line(struct iteration *it, struct turn *turn)
+{
+	struct turn *before = of_watch(turn->watch.prev), *behind = of_watch(turn->watch.next);
+
+	if (before)
+		before->watch.next = turn->watch.next;
+	else
+		it->first = behind;
+	if (behind)
+		behind->watch.prev = turn->watch.prev;
+	else
+		it->last = before;
+}
+
+/*
+ * Ends.
+ */
+
+static void drop_turn(struct turn *turn)
+{
+	struct iteration *it = turn->of;
+	struct turn **link = &turn->task->turns;
+
+	while (*link != turn)
+		link = &(*link)->others;
+	*link = turn->others;
+	if (turn->watch.of)
+		coil__unwatch(&turn->watch);
+	else
+		leave_line(it, turn);
+	turn->of = NULL;
+	it->left--;
+}
+
+static void forget(struct iteration *it)
+{
+	for (size_t i = 0; it->left; i++) {
+		if (it->turns[i].of)
+			drop_turn(&it->turns[i]);
+	}
+	free(it);
+}
+
+/* No task is left: parked calls return -ENOENT. */
+static void settle(struct iteration *it)
+{
+	void *result;
+
+	if (it->left)
+		return;
+	while (coil_waitq_unpark_with(&it->waiting, &result))
+		*(int *)result = -ENOENT;
+	if (!it->calls)
+		forget(it);
+}
+
+/* Those of its iterations in which no call is parked. */
+static void forget_idle(struct coil_task *task)
+{
+	struct turn *turn = task->turns;
+
+	while (turn) {
+		struct iteration *it = turn->of;
+
+		turn = turn->others;
+		if (it->calls)
+			continue;
+		forget(it);
+		turn = task->turns;
+	}
+}
+
+static void drop_turns(struct coil_task *task)
+{
+	while (task->turns) {
+		struct iteration *it = task->turns->of;
+
+		drop_turn(task->turns);
+		settle(it);
+	}
+}
+
+/*
+ * Results.
+ */
+
+static void put(struct iteration *it, size_t at, struct turn *turn)
+{
+	struct turn *other = it->places[at];
+
+	it->tasks[turn->at] = it->tasks[at];
+	it->places[turn->at] = other;
+	other->at = turn->at;
+	it->tasks[at] = turn->task;
+	it->places[at] = turn;
+	turn->at = at;
+}
+
+/* Makes its task the next of the array; returns the new index. */
+static int give(struct iteration *it, struct turn *turn)
+{
+	size_t at = it->next;
+
+	put(it, it->next++, turn);
+	for (struct turn *copy = turn->copies; copy; copy = copy->copies)
+		put(it, it->next++, copy);
+	*it->done = it->next;
+	drop_turn(turn);
+	return (int)at;
+}
+
+static void turn_ended(struct watch *watch, struct coil_task *task)
+{
+	struct turn *turn = of_watch(watch);
+	struct iteration *it = turn->of;
+	void *result;
+
+	(void)task;
+	line_up(it, turn);
+	if (!coil_waitq_size(&it->waiting))
+		return;
+	result = coil_waitq_peek(&it->waiting);
+	*(int *)result = give(it, turn);
+	coil_waitq_unpark(&it->waiting);
+	settle(it);
+}
+
+/*
+ * The beginning.
+ */
+
+static void take_up(struct iteration *it, struct turn *turn, size_t at)
+{
+	struct coil_task *task = it->tasks[at];
+	struct turn *same;
+
+	*turn = (struct turn){ .task = task, .at = at };
+	it->places[at] = turn;
+	same = turn_of(task, it);
+	if (same) {
+		turn->copies = same->copies;
+		same->copies = turn;
+		return;
+	}
+	forget_idle(task);
+	turn->of = it;
+	turn->others = task->turns;
+	task->turns = turn;
+	task->drop_turns = drop_turns;
+	task->needs_cleanup = true;
+	it->left++;
+	turn->watch.ended = turn_ended;
+	if (!task->done)
+		coil__watch(&turn->watch, task);
+}
+
+static int by_end(const void *a, const void *b)
+{
+	const struct turn *const *x = a, *const *y = b;
+
+	return (*x)->task->since < (*y)->task->since ? -1 : 1;
+}
+
+/*
+ * Those that have ended before stand in line in that order.  Mostly it is the array's
+ * order already, and there is nothing to sort.
+ */
+static void line_up_ended(struct iteration *it)
+{
+	size_t count = 0;
+	int64_t last = 0;
+	bool in_order = true;
+
+	for (size_t i = it->next; i < it->n; i++) {
+		struct turn *turn = it->places[i];
+
+		if (!turn->of || !turn->task->done)
+			continue;
+		it->ended[count++] = turn;
+		in_order &= turn->task->since > last;
+		last = turn->task->since;
+	}
+	if (!in_order)
+		qsort(it->ended, count, sizeof(*it->ended), by_end);
+	for (size_t i = 0; i < count; i++)
+		line_up(it, it->ended[i]);
+}
+
+static struct iteration *begin(struct coil_task *tasks[], size_t n, size_t *done)
+{
+	enum { EACH = sizeof(struct turn) + 2 * sizeof(struct turn *) };
+	struct iteration *it;
+	size_t size;
+
+	if (__builtin_mul_overflow(n, EACH, &size) ||
+	    __builtin_add_overflow(size, sizeof(*it), &size))
+		return NULL;
+	it = malloc(size);
+	if (!it)
+		return NULL;
+	*it = (struct iteration){ .tasks = tasks, .n = n, .done = done, .next = *done };
+	it->places = (struct turn **)(it->turns + n);
+	it->ended = it->places + n;
+	for (size_t i = *done; i < n; i++)
+		take_up(it, &it->turns[i - *done], i);
+	line_up_ended(it);
+	return it;
+}
+
+/*
+ * The iteration that the last such call left, or in which another call is parked.  If
+ * it has returned no task yet, the array may have changed since.
+ */
+static struct iteration *find(const struct coil_task *self, struct coil_task *tasks[],
+			      size_t n, const size_t *done)
+{
+	const struct coil_task *next = tasks[*done];
+
+	if (!next || next->loop != self->loop)
+		return NULL;
+	for (const struct turn *turn = next->turns; turn; turn = turn->others) {
+		struct iteration *it = turn->of;
+
+		if (it->tasks == tasks && it->n == n && it->done == done &&
+		    it->next == *done && (it->next || it->calls))
+			return it;
+	}
+	return NULL;
+}
+
+static int park_for_next(struct iteration *it)
+{
+	int at, err;
+
+	it->calls++;
+	err = coil_waitq_park_for(&it->waiting, &at, "tasks");
+	it->calls--;
+	if (!it->calls && (err || !it->left))
+		forget(it);
+	return err ? err : at;
+}
+
+int coil_as_completed(struct coil_task *tasks[], size_t n, size_t *done)
+{
+	struct coil_task *self = coil__self();
+	struct iteration *it;
+	int at, err;
+
+	if (self->pending == -EPERM)
+		return -EPERM;
+	if (!done || (n && !tasks))
+		return -EINVAL;
+	if (*done >= n)
+		return -ENOENT;
+	it = find(self, tasks, n, done);
+	if (it)
+		err = turn_of(self, it) ? -EDEADLK : 0;
+	else
+		err = coil__tasks_check(self, tasks + *done, n - *done);
+	if (err)
+		return err;
+	if (self->pending)
+		return coil__refuse(self);
+	if (!it)
+		it = begin(tasks, n, done);
+	if (!it)
+		return -ENOMEM;
+	if (!it->first)
+		return park_for_next(it);
+	at = give(it, it->first);
+	settle(it);
+	coil__spend(self, SPEND_CALL);
+	return at;
+}
