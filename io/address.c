@@ -330,7 +330,7 @@ static struct lookup *new_lookup(const char *node, const char *service,
 	if (!lookup)
 		return NULL;
 	lookup->job.kind = ABANDONABLE_HOSTS;
-	lookup->job.limit = coil__loop->lookups;
+	lookup->job.limit = coil__loop->io.lookups;
 	lookup->local = !node || coil__is_numeric(node) || hints->ai_flags & AI_NUMERICHOST;
 	lookup->job.work = look_up;
 	lookup->job.done = answer;

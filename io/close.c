@@ -145,7 +145,7 @@ static int close_slowly(int fd)
 	struct closing closing = {
 		.fd = fd,
 		.copy = fcntl(fd, F_DUPFD_CLOEXEC, 3),
-		.other = coil__loop->backend_fds[1],
+		.other = coil__loop->io.backend_fds[1],
 	};
 	int err = -EAGAIN, last;
 

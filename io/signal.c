@@ -143,7 +143,7 @@ static int wait_in_line(struct waiter *waiter)
 /* A signal that is not blocked would be delivered instead of taken here. */
 static int check(const sigset_t *set)
 {
-	const sigset_t *stop = coil__loop->stop_signals;
+	const sigset_t *stop = coil__loop->shutdown.stop_signals;
 	sigset_t blocked;
 	int err = -EINVAL;
 

@@ -150,7 +150,7 @@ int coil__stream_enqueue(struct coil_stream *stream, struct rest *rest);
 /* Notes that bytes arrived or left. */
 static inline void coil__stream_moved(struct coil_stream *stream)
 {
-	stream->moved_at = coil__loop->pass_start;
+	stream->moved_at = coil__loop->clock.pass_start;
 }
 
 /*
@@ -161,7 +161,7 @@ static inline void coil__stream_charge(void)
 {
 	struct coil_task *self = coil__self();
 
-	if (--self->loop->budget <= 0)
+	if (--self->loop->run.budget <= 0)
 		coil__turn(self);
 }
 

@@ -28,10 +28,10 @@ enum {
 static struct chunk *new_chunk(size_t size)
 {
 	struct coil_loop *loop = coil__loop;
-	struct chunk *chunk = loop->spare;
+	struct chunk *chunk = loop->io.spare;
 
 	if (likely(chunk && size <= CHUNK)) {
-		loop->spare = NULL;
+		loop->io.spare = NULL;
 	} else {
 		size = size < CHUNK ? CHUNK : size;
 		chunk = malloc(sizeof(*chunk) + size);
@@ -48,8 +48,8 @@ static void free_chunk(struct chunk *chunk)
 {
 	struct coil_loop *loop = coil__loop;
 
-	if (likely(!loop->spare && chunk->size == CHUNK && loop != &coil__no_loop))
-		loop->spare = chunk;
+	if (likely(!loop->io.spare && chunk->size == CHUNK && loop != &coil__no_loop))
+		loop->io.spare = chunk;
 	else
 		free(chunk);
 }
@@ -66,7 +66,7 @@ static inline void put_off(struct coil_stream *stream)
 	stream->gathering = true;
 	stream->loop = coil__loop;
 	stream->chore.run = run_chore;
-	list_push(&stream->loop->chores, &stream->chore.link);
+	list_push(&stream->loop->io.chores, &stream->chore.link);
 }
 
 static inline void put_off_no_more(struct coil_stream *stream)
@@ -75,7 +75,7 @@ static inline void put_off_no_more(struct coil_stream *stream)
 		return;
 	stream->gathering = false;
 	stream->room = 0;
-	list_remove(&stream->loop->chores, &stream->chore.link);
+	list_remove(&stream->loop->io.chores, &stream->chore.link);
 }
 
 void coil__stream_drop(struct coil_stream *stream, int why)

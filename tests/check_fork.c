@@ -129,7 +129,7 @@ COIL_TEST(the_child_of_a_fork_has_no_loop_and_may_run_another)
 {
 	int turns = 0, status;
 	struct coil_task *other = start(count_turns, &turns);
-	int fds[2] = { coil__loop->backend_fds[0], coil__loop->backend_fds[1] };
+	int fds[2] = { coil__loop->io.backend_fds[0], coil__loop->io.backend_fds[1] };
 	int file = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	pid_t pid;
 

@@ -30,7 +30,7 @@ static void give_up_next(void)
 
 	if (!on_uring())
 		return;
-	sqe = io_uring_get_sqe(&((struct uring *)coil__loop->backend_data)->ring);
+	sqe = io_uring_get_sqe(&((struct uring *)coil__loop->io.data)->ring);
 	ck_assert_ptr_nonnull(sqe);
 	io_uring_prep_read(sqe, -1, NULL, 0, 0);
 	sqe->flags |= IOSQE_IO_LINK;

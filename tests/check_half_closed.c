@@ -50,12 +50,12 @@ static void count_submit(struct coil_loop *loop, struct op *op)
 
 static void start_counting(void)
 {
-	if (coil__loop->backend != &counting) {
-		counted = coil__loop->backend;
+	if (coil__loop->io.backend != &counting) {
+		counted = coil__loop->io.backend;
 		counting = *counted;
 		counting.poll = count_pass;
 		counting.submit = count_submit;
-		coil__loop->backend = &counting;
+		coil__loop->io.backend = &counting;
 	}
 	passes = submits = 0;
 }
@@ -575,7 +575,7 @@ static unsigned refused;
 
 static void refuse_edges(struct coil_loop *loop, int64_t deadline)
 {
-	struct io_uring_sq *sq = &((struct uring *)loop->backend_data)->ring.sq;
+	struct io_uring_sq *sq = &((struct uring *)loop->io.data)->ring.sq;
 
 	for (unsigned i = sq->sqe_head; i != sq->sqe_tail; i++) {
 		struct io_uring_sqe *sqe = &sq->sqes[i & sq->ring_mask];

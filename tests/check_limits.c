@@ -134,7 +134,7 @@ END_TEST
 
 static const struct uring *ring_of_this_loop(void)
 {
-	return coil_current_loop()->backend_data;
+	return coil_current_loop()->io.data;
 }
 
 static int use_everything_in_the_ring(void *arg)

@@ -173,7 +173,7 @@ COIL_TEST(a_group_of_many_receives_is_cancelled)
  */
 COIL_TEST(many_cancels_end_where_the_count_of_operations_goes_round)
 {
-	struct uring *uring = coil__loop->backend_data;
+	struct uring *uring = coil__loop->io.data;
 
 	if (strcmp(support_backend(), "uring"))
 		return;

@@ -21,7 +21,7 @@ static const struct backend *counted;
 /* Receives that are about to be put to the kernel. */
 static void count_receives(struct coil_loop *loop, int64_t deadline)
 {
-	struct io_uring_sq *sq = &((struct uring *)loop->backend_data)->ring.sq;
+	struct io_uring_sq *sq = &((struct uring *)loop->io.data)->ring.sq;
 
 	for (unsigned i = sq->sqe_head; i != sq->sqe_tail; i++)
 		receives += sq->sqes[i & sq->ring_mask].opcode == IORING_OP_RECV;
@@ -32,10 +32,10 @@ static bool count_on_uring(void)
 {
 	if (strcmp(support_backend(), "uring"))
 		return false;
-	counted = coil__loop->backend;
+	counted = coil__loop->io.backend;
 	counting = *counted;
 	counting.poll = count_receives;
-	coil__loop->backend = &counting;
+	coil__loop->io.backend = &counting;
 	return true;
 }
 

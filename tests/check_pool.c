@@ -115,9 +115,9 @@ COIL_TEST(a_job_runs_on_another_thread_that_no_signal_reaches)
 	struct work own;
 
 	ck_assert_int_eq(submit(&own, NULL), 0);
-	ck_assert_uint_eq(coil__loop->jobs, 1);
+	ck_assert_uint_eq(coil__loop->io.jobs, 1);
 	until_real(own.done);
-	ck_assert_uint_eq(coil__loop->jobs, 0);
+	ck_assert_uint_eq(coil__loop->io.jobs, 0);
 	ck_assert(!pthread_equal(own.thread, pthread_self()));
 	ck_assert(!own.signals);
 }
@@ -170,7 +170,7 @@ COIL_TEST(a_job_that_has_not_begun_can_be_taken_back)
 	ck_assert(coil__pool_remove(coil__loop, &own[THREADS_MAX].job));
 	ck_assert(!coil__pool_remove(coil__loop, &own[THREADS_MAX].job));
 	ck_assert(!coil__pool_remove(coil__loop, &own[0].job));
-	ck_assert_uint_eq(coil__loop->jobs, THREADS_MAX + 1);
+	ck_assert_uint_eq(coil__loop->io.jobs, THREADS_MAX + 1);
 	for (int i = 0; i < THREADS_MAX + 1; i++)
 		sem_post(&gate);
 	until_real(ended == THREADS_MAX + 1);
@@ -204,7 +204,7 @@ COIL_TEST(without_memory_or_threads_a_job_is_refused)
 	ck_assert_int_eq(submit(&own, NULL), -ENOMEM);
 	support_fail_threads(true);
 	ck_assert_int_eq(submit(&own, NULL), -EAGAIN);
-	ck_assert_uint_eq(coil__loop->jobs, 0);
+	ck_assert_uint_eq(coil__loop->io.jobs, 0);
 	support_fail_threads(false);
 	ck_assert_int_eq(submit(&own, NULL), 0);
 	until_real(own.done);
@@ -250,7 +250,7 @@ COIL_TEST(an_op_that_has_not_begun_ends_within_its_cancel)
 		ck_assert_int_eq(submit_to(POOL_OPS, &own[i], &gate), 0);
 	until_real(begun == THREADS_MAX);
 	prepare_sync(&sync);
-	coil__loop->ops++;
+	coil__loop->io.ops++;
 	ck_assert_int_eq(coil__pool_syscall(coil__loop, &sync.op), 0);
 	look_around();
 	ck_assert_int_eq(sync.count, 0);
@@ -269,7 +269,7 @@ COIL_TEST(an_op_that_has_ended_cannot_be_cancelled_and_its_result_stands)
 	struct own_op sync;
 
 	prepare_sync(&sync);
-	coil__loop->ops++;
+	coil__loop->io.ops++;
 	ck_assert_int_eq(coil__pool_syscall(coil__loop, &sync.op), 0);
 	nanosleep(&moment, NULL);
 	ck_assert(!coil__pool_cancel(coil__loop, &sync.op));
@@ -426,9 +426,9 @@ static struct lookup *start_lookup(sem_t *gate)
 COIL_TEST(a_detached_job_reports_to_the_loop)
 {
 	ck_assert_ptr_nonnull(start_lookup(NULL));
-	ck_assert_uint_eq(coil__loop->jobs, 1);
+	ck_assert_uint_eq(coil__loop->io.jobs, 1);
 	until_real(found == 1);
-	ck_assert_uint_eq(coil__loop->jobs, 0);
+	ck_assert_uint_eq(coil__loop->io.jobs, 0);
 	ck_assert_int_eq(released, 0);
 }
 
@@ -461,7 +461,7 @@ COIL_TEST(one_that_waits_is_released_when_it_is_abandoned)
 	ck_assert_ptr_nonnull(last);
 	coil__pool_abandon(&last->job);
 	ck_assert_int_eq(released, 1);
-	ck_assert_uint_eq(coil__loop->jobs, DETACHED_MAX);
+	ck_assert_uint_eq(coil__loop->io.jobs, DETACHED_MAX);
 	for (int i = 0; i < DETACHED_MAX; i++)
 		sem_post(&gate);
 	until_real(found == DETACHED_MAX);
@@ -479,7 +479,7 @@ COIL_TEST(one_that_has_ended_but_not_arrived_can_be_abandoned)
 	coil__pool_abandon(&own->job);
 	until_real(released == 1);
 	ck_assert_int_eq(found, 0);
-	ck_assert_uint_eq(coil__loop->jobs, 0);
+	ck_assert_uint_eq(coil__loop->io.jobs, 0);
 }
 
 static sem_t late;
@@ -491,7 +491,7 @@ static int abandon_one(void *arg)
 	ck_assert_ptr_nonnull(own);
 	until_real(looking == 1);
 	coil__pool_abandon(&own->job);
-	ck_assert_uint_eq(coil__loop->jobs, 0);
+	ck_assert_uint_eq(coil__loop->io.jobs, 0);
 	return 0;
 }
 
@@ -563,7 +563,7 @@ COIL_TEST(without_threads_a_detached_job_is_refused)
 {
 	support_fail_threads(true);
 	ck_assert_ptr_null(start_lookup(NULL));
-	ck_assert_uint_eq(coil__loop->jobs, 0);
+	ck_assert_uint_eq(coil__loop->io.jobs, 0);
 	support_fail_threads(false);
 }
 

@@ -317,8 +317,8 @@ COIL_TEST(scopes_that_are_due_end_in_any_order_and_the_others_expire)
 	ck_assert_int_eq(coil_gather(equal.tasks, MANY, results), 0);
 	for (int i = 0; i < MANY; i++)
 		ck_assert_int_eq(results[i], set[i] ? 7 : -ETIMEDOUT);
-	ck_assert_ptr_null(coil__loop->due);
-	ck_assert_ptr_null(coil__loop->due_last);
+	ck_assert_ptr_null(coil__loop->due.first);
+	ck_assert_ptr_null(coil__loop->due.last);
 }
 
 Suite *suite(void)

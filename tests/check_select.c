@@ -637,7 +637,7 @@ COIL_TEST(an_item_that_comes_while_the_wait_for_a_shared_event_begins_is_taken)
 	ck_assert_int_eq(coil_event_open(&event), 0);
 	ck_assert_int_eq(coil_queue_init(&queue, sizeof(item), 4), 0);
 	ck_assert_int_eq(coil_call_soon_threadsafe(coil_current_loop(), put_by_call, &queue), 0);
-	coil__loop->budget = 1;
+	coil__loop->run.budget = 1;
 	ck_assert_int_eq(coil_select(cases, 2, ahead()), 1);
 	ck_assert_int_eq(cases[1].result, 0);
 	ck_assert_int_eq(item, 7);

@@ -347,7 +347,7 @@ COIL_TEST(what_comes_while_a_stand_in_is_sent_is_seen)
 
 	make_all(&all);
 	ck_assert_int_eq(coil_call_soon_threadsafe(coil_current_loop(), put_by_call, &all), 0);
-	coil__loop->budget = 1;
+	coil__loop->run.budget = 1;
 	ck_assert_int_eq(coil_select(all.cases, KINDS, COIL_SECOND), GET);
 	ck_done(&all, GET);
 	put_away(&all);
@@ -377,7 +377,7 @@ COIL_TEST(a_case_that_came_with_the_deadline_is_all_that_is_told)
 	let(&all, GET);
 	burn(ahead());
 	/* The loop looks at the time before the select runs. */
-	coil__loop->budget = 1;
+	coil__loop->run.budget = 1;
 	ck_assert_int_eq(coil_await(task), GET);
 	ck_done(&all, GET);
 	put_away(&all);

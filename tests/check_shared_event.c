@@ -131,7 +131,7 @@ COIL_TEST(a_set_that_comes_while_the_first_waiter_gets_ready_wakes_it)
 	ck_assert_int_eq(coil_timeout_begin(&limit, ahead()), 0);
 	ck_assert_int_eq(coil_call_soon_threadsafe(coil_current_loop(), set_then_clear, &event),
 			 0);
-	coil__loop->budget = 1;
+	coil__loop->run.budget = 1;
 	ck_assert_int_eq(coil_event_wait(&event), 0);
 	ck_assert_int_eq(coil_timeout_end(&limit), 0);
 	settle();

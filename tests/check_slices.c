@@ -38,12 +38,12 @@ static void note(uint32_t *most, uint32_t n)
 
 static void look(struct coil_loop *loop, int64_t deadline)
 {
-	note(&seen.most_run, loop->ready_head - seen.head);
-	note(&seen.most_ready, loop->ready_tail - seen.tail);
+	note(&seen.most_run, loop->run.head - seen.head);
+	note(&seen.most_ready, loop->run.tail - seen.tail);
 	seen.looks++;
 	real->poll(loop, deadline);
-	seen.head = loop->ready_head;
-	seen.tail = loop->ready_tail;
+	seen.head = loop->run.head;
+	seen.tail = loop->run.tail;
 }
 
 /* From the next look on. */
@@ -51,19 +51,19 @@ static void begin_count(void)
 {
 	struct coil_loop *loop = coil__loop;
 
-	real = loop->backend;
+	real = loop->io.backend;
 	counting = *real;
 	counting.poll = look;
-	loop->backend = &counting;
+	loop->io.backend = &counting;
 	ck_assert_int_eq(coil_sleep(1), 0);
 	memset(&seen, 0, sizeof(seen));
-	seen.head = loop->ready_head;
-	seen.tail = loop->ready_tail;
+	seen.head = loop->run.head;
+	seen.tail = loop->run.tail;
 }
 
 static void end_count(void)
 {
-	coil__loop->backend = real;
+	coil__loop->io.backend = real;
 }
 
 static void make(int (*fn)(void *arg), int n)

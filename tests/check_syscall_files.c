@@ -232,7 +232,7 @@ COIL_TEST(a_splice_from_an_empty_pipe_to_a_file_does_not_hold_a_thread)
 	io_uring_prep_splice(&own.op.sqe, in[0], -1, fd, 2, 64, 0);
 	begin(&own);
 	ck_assert_int_eq(coil_sleep(5 * COIL_MILLISECOND), 0);
-	ck_assert_uint_eq(coil__loop->jobs, 0);
+	ck_assert_uint_eq(coil__loop->io.jobs, 0);
 	say(in[1], "file");
 	until(own.count == 1);
 	ck_assert_int_eq(own.last, 4);

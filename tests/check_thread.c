@@ -335,7 +335,7 @@ COIL_TEST(without_a_thread_nothing_runs)
 	ck_assert_int_eq(send_away_loosely(&own), -EAGAIN);
 	ck_assert_int_eq(own.released, 1);
 	ck_assert_int_eq(own.began, 0);
-	ck_assert_uint_eq(coil__loop->jobs, 0);
+	ck_assert_uint_eq(coil__loop->io.jobs, 0);
 	support_fail_threads(false);
 	ck_assert_int_eq(send_away(&own), 5);
 }
@@ -468,10 +468,10 @@ COIL_TEST(an_abandonable_one_is_left_to_itself)
 	own.gate = &gate;
 	task = start(send_away_loosely, &own);
 	until(own.began);
-	ck_assert_uint_eq(coil__loop->jobs, 1);
+	ck_assert_uint_eq(coil__loop->io.jobs, 1);
 	ck_assert(coil_cancel(task));
 	ck_assert_int_eq(coil_await(task), -ECANCELED);
-	ck_assert_uint_eq(coil__loop->jobs, 0);
+	ck_assert_uint_eq(coil__loop->io.jobs, 0);
 	ck_assert_int_eq(own.ended, 0);
 	ck_assert_int_eq(own.released, 0);
 	sem_post(&gate);
@@ -511,7 +511,7 @@ COIL_TEST(an_abandonable_one_that_has_ended_is_released_once)
 		result = coil_await(task);
 		ck_assert(result == -ECANCELED || result == 8);
 		until(own.released);
-		until(!coil__loop->jobs);
+		until(!coil__loop->io.jobs);
 		ck_assert_int_eq(own.released, 1);
 	}
 }
@@ -626,10 +626,10 @@ static int leave_a_slow_one(void *arg)
 	coil_detach(coil_create_task_with(&slow, send_to_hear, NULL));
 	coil_detach(coil_create_task_with(&other, sleep_shielded, NULL));
 	until(last.began);
-	counting = *coil__loop->backend;
+	counting = *coil__loop->io.backend;
 	real_poll = counting.poll;
 	counting.poll = count_poll;
-	coil__loop->backend = &counting;
+	coil__loop->io.backend = &counting;
 	return 9;
 }
 

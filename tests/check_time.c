@@ -76,17 +76,17 @@ COIL_TEST(sleep_004_short_sleeps_do_not_spin)
 	static const int64_t durations[] = { 10 * MS, 100 * COIL_MICROSECOND,
 					     1000, 10, 1 };
 
-	counted = coil__loop->backend;
+	counted = coil__loop->io.backend;
 	counting = *counted;
 	counting.poll = count_poll;
-	coil__loop->backend = &counting;
+	coil__loop->io.backend = &counting;
 	for (int i = 0; i < 5; i++) {
 		int64_t began = coil_now();
 
 		ck_assert_int_eq(coil_sleep(durations[i]), 0);
 		passed(began, durations[i]);
 	}
-	coil__loop->backend = counted;
+	coil__loop->io.backend = counted;
 	ck_assert_uint_le(looks, 20);
 	ck_assert_uint_gt(looks, 0);
 }
@@ -214,7 +214,7 @@ static int late;
 
 static void spy_on_poll(struct coil_loop *loop, int64_t deadline)
 {
-	int64_t now = loop->pass_start;
+	int64_t now = loop->clock.pass_start;
 
 	late += deadline > now && coil__timers_next(&loop->timers) <= now;
 	real->poll(loop, deadline);
@@ -226,19 +226,19 @@ COIL_TEST(the_loop_does_not_sleep_while_a_timer_is_overdue)
 	enum { MANY = 300 };
 	struct alarm alarms[MANY];
 	struct coil_task *tasks[MANY];
-	struct backend spy = *coil__loop->backend;
+	struct backend spy = *coil__loop->io.backend;
 	int64_t base = coil_now() + 20 * MS;
 
-	real = coil__loop->backend;
+	real = coil__loop->io.backend;
 	late = 0;
 	spy.poll = spy_on_poll;
-	coil__loop->backend = &spy;
+	coil__loop->io.backend = &spy;
 	for (int i = 0; i < MANY; i++) {
 		alarms[i] = (struct alarm){ base + i, "" };
 		tasks[i] = start(sound, &alarms[i]);
 	}
 	ck_assert_int_eq(coil_gather(tasks, MANY, NULL), 0);
-	coil__loop->backend = real;
+	coil__loop->io.backend = real;
 	ck_assert_int_eq(late, 0);
 }
 

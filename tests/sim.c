@@ -96,7 +96,7 @@ static int sim_open(struct coil_loop *loop, const struct coil_options *options,
 		return err;
 	sim.now = BEGINNING;
 	sim.cancelled = NULL;
-	loop->clock = &sim.now;
+	loop->clock.simulated = &sim.now;
 	snprintf(reason, size, "time is simulated");
 	return 0;
 }
@@ -178,11 +178,11 @@ static void sim_poll(struct coil_loop *loop, int64_t deadline)
 	if (look(loop, 0))
 		return;
 	/* Nobody knows how much time a thread needs: it has all there is. */
-	if (loop->jobs || deadline == COIL_FOREVER) {
+	if (loop->io.jobs || deadline == COIL_FOREVER) {
 		coil__epoll.poll(loop, COIL_FOREVER);
 		return;
 	}
-	if (loop->ops && look(loop, GRACE))
+	if (loop->io.ops && look(loop, GRACE))
 		return;
 	if (deadline > sim.now)
 		sim.now = deadline;

@@ -110,7 +110,7 @@ static UNUSED bool sweep_once(const struct sweep *sweep, enum sweep_mode mode,
 	sweep_rest();
 	ck_assert_msg(coil_all_tasks(NULL, 0) == tasks, "park %d, mode %d: %zu tasks are left",
 		      nth, mode, coil_all_tasks(NULL, 0) - tasks);
-	ck_assert_uint_eq(coil__loop->ops, 0);
+	ck_assert_uint_eq(coil__loop->io.ops, 0);
 	ck_assert_uint_eq(coil__loop->timers.count, 0);
 	return parks >= nth;
 }
@@ -284,7 +284,7 @@ static UNUSED void dice_round(struct dice *dice)
 		dice->sweep->end(dice->result);
 	sweep_rest();
 	ck_assert_uint_eq(coil_all_tasks(NULL, 0), tasks);
-	ck_assert_uint_eq(coil__loop->ops, 0);
+	ck_assert_uint_eq(coil__loop->io.ops, 0);
 	ck_assert_uint_eq(coil__loop->timers.count, 0);
 }
 

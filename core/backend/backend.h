@@ -50,7 +50,7 @@ struct backend {
 	/*
 	 * Completes ops.  If none has completed, sleeps until one does, until wake() or
 	 * until the deadline, an instant on coil_now()'s clock (0: do not sleep;
-	 * COIL_FOREVER: no deadline).  Sets loop->more if more completions may be ready.
+	 * COIL_FOREVER: no deadline).  Sets loop->io.more if more completions may be ready.
 	 */
 	void (*poll)(struct coil_loop *loop, int64_t deadline);
 

@@ -147,12 +147,12 @@ static inline uint32_t events_of(const struct op *op)
 
 static int control(struct coil_loop *loop, int fd, uint32_t events)
 {
-	struct epoll *epoll = loop->backend_data;
+	struct epoll *epoll = loop->io.data;
 	struct epoll_event event = {
 		.events = events | EPOLLET | (events & EPOLLIN ? BESIDES : 0),
 		.data.fd = fd,
 	};
-	struct fd *entry = &loop->fds[fd];
+	struct fd *entry = &loop->io.fds[fd];
 	int verb = entry->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 	int err = epoll_ctl(epoll->epoll_fd, verb, fd, &event);
 
@@ -170,10 +170,10 @@ void coil__fd_closed(struct coil_loop *loop, int fd)
 {
 	struct epoll_event unused = {0};
 
-	if ((size_t)fd >= loop->fd_count || !loop->fds[fd].events)
+	if ((size_t)fd >= loop->io.fd_count || !loop->io.fds[fd].events)
 		return;
-	epoll_ctl(loop->backend_fds[0], EPOLL_CTL_DEL, fd, &unused);
-	loop->fds[fd].events = 0;
+	epoll_ctl(loop->io.backend_fds[0], EPOLL_CTL_DEL, fd, &unused);
+	loop->io.fds[fd].events = 0;
 }
 
 /* Makes room for two entries an fd: a wait may list one that is in prove()'s round. */
@@ -191,26 +191,26 @@ static bool grow(struct epoll *epoll, size_t fds)
 /* A wait began on fd, so its registration is to be proved once. */
 static void list(struct coil_loop *loop, int fd)
 {
-	struct epoll *epoll = loop->backend_data;
+	struct epoll *epoll = loop->io.data;
 
-	if (loop->fds[fd].flags & LISTED)
+	if (loop->io.fds[fd].flags & LISTED)
 		return;
-	loop->fds[fd].flags |= LISTED;
+	loop->io.fds[fd].flags |= LISTED;
 	if (!epoll->listed_count)
-		epoll->checked = loop->pass_start;
+		epoll->checked = loop->clock.pass_start;
 	epoll->listed[epoll->listed_count++] = fd;
 }
 
 /* Registers fd for events, unless it is already. */
 static int arm(struct coil_loop *loop, int fd, uint32_t events)
 {
-	struct epoll *epoll = loop->backend_data;
+	struct epoll *epoll = loop->io.data;
 	const struct fd *entry;
 
-	if (unlikely((size_t)fd >= loop->fd_count) && !coil__loop_fd(loop, fd))
+	if (unlikely((size_t)fd >= loop->io.fd_count) && !coil__loop_fd(loop, fd))
 		return -errno;
-	entry = &loop->fds[fd];
-	if (unlikely((size_t)fd >= epoll->capacity) && !grow(epoll, loop->fd_count))
+	entry = &loop->io.fds[fd];
+	if (unlikely((size_t)fd >= epoll->capacity) && !grow(epoll, loop->io.fd_count))
 		return -ENOMEM;
 	if (entry->events && !(events & ~entry->events))
 		return 0;
@@ -243,13 +243,13 @@ static void try_again(struct epoll *epoll, struct op *op, int64_t when)
 /* from is the fd in whose queue op waited, where it keeps its place; or -1. */
 static void wait_for_event(struct coil_loop *loop, struct op *op, int from)
 {
-	struct epoll *epoll = loop->backend_data;
+	struct epoll *epoll = loop->io.data;
 	uint32_t events = events_of(op);
 	int fd = fd_of(op);
 	int err;
 
 	if (!events && op->sqe.opcode != IORING_OP_POLL_ADD) {
-		try_again(epoll, op, loop->pass_start + AGAIN_NS);
+		try_again(epoll, op, loop->clock.pass_start + AGAIN_NS);
 		return;
 	}
 	err = arm(loop, fd, events);
@@ -261,7 +261,7 @@ static void wait_for_event(struct coil_loop *loop, struct op *op, int from)
 		coil__op_complete(loop, op, err, 0);
 	} else {
 		op->state = WAITING;
-		coil__queue_insert(&loop->fds[fd].waiters, op,
+		coil__queue_insert(&loop->io.fds[fd].waiters, op,
 			     from == fd ? epoll->cursor : NULL);
 		epoll->waiting++;
 		if (from != fd && !err)
@@ -271,11 +271,11 @@ static void wait_for_event(struct coil_loop *loop, struct op *op, int from)
 
 static void stop_waiting(struct coil_loop *loop, struct op *op)
 {
-	struct epoll *epoll = loop->backend_data;
+	struct epoll *epoll = loop->io.data;
 
 	if (epoll->cursor == op)
 		epoll->cursor = op->next;
-	coil__queue_remove(&loop->fds[fd_of(op)].waiters, op);
+	coil__queue_remove(&loop->io.fds[fd_of(op)].waiters, op);
 	epoll->waiting--;
 	op->state = TRIED;
 }
@@ -308,7 +308,7 @@ static int shoot(struct coil_loop *loop, struct op *op, int res)
 		if (op->sqe.opcode == IORING_OP_POLL_ADD)
 			return -EAGAIN;
 		if (shots == SHOTS) {
-			try_again(loop->backend_data, op, 0);
+			try_again(loop->io.data, op, 0);
 			return 0;
 		}
 		res = coil__syscall_try(op);
@@ -381,9 +381,9 @@ static bool epoll_attempt(struct coil_loop *loop, struct op *op)
 
 	if (op->sqe.opcode == IORING_OP_READ)
 		return coil__syscall_cached(loop, op);
-	if (!is_plain(op) || fd >= loop->fd_count || loop->fds[fd].closer)
+	if (!is_plain(op) || fd >= loop->io.fd_count || loop->io.fds[fd].closer)
 		return false;
-	op->res = try_plainly(&loop->fds[fd], op);
+	op->res = try_plainly(&loop->io.fds[fd], op);
 	op->attempted = op->res == -EAGAIN;
 	return !op->attempted;
 }
@@ -394,7 +394,7 @@ static bool proceed_plainly(struct coil_loop *loop, struct op *op, int from)
 	int res = -EAGAIN;
 
 	if (!op->attempted)
-		res = try_plainly(&loop->fds[op->sqe.fd], op);
+		res = try_plainly(&loop->io.fds[op->sqe.fd], op);
 	op->attempted = false;
 	if (res == -EAGAIN) {
 		wait_for_event(loop, op, from);
@@ -407,8 +407,8 @@ static bool proceed_plainly(struct coil_loop *loop, struct op *op, int from)
 /* Whether op polls for input of a dry socket, which has none. */
 static bool is_poll_in_vain(const struct coil_loop *loop, const struct op *op)
 {
-	return op->hint && (size_t)op->sqe.fd < loop->fd_count &&
-	       loop->fds[op->sqe.fd].flags & DRAINED && events_of(op) == EPOLLIN;
+	return op->hint && (size_t)op->sqe.fd < loop->io.fd_count &&
+	       loop->io.fds[op->sqe.fd].flags & DRAINED && events_of(op) == EPOLLIN;
 }
 
 /* Tries op.  Returns false if it would block and now waits, or went to the pool. */
@@ -438,7 +438,7 @@ static bool proceed(struct coil_loop *loop, struct op *op, int from)
 
 static void epoll_submit(struct coil_loop *loop, struct op *op)
 {
-	struct epoll *epoll = loop->backend_data;
+	struct epoll *epoll = loop->io.data;
 
 	op->sqe.user_data = 0;
 	op->state = TRIED;
@@ -456,7 +456,7 @@ static void epoll_submit(struct coil_loop *loop, struct op *op)
 
 static void epoll_cancel(struct coil_loop *loop, struct op *op)
 {
-	struct epoll *epoll = loop->backend_data;
+	struct epoll *epoll = loop->io.data;
 
 	switch ((enum state)op->state) {
 	case TRIED:
@@ -482,7 +482,7 @@ static void epoll_cancel(struct coil_loop *loop, struct op *op)
 /* An event of fd found no op that waits: silences the fd after a few such events. */
 static void unattended(struct coil_loop *loop, int fd)
 {
-	struct fd *entry = &loop->fds[fd];
+	struct fd *entry = &loop->io.fds[fd];
 
 	if (entry->events & ~EPOLLET &&
 	    (++entry->flags & COUNT) >= UNATTENDED) {
@@ -497,18 +497,18 @@ static void unattended(struct coil_loop *loop, int fd)
  */
 static void fire(struct coil_loop *loop, int fd, uint32_t events)
 {
-	struct epoll *epoll = loop->backend_data;
+	struct epoll *epoll = loop->io.data;
 	uint32_t left = events;
-	struct op *op = loop->fds[fd].waiters.first;
+	struct op *op = loop->io.fds[fd].waiters.first;
 
-	loop->fds[fd].flags &= ~(unsigned)DRAINED;
+	loop->io.fds[fd].flags &= ~(unsigned)DRAINED;
 	if (events & (EPOLLERR | EPOLLHUP | BESIDES))
-		loop->fds[fd].flags |= URGENT_OR_HUP;
+		loop->io.fds[fd].flags |= URGENT_OR_HUP;
 	if (!op) {
 		unattended(loop, fd);
 		return;
 	}
-	loop->fds[fd].flags &= ~(unsigned)COUNT;
+	loop->io.fds[fd].flags &= ~(unsigned)COUNT;
 	for (; op; op = epoll->cursor) {
 		bool polls = op->sqe.opcode == IORING_OP_POLL_ADD;
 		uint32_t wanted = events_of(op) | EPOLLERR | EPOLLHUP;
@@ -528,7 +528,7 @@ static uint32_t wanted_of(const struct coil_loop *loop, int fd)
 {
 	uint32_t events = 0;
 
-	for (const struct op *op = loop->fds[fd].waiters.first; op; op = op->next)
+	for (const struct op *op = loop->io.fds[fd].waiters.first; op; op = op->next)
 		events |= events_of(op);
 	return events;
 }
@@ -536,15 +536,15 @@ static uint32_t wanted_of(const struct coil_loop *loop, int fd)
 /* Proves the registrations of the listed fds: see "Stale entries" above. */
 static void prove(struct coil_loop *loop)
 {
-	struct epoll *epoll = loop->backend_data;
+	struct epoll *epoll = loop->io.data;
 
 	if (!epoll->round)
 		epoll->round = epoll->listed_count;
 	for (int n = 0; epoll->proved < epoll->round && n < PROOFS; n++) {
 		int fd = epoll->listed[epoll->proved++];
 
-		loop->fds[fd].flags &= ~LISTED;
-		if (loop->fds[fd].waiters.first &&
+		loop->io.fds[fd].flags &= ~LISTED;
+		if (loop->io.fds[fd].waiters.first &&
 		    control(loop, fd, wanted_of(loop, fd)))
 			fire(loop, fd, EPOLLERR | EPOLLHUP);
 	}
@@ -554,12 +554,12 @@ static void prove(struct coil_loop *loop)
 	memmove(epoll->listed, epoll->listed + epoll->round,
 		epoll->listed_count * sizeof(*epoll->listed));
 	epoll->round = epoll->proved = 0;
-	epoll->checked = loop->pass_start;
+	epoll->checked = loop->clock.pass_start;
 }
 
 static void try_those_without_events(struct coil_loop *loop)
 {
-	struct epoll *epoll = loop->backend_data;
+	struct epoll *epoll = loop->io.data;
 
 	epoll->again_at = COIL_FOREVER;
 	for (size_t n = epoll->again_count; n && epoll->again.first; n--) {
@@ -572,7 +572,7 @@ static void try_those_without_events(struct coil_loop *loop)
 
 static int64_t time_to_sleep(const struct coil_loop *loop, int64_t deadline)
 {
-	const struct epoll *epoll = loop->backend_data;
+	const struct epoll *epoll = loop->io.data;
 	int64_t now = coil__clock(loop);
 	int64_t ns = deadline == COIL_FOREVER ? deadline : deadline - now;
 
@@ -613,7 +613,7 @@ static int wait_for_events(struct epoll *epoll, struct epoll_event *events,
 /* A deadline has expired.  An event that came before it wins, so it must be found first. */
 static bool before_expiry(const struct coil_loop *loop)
 {
-	return loop->due && !loop->marked;
+	return loop->due.first && !loop->run.marked;
 }
 
 /*
@@ -622,22 +622,22 @@ static bool before_expiry(const struct coil_loop *loop)
  */
 static bool worth_a_look(struct coil_loop *loop)
 {
-	struct epoll *epoll = loop->backend_data;
+	struct epoll *epoll = loop->io.data;
 
 	if (!epoll->waiting && !epoll->again.first)
 		return false;
-	return before_expiry(loop) || loop->pass_start - epoll->looked >= LOOK_NS ||
+	return before_expiry(loop) || loop->clock.pass_start - epoll->looked >= LOOK_NS ||
 	       ++epoll->skipped >= SKIPS;
 }
 
 static void epoll_poll(struct coil_loop *loop, int64_t deadline)
 {
-	struct epoll *epoll = loop->backend_data;
+	struct epoll *epoll = loop->io.data;
 	struct epoll_event events[EVENTS];
 	int64_t ns = 0;
 	int n;
 
-	loop->more = false;
+	loop->io.more = false;
 	if (!deadline && !worth_a_look(loop))
 		return;
 	if (deadline)
@@ -645,8 +645,8 @@ static void epoll_poll(struct coil_loop *loop, int64_t deadline)
 	n = wait_for_events(epoll, events, ns);
 	if (unlikely(n < 0 && errno != EINTR))
 		coil__die(loop->main, "cannot go on: the loop's epoll fd was closed");
-	loop->more = n == EVENTS;
-	epoll->looked = loop->pass_start;
+	loop->io.more = n == EVENTS;
+	epoll->looked = loop->clock.pass_start;
 	epoll->skipped = 0;
 	for (int i = 0; i < n; i++) {
 		if (events[i].data.fd != epoll->wake_fd)
@@ -657,14 +657,14 @@ static void epoll_poll(struct coil_loop *loop, int64_t deadline)
 		try_those_without_events(loop);
 	if (epoll->listed_count &&
 	    (epoll->round || (!n && ns >= IDLE_NS) ||
-	     loop->pass_start - epoll->checked >= CHECK_NS))
+	     loop->clock.pass_start - epoll->checked >= CHECK_NS))
 		prove(loop);
 }
 
 /* The eventfd is edge-triggered, so the loop need not read it.  Not write(): see uring.c. */
 static void epoll_wake(struct coil_loop *loop)
 {
-	struct epoll *epoll = loop->backend_data;
+	struct epoll *epoll = loop->io.data;
 	const uint64_t one = 1;
 
 	if (syscall(SYS_write, epoll->wake_fd, &one, sizeof(one)) < 0)
@@ -719,22 +719,22 @@ static int epoll_open(struct coil_loop *loop,
 	(void)options;
 	if (!epoll)
 		return -ENOMEM;
-	loop->slack = slack > 0 ? slack : 0;
+	loop->clock.slack = slack > 0 ? slack : 0;
 	err = open_fds(epoll, reason, size);
 	if (err) {
 		free_epoll(epoll);
 		return err;
 	}
-	loop->backend_data = epoll;
-	loop->backend_fds[0] = epoll->epoll_fd;
-	loop->backend_fds[1] = epoll->wake_fd;
+	loop->io.data = epoll;
+	loop->io.backend_fds[0] = epoll->epoll_fd;
+	loop->io.backend_fds[1] = epoll->wake_fd;
 	return 0;
 }
 
 static void epoll_close(struct coil_loop *loop)
 {
-	free_epoll(loop->backend_data);
-	loop->backend_data = NULL;
+	free_epoll(loop->io.data);
+	loop->io.data = NULL;
 }
 
 const struct backend coil__epoll = {

@@ -10,11 +10,11 @@
 
 struct fd *coil__loop_fd(struct coil_loop *loop, int fd)
 {
-	size_t count = loop->fd_count ? loop->fd_count : 64;
+	size_t count = loop->io.fd_count ? loop->io.fd_count : 64;
 	struct fd *fds;
 
-	if ((size_t)fd < loop->fd_count)
-		return &loop->fds[fd];
+	if ((size_t)fd < loop->io.fd_count)
+		return &loop->io.fds[fd];
 	/* A wrong number, up to 2^31, must not make the table grow. */
 	if (fcntl(fd, F_GETFD) < 0)
 		return NULL;
@@ -23,24 +23,24 @@ struct fd *coil__loop_fd(struct coil_loop *loop, int fd)
 	fds = aligned_alloc(sizeof(*fds), count * sizeof(*fds));
 	if (!fds)
 		return NULL;
-	if (loop->fds)
-		memcpy(fds, loop->fds, loop->fd_count * sizeof(*fds));
-	memset(fds + loop->fd_count, 0, (count - loop->fd_count) * sizeof(*fds));
+	if (loop->io.fds)
+		memcpy(fds, loop->io.fds, loop->io.fd_count * sizeof(*fds));
+	memset(fds + loop->io.fd_count, 0, (count - loop->io.fd_count) * sizeof(*fds));
 	/* The first op of each list points back at its head, which moved. */
-	for (size_t i = 0; i < loop->fd_count; i++) {
+	for (size_t i = 0; i < loop->io.fd_count; i++) {
 		if (fds[i].ops)
 			fds[i].ops->link = &fds[i].ops;
 	}
-	free(loop->fds);
-	loop->fds = fds;
-	loop->fd_count = count;
+	free(loop->io.fds);
+	loop->io.fds = fds;
+	loop->io.fd_count = count;
 	return &fds[fd];
 }
 
 void coil__fd_made(struct coil_loop *loop, int fd)
 {
-	if ((size_t)fd < loop->fd_count)
-		loop->fds[fd].events = loop->fds[fd].guess = 0;
+	if ((size_t)fd < loop->io.fd_count)
+		loop->io.fds[fd].events = loop->io.fds[fd].guess = 0;
 }
 
 /* How many calls a guess serves.  It counts towards 0, from above for yes, below for no. */
@@ -71,7 +71,7 @@ bool coil__fd_cached(struct coil_loop *loop, int fd)
 
 void coil__fd_uncached(struct coil_loop *loop, int fd)
 {
-	loop->fds[fd].guess = -UNCACHED;
+	loop->io.fds[fd].guess = -UNCACHED;
 }
 
 static int ask_type(int fd)

@@ -46,7 +46,7 @@ void coil__inbox_call(struct coil_loop *loop)
 
 	if (atomic_load(&inbox->state) != CALLED &&
 	    atomic_exchange(&inbox->state, CALLED) == ASLEEP)
-		loop->backend->wake(loop);
+		loop->io.backend->wake(loop);
 }
 
 static void append(struct inbox *inbox, struct remote *remote)

@@ -388,7 +388,7 @@ bool coil__syscall_cached(struct coil_loop *loop, struct op *op)
 	}
 	if (whole) {
 		op->res = (int)n;
-		loop->budget -= (int)(n / COPY_A_SWITCH);
+		loop->run.budget -= (int)(n / COPY_A_SWITCH);
 		return true;
 	}
 	if (n < 0)

@@ -114,9 +114,9 @@ static inline int check_name(struct coil_loop *loop, int number)
 {
 	if (number < 0)
 		return 0;
-	if (unlikely((size_t)number >= loop->fd_count) && !coil__loop_fd(loop, number))
+	if (unlikely((size_t)number >= loop->io.fd_count) && !coil__loop_fd(loop, number))
 		return -errno;
-	return unlikely(loop->fds[number].closer != NULL) ? -EBADF : 0;
+	return unlikely(loop->io.fds[number].closer != NULL) ? -EBADF : 0;
 }
 
 static inline void link_name(struct coil_loop *loop, struct op *op, int which, int number)
@@ -127,7 +127,7 @@ static inline void link_name(struct coil_loop *loop, struct op *op, int which, i
 	ref->link = NULL;
 	if (number < 0)
 		return;
-	fd = &loop->fds[number];
+	fd = &loop->io.fds[number];
 	ref->op = op;
 	ref->fd = number;
 	ref->next = fd->ops;
@@ -144,7 +144,7 @@ static inline void unlink_name(struct coil_loop *loop, struct fd_ref *ref)
 
 	if (!ref->link)
 		return;
-	fd = &loop->fds[ref->fd];
+	fd = &loop->io.fds[ref->fd];
 	*ref->link = ref->next;
 	if (ref->next)
 		ref->next->link = ref->link;
@@ -165,8 +165,8 @@ int coil__op_start(struct coil_loop *loop, struct op *op)
 	link_name(loop, op, 0, first);
 	link_name(loop, op, 1, second);
 	if (!op->background)
-		loop->ops++;
-	loop->backend->submit(loop, op);
+		loop->io.ops++;
+	loop->io.backend->submit(loop, op);
 	return 0;
 }
 
@@ -185,7 +185,7 @@ void coil__op_complete(struct coil_loop *loop, struct op *op, int res, unsigned 
 		/* Submit at once: later the fd's number may mean another file. */
 		if (unlikely(res == OP_UNDONE)) {
 			begin(op);
-			loop->backend->submit(loop, op);
+			loop->io.backend->submit(loop, op);
 			return;
 		}
 	}
@@ -194,7 +194,7 @@ void coil__op_complete(struct coil_loop *loop, struct op *op, int res, unsigned 
 	if (!(flags & IORING_CQE_F_MORE)) {
 		op->done = true;
 		if (!op->background)
-			loop->ops--;
+			loop->io.ops--;
 		unlink_name(loop, &op->names[0]);
 		unlink_name(loop, &op->names[1]);
 	}
@@ -206,7 +206,7 @@ void coil__op_cancel(struct coil_loop *loop, struct op *op)
 	if (op->done || op->cancelled)
 		return;
 	op->cancelled = true;
-	loop->backend->cancel(loop, op);
+	loop->io.backend->cancel(loop, op);
 }
 
 /* If the op completes within submit(), the task runs and must not be woken. */
@@ -233,7 +233,7 @@ static ssize_t run(struct coil_task *self, struct op *op, const struct wait *wai
 	op->task = self;
 	op->complete = wake;
 	begin(op);
-	if (loop->backend->attempt && loop->backend->attempt(loop, op)) {
+	if (loop->io.backend->attempt && loop->io.backend->attempt(loop, op)) {
 		op->done = true;
 		op->flags = 0;
 	} else {
@@ -243,7 +243,7 @@ static ssize_t run(struct coil_task *self, struct op *op, const struct wait *wai
 	}
 	if (!op->done)
 		coil__park(self, wait, op);
-	else if (--loop->budget <= 0)
+	else if (--loop->run.budget <= 0)
 		/* A task whose ops never wait must not starve other tasks. */
 		coil__turn(self);
 	if (!op->cancelled || op->res != -ECANCELED)
@@ -274,8 +274,8 @@ int coil__op_try(struct op *op)
 	struct coil_loop *loop = coil__loop;
 	int res;
 
-	if (loop->backend && loop->backend->attempt) {
-		if (loop->backend->attempt(loop, op))
+	if (loop->io.backend && loop->io.backend->attempt) {
+		if (loop->io.backend->attempt(loop, op))
 			return op->res;
 		if (op->attempted)
 			return -EAGAIN;
@@ -310,7 +310,7 @@ int coil__op_close_begin(int number)
 		coil__op_cancel(loop, ref->op);
 	}
 	/* A cancelled op's completion may have moved the table, so fd is stale. */
-	if (loop->fds[number].ops)
+	if (loop->io.fds[number].ops)
 		coil__park(self, &closing, NULL);
 	return 0;
 }
@@ -319,10 +319,10 @@ void coil__op_close_end(int number)
 {
 	struct coil_loop *loop = coil__loop;
 
-	if ((size_t)number >= loop->fd_count || loop->fds[number].closer != coil__self())
+	if ((size_t)number >= loop->io.fd_count || loop->io.fds[number].closer != coil__self())
 		return;
-	loop->fds[number].closer = NULL;
-	loop->fds[number].guess = 0;
+	loop->io.fds[number].closer = NULL;
+	loop->io.fds[number].guess = 0;
 }
 
 const char *coil__op_name(const struct op *op)

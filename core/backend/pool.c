@@ -57,7 +57,7 @@ static void job_done(struct coil_loop *loop, struct remote *remote)
 {
 	struct job *job = container_of(remote, struct job, remote);
 
-	loop->jobs--;
+	loop->io.jobs--;
 	job->done(loop, job);
 }
 
@@ -95,7 +95,7 @@ static void *run_jobs(void *arg)
 
 static struct pool *open_pool(struct coil_loop *loop)
 {
-	struct pool *pool = loop->pool;
+	struct pool *pool = loop->io.pool;
 
 	if (pool)
 		return pool;
@@ -106,7 +106,7 @@ static struct pool *open_pool(struct coil_loop *loop)
 		pthread_mutex_init(&pool->lanes[i].lock, NULL);
 		pthread_cond_init(&pool->lanes[i].work, NULL);
 	}
-	loop->pool = pool;
+	loop->io.pool = pool;
 	return pool;
 }
 
@@ -128,7 +128,7 @@ int coil__pool_submit(struct coil_loop *loop, struct job *job)
 	short_of_threads = lane->queued > lane->idle && lane->count < THREADS;
 	pthread_cond_signal(&lane->work);
 	pthread_mutex_unlock(&lane->lock);
-	loop->jobs++;
+	loop->io.jobs++;
 	if (short_of_threads &&
 	    !start_thread(&lane->threads[lane->count], PTHREAD_CREATE_JOINABLE,
 			  run_jobs, lane))
@@ -141,7 +141,7 @@ int coil__pool_submit(struct coil_loop *loop, struct job *job)
 
 bool coil__pool_remove(struct coil_loop *loop, struct job *job)
 {
-	struct lane *lane = &loop->pool->lanes[job->lane];
+	struct lane *lane = &loop->io.pool->lanes[job->lane];
 	bool removed;
 
 	pthread_mutex_lock(&lane->lock);
@@ -150,7 +150,7 @@ bool coil__pool_remove(struct coil_loop *loop, struct job *job)
 		list_remove(&lane->queue, &job->link);
 		job->queued = false;
 		lane->queued--;
-		loop->jobs--;
+		loop->io.jobs--;
 	}
 	pthread_mutex_unlock(&lane->lock);
 	return removed;
@@ -170,14 +170,14 @@ static void close_lane(struct lane *lane)
 
 void coil__pool_close(struct coil_loop *loop)
 {
-	struct pool *pool = loop->pool;
+	struct pool *pool = loop->io.pool;
 
 	if (!pool)
 		return;
 	for (size_t i = 0; i < POOL_LANES; i++)
 		close_lane(&pool->lanes[i]);
 	free(pool);
-	loop->pool = NULL;
+	loop->io.pool = NULL;
 }
 
 /*
@@ -215,13 +215,13 @@ static void next_mover(struct coil_loop *loop, struct op *op)
 	if (!op->positioned)
 		return;
 	op->positioned = false;
-	coil__queue_remove(&loop->fds[fd].movers, op);
-	while ((op = loop->fds[fd].movers.first)) {
+	coil__queue_remove(&loop->io.fds[fd].movers, op);
+	while ((op = loop->io.fds[fd].movers.first)) {
 		err = start_syscall(loop, op);
 		if (!err)
 			return;
 		op->positioned = false;
-		coil__queue_remove(&loop->fds[fd].movers, op);
+		coil__queue_remove(&loop->io.fds[fd].movers, op);
 		coil__op_complete(loop, op, err, 0);
 	}
 }
@@ -237,7 +237,7 @@ static void syscall_done(struct coil_loop *loop, struct job *job)
 	next_mover(loop, op);
 	if (res == -EAGAIN && coil__syscall_class(op) != PERFORM_POOL) {
 		if (!op->cancelled) {
-			loop->backend->submit(loop, op);
+			loop->io.backend->submit(loop, op);
 			return;
 		}
 		res = coil__syscall_cancelled(op);
@@ -282,7 +282,7 @@ int coil__pool_syscall(struct coil_loop *loop, struct op *op)
 	op->positioned |= op->sqe.opcode == OP_SEEK;
 	if (!op->positioned)
 		return start_syscall(loop, op);
-	movers = &loop->fds[op->sqe.fd].movers;
+	movers = &loop->io.fds[op->sqe.fd].movers;
 	coil__queue_insert(movers, op, NULL);
 	if (movers->first != op)
 		return 0;
@@ -304,7 +304,7 @@ bool coil__pool_cancel(struct coil_loop *loop, struct op *op)
 	if (perform)
 		next_mover(loop, op);
 	else
-		coil__queue_remove(&loop->fds[op->sqe.fd].movers, op);
+		coil__queue_remove(&loop->io.fds[op->sqe.fd].movers, op);
 	op->positioned = false;
 	coil__op_complete(loop, op, coil__syscall_cancelled(op), 0);
 	return true;
@@ -330,7 +330,7 @@ static void detached_done(struct coil_loop *loop, struct remote *remote)
 {
 	struct abandonable_job *job = container_of(remote, struct abandonable_job, remote);
 
-	loop->jobs--;
+	loop->io.jobs--;
 	/* Only the loop's own thread abandons a job, so this needs no lock. */
 	if (job->loop)
 		job->done(loop, job);
@@ -458,7 +458,7 @@ int coil__pool_abandonable(struct coil_loop *loop, struct abandonable_job *job)
 	coil__lock(LOCK_ABANDONABLE);
 	err = begin_abandonable(job);
 	if (!err && loop)
-		loop->jobs++;
+		loop->io.jobs++;
 	coil__unlock(LOCK_ABANDONABLE);
 	return err;
 }
@@ -473,7 +473,7 @@ void coil__pool_abandon(struct abandonable_job *job)
 	queued = job->state == ABANDONABLE_QUEUED;
 	/* A job that was sent counts until it arrives at the loop. */
 	if (job->state != ABANDONABLE_SENT)
-		job->loop->jobs--;
+		job->loop->io.jobs--;
 	job->loop = NULL;
 	if (queued) {
 		list_remove(&kind->queue, &job->link);

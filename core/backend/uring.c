@@ -85,30 +85,30 @@ static int uring_open(struct coil_loop *loop, const struct coil_options *options
 		free(uring);
 		return err;
 	}
-	loop->backend_data = uring;
-	loop->backend_fds[0] = uring->ring.ring_fd;
-	loop->backend_fds[1] = uring->wake_fd;
+	loop->io.data = uring;
+	loop->io.backend_fds[0] = uring->ring.ring_fd;
+	loop->io.backend_fds[1] = uring->wake_fd;
 	return 0;
 }
 
 static void uring_close(struct coil_loop *loop)
 {
-	struct uring *uring = loop->backend_data;
+	struct uring *uring = loop->io.data;
 	uint64_t one = 1;
 
 	/* The kernel must not write to wake_value once it is freed. */
 	if (uring->wake_armed && write(uring->wake_fd, &one, sizeof(one)) == sizeof(one)) {
 		while (uring->wake_armed)
-			loop->backend->poll(loop, COIL_FOREVER);
+			loop->io.backend->poll(loop, COIL_FOREVER);
 	}
 	sanitize_mapping();
 	io_uring_queue_exit(&uring->ring);
 	close(uring->wake_fd);
-	if (loop->backend_fds[PROBE] >= 0)
-		close(loop->backend_fds[PROBE]);
-	loop->backend_fds[PROBE] = -1;
+	if (loop->io.backend_fds[PROBE] >= 0)
+		close(loop->io.backend_fds[PROBE]);
+	loop->io.backend_fds[PROBE] = -1;
 	free(uring);
-	loop->backend_data = NULL;
+	loop->io.data = NULL;
 }
 
 /*
@@ -167,7 +167,7 @@ static void pull(struct uring *uring, struct op *op)
 static bool has_poll(struct uring *uring, int fd)
 {
 	struct epoll_event none = {0};
-	int *probe_fd = &uring->loop->backend_fds[PROBE];
+	int *probe_fd = &uring->loop->io.backend_fds[PROBE];
 
 	if (*probe_fd < 0)
 		*probe_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -411,7 +411,7 @@ static bool receives(const struct op *op)
 
 static void submit_receive(struct uring *uring, struct op *op)
 {
-	struct fd *fd = &uring->loop->fds[op->sqe.fd];
+	struct fd *fd = &uring->loop->io.fds[op->sqe.fd];
 
 	if (likely(fd->flags < RECEIVES)) {
 		fd->flags++;
@@ -426,7 +426,7 @@ static void submit_receive(struct uring *uring, struct op *op)
 /* op has left the ring: the next receive of its fd takes its place. */
 static void leave(struct uring *uring, struct op *op)
 {
-	struct fd *fd = &uring->loop->fds[op->sqe.fd];
+	struct fd *fd = &uring->loop->io.fds[op->sqe.fd];
 	struct op *next = fd->waiters.first;
 
 	op->counted = false;
@@ -491,7 +491,7 @@ static void changed(struct uring *uring, struct op *op)
 
 static void uring_submit(struct coil_loop *loop, struct op *op)
 {
-	struct uring *uring = loop->backend_data;
+	struct uring *uring = loop->io.data;
 	int err = check(uring, op);
 
 	if (likely(!err) && receives(op))
@@ -506,7 +506,7 @@ static void uring_submit(struct coil_loop *loop, struct op *op)
 
 static void uring_cancel(struct coil_loop *loop, struct op *op)
 {
-	struct uring *uring = loop->backend_data;
+	struct uring *uring = loop->io.data;
 
 	op->cancelled = true;
 	switch ((enum state)op->state) {
@@ -522,7 +522,7 @@ static void uring_cancel(struct coil_loop *loop, struct op *op)
 		coil__pool_cancel(loop, op);
 		break;
 	case IN_LINE:
-		coil__queue_remove(&loop->fds[op->sqe.fd].waiters, op);
+		coil__queue_remove(&loop->io.fds[op->sqe.fd].waiters, op);
 		coil__op_complete(loop, op, -ECANCELED, 0);
 		break;
 	case IN_VAIN:
@@ -751,8 +751,8 @@ static int enter(struct uring *uring, bool sleep)
 
 static void uring_poll(struct coil_loop *loop, int64_t deadline)
 {
-	struct uring *uring = loop->backend_data;
-	bool wait = deadline > loop->pass_start && !io_uring_cq_ready(&uring->ring);
+	struct uring *uring = loop->io.data;
+	bool wait = deadline > loop->clock.pass_start && !io_uring_cq_ready(&uring->ring);
 	bool all = drain_backlog(uring) && arm_wake(uring) && (!wait || arm(uring, deadline));
 	bool late = !submit_late(uring);
 	int err = enter(uring, wait && all && !late);
@@ -760,12 +760,12 @@ static void uring_poll(struct coil_loop *loop, int64_t deadline)
 	if (unlikely(err < 0 && err != -EINTR))
 		give_time(uring, wait);
 	reap(uring);
-	loop->more = !all || holds_more(uring);
+	loop->io.more = !all || holds_more(uring);
 }
 
 static void uring_wake(struct coil_loop *loop)
 {
-	struct uring *uring = loop->backend_data;
+	struct uring *uring = loop->io.data;
 	uint64_t one = 1;
 
 	/*

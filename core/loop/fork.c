@@ -31,7 +31,7 @@ static void in_child(void)
 		struct coil_loop *loop = container_of(link, struct coil_loop, registered);
 
 		for (int i = 0; i < BACKEND_FDS; i++)
-			close(loop->backend_fds[i]);
+			close(loop->io.backend_fds[i]);
 	}
 	coil__current = &coil__no_loop.root;
 	coil__overflow_forked();

@@ -49,21 +49,21 @@ const struct backend *coil__backends[4] = { &coil__uring, &coil__epoll };
 static int try_backend(struct coil_loop *loop, const struct backend *backend,
 		       const struct coil_options *options, char *because)
 {
-	char reason[sizeof(loop->reason) - 16] = "";
+	char reason[sizeof(loop->io.reason) - 16] = "";
 	int err;
 
-	loop->backend = backend;
+	loop->io.backend = backend;
 	err = backend->open(loop, options, reason, sizeof(reason));
 	if (err) {
-		loop->backend = NULL;
-		snprintf(because, sizeof(loop->reason), "%s: %s", backend->name,
+		loop->io.backend = NULL;
+		snprintf(because, sizeof(loop->io.reason), "%s: %s", backend->name,
 			 reason[0] ? reason : strerror(-err));
 		return err;
 	}
 	if (because[0])
-		memcpy(loop->reason, because, sizeof(loop->reason));
+		memcpy(loop->io.reason, because, sizeof(loop->io.reason));
 	else
-		memcpy(loop->reason, reason, sizeof(reason));
+		memcpy(loop->io.reason, reason, sizeof(reason));
 	return 0;
 }
 
@@ -71,7 +71,7 @@ static int try_backend(struct coil_loop *loop, const struct backend *backend,
 static int open_backend(struct coil_loop *loop, const struct coil_options *options)
 {
 	const char *wanted = options->backend ? options->backend : getenv("COIL_BACKEND");
-	char because[sizeof(loop->reason)] = "";
+	char because[sizeof(loop->io.reason)] = "";
 	bool known = false;
 	int err = -EINVAL;
 
@@ -82,10 +82,10 @@ static int open_backend(struct coil_loop *loop, const struct coil_options *optio
 			continue;
 		known = true;
 		err = try_backend(loop, backend, options, because);
-		if (!err && wanted && wanted[0] && !loop->reason[0])
-			snprintf(loop->reason, sizeof(loop->reason), "asked for by name");
-		else if (!err && !loop->reason[0])
-			snprintf(loop->reason, sizeof(loop->reason), "the best there is");
+		if (!err && wanted && wanted[0] && !loop->io.reason[0])
+			snprintf(loop->io.reason, sizeof(loop->io.reason), "asked for by name");
+		else if (!err && !loop->io.reason[0])
+			snprintf(loop->io.reason, sizeof(loop->io.reason), "the best there is");
 		/* Out of fds or memory: the next backend would be no better off. */
 		if (!err || err == -EMFILE || err == -ENFILE)
 			return err;
@@ -114,7 +114,7 @@ int coil__loop_open(struct coil_loop **result, const struct coil_options *option
 	sanitize_stack_main(&loop->root.stack.sanitized, &loop->root.stack.bottom,
 			    &loop->root.stack.top);
 	for (int i = 0; i < BACKEND_FDS; i++)
-		loop->backend_fds[i] = -1;
+		loop->io.backend_fds[i] = -1;
 	atomic_init(&loop->refs, 1);
 	coil__inbox_open(&loop->inbox);
 	err = coil__stacks_open(&loop->stacks, size);
@@ -124,9 +124,9 @@ int coil__loop_open(struct coil_loop **result, const struct coil_options *option
 		free(loop);
 		return err;
 	}
-	loop->pass_start = coil__clock(loop);
+	loop->clock.pass_start = coil__clock(loop);
 	coil__cxx_look(loop);
-	loop->timer_coalesce = COALESCE_MIN;
+	loop->clock.coalesce = COALESCE_MIN;
 	*result = loop;
 	return 0;
 }
@@ -155,15 +155,15 @@ void coil__loop_close(struct coil_loop *loop)
 {
 	drop_unasked(loop);
 	coil__pool_close(loop);
-	loop->ending = loop->ended = true;
+	loop->shutdown.ending = loop->shutdown.ended = true;
 	/* What was taken is sure to run: there may be some that came at the last moment. */
 	coil__inbox_close(loop);
-	loop->backend->close(loop);
+	loop->io.backend->close(loop);
 	coil__timers_close(&loop->timers);
 	coil__stacks_close(&loop->stacks);
-	free(loop->fds);
-	free(loop->ready);
-	free(loop->spare);
+	free(loop->io.fds);
+	free(loop->run.ring);
+	free(loop->io.spare);
 	coil__loop_unref(loop);
 }
 
@@ -171,7 +171,7 @@ void coil__loop_close(struct coil_loop *loop)
 static int64_t coalesce(const struct coil_loop *loop, int n)
 {
 	int64_t most = (int64_t)loop->timers.count * GATHER_EACH;
-	int64_t longer = loop->timer_coalesce + COALESCE_MIN;
+	int64_t longer = loop->clock.coalesce + COALESCE_MIN;
 
 	if (n < MANY)
 		return COALESCE_MIN;
@@ -191,17 +191,17 @@ static void overtake(struct coil_loop *loop, uint32_t backlog)
 {
 	uint32_t sleepers = coil__ready_count(loop) - backlog;
 
-	if (!backlog || loop->marked || sleepers > AT_ONCE ||
-	    (int32_t)(loop->ready_head - loop->overtaken) < 0) {
-		loop->overtaken = loop->ready_tail;
+	if (!backlog || loop->run.marked || sleepers > AT_ONCE ||
+	    (int32_t)(loop->run.head - loop->run.overtaken) < 0) {
+		loop->run.overtaken = loop->run.tail;
 		return;
 	}
-	loop->overtaken = loop->ready_head + sleepers;
+	loop->run.overtaken = loop->run.head + sleepers;
 	while (sleepers--) {
-		loop->ready_head--;
-		loop->ready_tail--;
-		loop->ready[loop->ready_head & loop->ready_mask] =
-			loop->ready[loop->ready_tail & loop->ready_mask];
+		loop->run.head--;
+		loop->run.tail--;
+		loop->run.ring[loop->run.head & loop->run.mask] =
+			loop->run.ring[loop->run.tail & loop->run.mask];
 	}
 }
 
@@ -219,7 +219,7 @@ static void fire_timers(struct coil_loop *loop)
 	int n;
 
 	loop->parted = false;
-	for (n = 0; (when = coil__timers_next(&loop->timers)) <= loop->pass_start; n++) {
+	for (n = 0; (when = coil__timers_next(&loop->timers)) <= loop->clock.pass_start; n++) {
 		void *owner;
 
 		loop->parted = when == last && n >= EQUAL_AT_ONCE;
@@ -237,7 +237,7 @@ static void fire_timers(struct coil_loop *loop)
 	if (n) {
 		overtake(loop, backlog);
 		coil__fetch_first(loop);
-		loop->timer_coalesce = coalesce(loop, n);
+		loop->clock.coalesce = coalesce(loop, n);
 	}
 }
 
@@ -251,25 +251,27 @@ static void fire_timers(struct coil_loop *loop)
  */
 static void mark(struct coil_loop *loop)
 {
-	if (!loop->due || loop->marked || loop->parted)
+	if (!loop->due.first || loop->run.marked || loop->parted)
 		return;
-	if (!loop->looks)
-		loop->looks = 1 + (loop->task_count + loop->ops + loop->jobs) / LOOK_MIN;
-	loop->backend->poll(loop, 0);
+	if (!loop->run.looks)
+		loop->run.looks = 1 + (loop->task_count + loop->io.ops + loop->io.jobs) / LOOK_MIN;
+	loop->io.backend->poll(loop, 0);
 	coil__inbox_run(loop, AT_ONCE);
-	if ((loop->more || coil__inbox_called(&loop->inbox)) && --loop->looks)
+	if ((loop->io.more || coil__inbox_called(&loop->inbox)) && --loop->run.looks)
 		return;
-	loop->looks = 0;
-	loop->marked = true;
+	loop->run.looks = 0;
+	loop->run.marked = true;
 	coil__ready_push(loop, &loop->root);
 }
 
 /* Nothing can happen any more that would make a task ready. */
 static bool stuck(struct coil_loop *loop)
 {
-	return !coil__ready_count(loop) && !loop->ops && !loop->timers.count && !loop->jobs &&
-	       !loop->chores.head && !loop->watched && !loop->due && !loop->known &&
-	       !coil__inbox_called(&loop->inbox);
+	const struct loop_io *io = &loop->io;
+
+	return !coil__ready_count(loop) && !io->ops && !loop->timers.count && !io->jobs &&
+	       !io->chores.head && !loop->watched && !loop->due.first &&
+	       !loop->shutdown.known && !coil__inbox_called(&loop->inbox);
 }
 
 const char *coil__task_waits_for(const struct coil_task *task)
@@ -322,8 +324,10 @@ static void report_stuck(struct coil_loop *loop)
 		if (task->done || ++listed > STUCK_LISTED)
 			continue;
 		what = coil__task_waits_for(task);
-		coil__warn("  task %s has waited %.3f s for %s: it needs %s", coil_task_name(task),
-			   (double)(loop->pass_start - task->since) / 1e9, what, what_ends(what));
+		coil__warn("  task %s has waited %.3f s for %s: it needs %s",
+			   coil_task_name(task),
+			   (double)(loop->clock.pass_start - task->since) / 1e9,
+			   what, what_ends(what));
 	}
 	if (listed > STUCK_LISTED)
 		coil__warn("  and %zu more", listed - STUCK_LISTED);
@@ -382,9 +386,10 @@ static void nag(struct coil_loop *loop)
 	struct coil_task *task;
 	size_t listed = 0;
 
-	if (likely(!loop->ending) || !loop->jobs || loop->pass_start < loop->nag)
+	if (likely(!loop->shutdown.ending) || !loop->io.jobs ||
+	    loop->clock.pass_start < loop->shutdown.nag)
 		return;
-	loop->nag = loop->pass_start + NAG;
+	loop->shutdown.nag = loop->clock.pass_start + NAG;
 	while ((task = coil__tasks_each(&loop->stacks, &cursor))) {
 		if (!waits_for_thread(task) || ++listed > NAG_LISTED)
 			continue;
@@ -403,21 +408,21 @@ static void nag(struct coil_loop *loop)
 static int64_t next_deadline(struct coil_loop *loop)
 {
 	int64_t next = coil__timers_next(&loop->timers);
-	int64_t later = loop->slept + loop->timer_coalesce;
+	int64_t later = loop->clock.slept + loop->clock.coalesce;
 
-	if (next > loop->pass_start && next < later && !loop->clock) {
-		later -= loop->slack;
+	if (next > loop->clock.pass_start && next < later && !loop->clock.simulated) {
+		later -= loop->clock.slack;
 		next = next < later ? later : next;
 	}
-	if (loop->ending && loop->jobs && loop->nag < next)
-		next = loop->nag;
+	if (loop->shutdown.ending && loop->io.jobs && loop->shutdown.nag < next)
+		next = loop->shutdown.nag;
 	return next;
 }
 
 static void run_chores(struct coil_loop *loop)
 {
-	while (unlikely(loop->chores.head != NULL)) {
-		struct chore *chore = container_of(loop->chores.head, struct chore, link);
+	while (unlikely(loop->io.chores.head != NULL)) {
+		struct chore *chore = container_of(loop->io.chores.head, struct chore, link);
 
 		chore->run(chore);
 	}
@@ -425,7 +430,7 @@ static void run_chores(struct coil_loop *loop)
 
 static void look_around(struct coil_loop *loop)
 {
-	int64_t deadline = 0, trim = coil__stacks_trim(&loop->stacks, loop->pass_start);
+	int64_t deadline = 0, trim = coil__stacks_trim(&loop->stacks, loop->clock.pass_start);
 
 	run_chores(loop);
 	if (!coil__ready_count(loop)) {
@@ -433,16 +438,16 @@ static void look_around(struct coil_loop *loop)
 		if (trim < deadline)
 			deadline = trim;
 	}
-	if (loop->due || coil__inbox_called(&loop->inbox) ||
+	if (loop->due.first || coil__inbox_called(&loop->inbox) ||
 	    (deadline && !coil__inbox_sleep(&loop->inbox)))
 		deadline = 0;
 	/* A pass that does not sleep begins before the look, which goes by its start. */
 	if (!deadline)
-		loop->pass_start = coil__clock(loop);
-	loop->backend->poll(loop, deadline);
+		loop->clock.pass_start = coil__clock(loop);
+	loop->io.backend->poll(loop, deadline);
 	coil__inbox_run(loop, AT_ONCE);
 	if (deadline)
-		loop->slept = loop->pass_start = coil__clock(loop);
+		loop->clock.slept = loop->clock.pass_start = coil__clock(loop);
 }
 
 static void pass(struct coil_loop *loop)
@@ -453,16 +458,16 @@ static void pass(struct coil_loop *loop)
 		coil__cxx_look_again(loop);
 	fire_timers(loop);
 	mark(loop);
-	loop->budget = BUDGET;
-	loop->credit = SPEND_LOOK;
+	loop->run.budget = BUDGET;
+	loop->run.credit = SPEND_LOOK;
 	coil__run_ready(loop);
 }
 
 static void be_ending(struct coil_loop *loop)
 {
-	if (!loop->ending) {
-		loop->ending = true;
-		loop->nag = coil__clock(loop) + NAG;
+	if (!loop->shutdown.ending) {
+		loop->shutdown.ending = true;
+		loop->shutdown.nag = coil__clock(loop) + NAG;
 		cancel_unowned(loop);
 	}
 	cancel_late(loop);
@@ -476,8 +481,8 @@ static void cancel_ops(struct coil_loop *loop)
 {
 	struct fd_ref *next;
 
-	for (size_t fd = 0; fd < loop->fd_count; fd++) {
-		for (struct fd_ref *ref = loop->fds[fd].ops; ref; ref = next) {
+	for (size_t fd = 0; fd < loop->io.fd_count; fd++) {
+		for (struct fd_ref *ref = loop->io.fds[fd].ops; ref; ref = next) {
 			next = ref->next;
 			if (!ref->op->background)
 				coil__op_cancel(loop, ref->op);
@@ -493,7 +498,7 @@ static bool goes_on(struct coil_loop *loop)
 {
 	if (unlikely(!loop->task_count))
 		run_chores(loop);
-	return loop->task_count || loop->jobs || loop->ops;
+	return loop->task_count || loop->io.jobs || loop->io.ops;
 }
 
 void coil__loop_run(struct coil_loop *loop)
@@ -501,13 +506,13 @@ void coil__loop_run(struct coil_loop *loop)
 	while (goes_on(loop)) {
 		if (loop->main->done)
 			be_ending(loop);
-		if (unlikely(!loop->task_count && loop->ops))
+		if (unlikely(!loop->task_count && loop->io.ops))
 			cancel_ops(loop);
 		if (loop->task_count && stuck(loop)) {
-			if (loop->stuck)
+			if (loop->shutdown.stuck)
 				coil__die(loop->main, "and others do not end though cancelled");
 			report_stuck(loop);
-			loop->stuck = true;
+			loop->shutdown.stuck = true;
 			cancel_all(loop);
 			/* Those who do not hear it leave the loop as stuck as it was. */
 			continue;
@@ -518,15 +523,15 @@ void coil__loop_run(struct coil_loop *loop)
 
 int64_t coil_loop_now(void)
 {
-	return coil__loop == &coil__no_loop ? -EPERM : coil__loop->pass_start;
+	return coil__loop == &coil__no_loop ? -EPERM : coil__loop->clock.pass_start;
 }
 
 const char *coil_backend_name(void)
 {
-	return coil__loop->backend ? coil__loop->backend->name : NULL;
+	return coil__loop->io.backend ? coil__loop->io.backend->name : NULL;
 }
 
 const char *coil_backend_reason(void)
 {
-	return coil__loop->backend ? coil__loop->reason : NULL;
+	return coil__loop->io.backend ? coil__loop->io.reason : NULL;
 }

@@ -88,7 +88,7 @@ static int run_main(struct coil_loop *loop, const struct coil_options *options,
 		loop->main->refs++;
 		coil__task_start(loop->main, false);
 		/* A signal may have arrived before main existed. */
-		if (loop->stopped)
+		if (loop->shutdown.stopped)
 			coil_cancel(loop->main);
 		coil__loop_run(loop);
 		loop->main->told = true;
@@ -97,9 +97,9 @@ static int run_main(struct coil_loop *loop, const struct coil_options *options,
 		loop->main = NULL;
 	}
 	coil__stop_end(&stop);
-	if (loop->stuck)
+	if (loop->shutdown.stuck)
 		return -EDEADLK;
-	return loop->stopped && result == -ECANCELED ? -EINTR : result;
+	return loop->shutdown.stopped && result == -ECANCELED ? -EINTR : result;
 }
 
 int coil_run_with(const struct coil_options *options, int (*fn)(void *arg), void *arg)
@@ -120,7 +120,7 @@ int coil_run_with(const struct coil_options *options, int (*fn)(void *arg), void
 	if (err)
 		return err;
 	coil__current = &loop->root;
-	loop->lookups = options->lookups;
+	loop->io.lookups = options->lookups;
 	coil__stop_note(0);
 	raised_block(&saved);
 	coil__overflow_begin(&overflow);

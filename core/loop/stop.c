@@ -60,7 +60,7 @@ static void arrived(struct op *op, int res, unsigned flags)
 	if (res >= (int)sizeof(stop->info[0])) {
 		if (stop->seen++)
 			coil__stop_process(number);
-		stop->loop->stopped = number;
+		stop->loop->shutdown.stopped = number;
 		coil__stop_note(number);
 		if (stop->loop->main)
 			coil_cancel(stop->loop->main);
@@ -95,7 +95,7 @@ int coil__stop_begin(struct stop *stop, struct coil_loop *loop, const sigset_t *
 	}
 	stop->loop = loop;
 	stop->signals = *signals;
-	loop->stop_signals = &stop->signals;
+	loop->shutdown.stop_signals = &stop->signals;
 	/* A loop that a signal may still end is not deadlocked. */
 	loop->watched++;
 	read_next(stop);
@@ -109,12 +109,12 @@ void coil__stop_end(struct stop *stop)
 	if (!loop)
 		return;
 	loop->watched--;
-	loop->stop_signals = NULL;
+	loop->shutdown.stop_signals = NULL;
 	stop->op.cancelled = true;
 	if (!stop->op.done)
-		loop->backend->cancel(loop, &stop->op);
+		loop->io.backend->cancel(loop, &stop->op);
 	while (!stop->op.done)
-		loop->backend->poll(loop, COIL_FOREVER);
+		loop->io.backend->poll(loop, COIL_FOREVER);
 	close(stop->fd);
 	pthread_sigmask(SIG_SETMASK, &stop->mask, NULL);
 }

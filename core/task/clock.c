@@ -7,8 +7,8 @@ int64_t coil__clock(const struct coil_loop *loop)
 {
 	struct timespec ts;
 
-	if (unlikely(loop->clock != NULL))
-		return *loop->clock;
+	if (unlikely(loop->clock.simulated != NULL))
+		return *loop->clock.simulated;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * COIL_SECOND + ts.tv_nsec;
 }

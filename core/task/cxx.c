@@ -137,7 +137,7 @@ void coil__cxx_look(struct coil_loop *loop)
 	struct cxx *cxx = &loop->cxx;
 	struct runtime runtime = find(loop);
 
-	cxx->looked = loop->pass_start;
+	cxx->looked = loop->clock.pass_start;
 	if (!runtime.get_globals)
 		return;
 	cxx->globals = runtime.get_globals();
@@ -149,6 +149,6 @@ void coil__cxx_look_again(struct coil_loop *loop)
 {
 	struct cxx *cxx = &loop->cxx;
 
-	if (cxx->watch == &nothing && loop->pass_start - cxx->looked >= LOOK_EVERY)
+	if (cxx->watch == &nothing && loop->clock.pass_start - cxx->looked >= LOOK_EVERY)
 		coil__cxx_look(loop);
 }

@@ -47,19 +47,48 @@ struct inbox {
 
 enum { BACKEND_FDS = 3 };
 
-struct coil_loop {
+/* The run queue: a ring with room for every task and the root.  A yield touches this. */
+struct run_queue {
 	/* What a yield touches. */
-	struct coil_task **ready;	/* a ring with room for every task and root */
-	uint32_t ready_mask;		/* its length less one */
-	uint32_t ready_head;		/* the next to run; both count on and on */
-	uint32_t ready_tail;
+	struct coil_task **ring;	/* a ring with room for every task and root */
+	uint32_t mask;		/* its length less one */
+	uint32_t head;		/* the next to run; both count on and on */
+	uint32_t tail;
 	uint32_t overtaken;		/* so far head has to come before sleepers overtake */
 	int budget;			/* switches until the loop has to look around */
 	int credit;			/* see coil__spend */
 	bool marked;			/* root is on the ready list: see coil__scope_due */
-	bool parted;			/* timers equal to the last that fired are left */
-	bool more;			/* poll() found more than it took */
 	size_t looks;			/* for which the mark may yet wait; 0: it does not */
+};
+
+/* What the loop knows of the time. */
+struct loop_clock {
+	int64_t pass_start;		/* by the clock; in a poll() that sleeps the last pass's */
+	int64_t slept;			/* when it last came back from a sleep in the kernel */
+	int64_t coalesce;		/* so long it does not wake for timers then */
+	int64_t slack;			/* by which the kernel may put a wake-up off */
+	const int64_t *simulated;		/* a simulated clock; NULL: the real one */
+};
+
+/* The backend, and what it has in its hands. */
+struct loop_io {
+	bool more;			/* poll() found more than it took */
+	const struct backend *backend;
+	void *data;			/* the backend's own */
+	int backend_fds[BACKEND_FDS];	/* ... which the child of a fork closes; or -1 */
+	char reason[160];
+	size_t ops;			/* in flight, but for the loop's own */
+	size_t jobs;			/* that the pool has */
+	struct fd *fds;
+	size_t fd_count;
+	struct pool *pool;
+	struct list chores;
+	void *spare;			/* a block of memory that streams pass on */
+	unsigned lookups;		/* of names at a time in the process; 0: 16 */
+};
+
+/* How the loop ends. */
+struct loop_shutdown {
 	bool ending;			/* main has returned */
 	bool ended;			/* no task may be made any more */
 	bool stuck;			/* nothing could go on, once */
@@ -67,41 +96,39 @@ struct coil_loop {
 	const sigset_t *stop_signals;	/* NULL: none */
 	int stopped;			/* by which of the stop signals */
 	int64_t nag;			/* when to name those who keep it from ending */
+	struct coil_task *late;		/* made since main returned, yet to be looked at */
+};
+
+struct scope_list {
+	struct coil_scope *first;
+	struct coil_scope *last;
+};
+
+struct task_list {
+	struct coil_task *first;
+	struct coil_task *last;
+};
+
+struct coil_loop {
+	struct run_queue run;
+	struct loop_clock clock;
+	struct loop_io io;
+	struct loop_shutdown shutdown;
+	bool parted;			/* timers equal to the last that fired are left */
 	struct cxx cxx;
 
 	struct context_modes modes;	/* of the floating-point unit, when the run began */
-	int64_t pass_start;		/* by the clock; in a poll() that sleeps the last pass's */
-	int64_t slept;			/* when it last came back from a sleep in the kernel */
-	int64_t timer_coalesce;		/* so long it does not wake for timers then */
-	int64_t slack;			/* by which the kernel may put a wake-up off */
-	const int64_t *clock;		/* a simulated clock; NULL: the real one */
-	const struct backend *backend;
-	void *backend_data;			/* the backend's own */
-	int backend_fds[BACKEND_FDS];	/* ... which the child of a fork closes; or -1 */
-	char reason[160];
 
 	struct timers timers;
 	struct stacks stacks;
 	struct coil_task *zombie;	/* ended, on a stack that only root may bury */
-	struct coil_task *cancels;	/* being told that they are cancelled: see scope.c */
-	struct coil_task *cancels_last;
-	struct coil_task *late;		/* made since main returned, yet to be looked at */
+	struct task_list cancels;	/* being told that they are cancelled: see scope.c */
 	size_t task_count;		/* of tasks that have not ended */
 	uint64_t task_number;
 	int64_t ended_count;
-	size_t ops;			/* in flight, but for the loop's own */
-	size_t jobs;			/* that the pool has */
 	size_t watched;			/* shared things that outsiders may still wake */
-	struct coil_scope *due;		/* deadlines that fell due, first to last */
-	struct coil_scope *due_last;
-	struct coil_scope *due_next;	/* ... while the mark was on the list */
-	struct coil_scope *due_next_last;
-	struct fd *fds;
-	size_t fd_count;
-	struct pool *pool;
-	struct list chores;
-	void *spare;			/* a block of memory that streams pass on */
-	unsigned lookups;		/* of names at a time in the process; 0: 16 */
+	struct scope_list due;	/* deadlines that fell due, first to last */
+	struct scope_list due_next;	/* ... while the mark was on the list */
 
 	void (*error_handler)(const struct coil_task *, int, void *);
 	void *error_arg;
@@ -114,6 +141,7 @@ struct coil_loop {
 	struct inbox inbox;
 
 	struct coil_task root;		/* the loop itself, as something to switch to */
+
 };
 
 /* The thread's loop; where it has none a place with no tasks. */
@@ -122,12 +150,12 @@ extern struct coil_loop coil__no_loop;
 
 static inline uint32_t coil__ready_count(const struct coil_loop *loop)
 {
-	return loop->ready_tail - loop->ready_head;
+	return loop->run.tail - loop->run.head;
 }
 
 static inline void coil__ready_push(struct coil_loop *loop, struct coil_task *task)
 {
-	loop->ready[loop->ready_tail++ & loop->ready_mask] = task;
+	loop->run.ring[loop->run.tail++ & loop->run.mask] = task;
 }
 
 /*
@@ -146,8 +174,8 @@ void coil__spent(struct coil_task *self);
 
 static inline void coil__spend(struct coil_task *self, int n)
 {
-	self->loop->credit -= n;
-	if (unlikely(self->loop->credit <= 0))
+	self->loop->run.credit -= n;
+	if (unlikely(self->loop->run.credit <= 0))
 		coil__spent(self);
 }
 
@@ -156,8 +184,8 @@ static inline bool coil__spend_some(int n)
 {
 	struct coil_loop *loop = coil__loop;
 
-	loop->credit -= n;
-	return loop->credit > 0;
+	loop->run.credit -= n;
+	return loop->run.credit > 0;
 }
 
 int64_t coil__clock(const struct coil_loop *loop);

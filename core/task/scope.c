@@ -81,16 +81,16 @@ static void unlink_due(struct coil_loop *loop, struct coil_scope *scope)
 {
 	if (scope->due_before)
 		scope->due_before->due = scope->due;
-	else if (loop->due == scope)
-		loop->due = scope->due;
+	else if (loop->due.first == scope)
+		loop->due.first = scope->due;
 	else
-		loop->due_next = scope->due;
+		loop->due_next.first = scope->due;
 	if (scope->due)
 		scope->due->due_before = scope->due_before;
-	else if (loop->due_last == scope)
-		loop->due_last = scope->due_before;
+	else if (loop->due.last == scope)
+		loop->due.last = scope->due_before;
 	else
-		loop->due_next_last = scope->due_before;
+		loop->due_next.last = scope->due_before;
 	scope->flags &= ~(unsigned)SCOPE_LISTED;
 }
 
@@ -259,15 +259,15 @@ bool coil_cancel(struct coil_task *task)
 	task->scope.flags |= SCOPE_CANCELLED;
 	task->needs_cleanup = true;
 	task->cancel_next = NULL;
-	if (loop->cancels) {
-		loop->cancels_last->cancel_next = task;
-		loop->cancels_last = task;
+	if (loop->cancels.first) {
+		loop->cancels.last->cancel_next = task;
+		loop->cancels.last = task;
 		return true;
 	}
-	loop->cancels = loop->cancels_last = task;
-	while (loop->cancels) {
-		coil__scope_spread(&loop->cancels->scope);
-		loop->cancels = loop->cancels->cancel_next;
+	loop->cancels.first = loop->cancels.last = task;
+	while (loop->cancels.first) {
+		coil__scope_spread(&loop->cancels.first->scope);
+		loop->cancels.first = loop->cancels.first->cancel_next;
 	}
 	return true;
 }
@@ -312,10 +312,10 @@ void coil__scope_due(struct coil_loop *loop, struct coil_scope *scope)
 {
 	scope->timer = 0;
 	scope->flags |= SCOPE_LISTED;
-	if (loop->marked)
-		append(&loop->due_next, &loop->due_next_last, scope);
+	if (loop->run.marked)
+		append(&loop->due_next.first, &loop->due_next.last, scope);
 	else
-		append(&loop->due, &loop->due_last, scope);
+		append(&loop->due.first, &loop->due.last, scope);
 }
 
 /* Whether the deadline was put off; if so it is armed anew. */
@@ -361,17 +361,17 @@ static void apply_with_outer(struct coil_loop *loop, struct coil_scope *scope)
 /* Those that fell due while the mark was on the run queue go behind the others. */
 static void join_due(struct coil_loop *loop)
 {
-	struct coil_scope *first = loop->due_next;
+	struct coil_scope *first = loop->due_next.first;
 
 	if (!first)
 		return;
-	first->due_before = loop->due_last;
-	if (loop->due_last)
-		loop->due_last->due = first;
+	first->due_before = loop->due.last;
+	if (loop->due.last)
+		loop->due.last->due = first;
 	else
-		loop->due = first;
-	loop->due_last = loop->due_next_last;
-	loop->due_next = loop->due_next_last = NULL;
+		loop->due.first = first;
+	loop->due.last = loop->due_next.last;
+	loop->due_next.first = loop->due_next.last = NULL;
 }
 
 /*
@@ -381,10 +381,10 @@ void coil__scope_apply_due(struct coil_loop *loop)
 {
 	uint32_t before = coil__ready_count(loop);
 
-	for (int n = 0; loop->due && n < DUE_AT_ONCE; n++) {
+	for (int n = 0; loop->due.first && n < DUE_AT_ONCE; n++) {
 		if (coil__ready_count(loop) - before >= DUE_AT_ONCE)
 			break;
-		apply_with_outer(loop, loop->due);
+		apply_with_outer(loop, loop->due.first);
 	}
 	join_due(loop);
 }

@@ -96,7 +96,7 @@ enum { FETCH_TASK = 8, FETCH_STACK = 4, LINE = 64 };
 
 static inline const struct coil_task *ahead(const struct coil_loop *loop, uint32_t n)
 {
-	return loop->ready[(loop->ready_head + n) & loop->ready_mask];
+	return loop->run.ring[(loop->run.head + n) & loop->run.mask];
 }
 
 static inline void fetch_stack(const struct coil_task *task)
@@ -127,11 +127,11 @@ void coil__fetch_first(const struct coil_loop *loop)
 /* n is how many are ready, at least one. */
 static inline struct coil_task *pick_of(struct coil_loop *loop, uint32_t n)
 {
-	if (unlikely(--loop->budget <= 0))
+	if (unlikely(--loop->run.budget <= 0))
 		return &loop->root;
 	if (n > FETCH_STACK)
 		fetch_ready(loop);
-	return loop->ready[loop->ready_head++ & loop->ready_mask];
+	return loop->run.ring[loop->run.head++ & loop->run.mask];
 }
 
 static inline struct coil_task *pick(struct coil_loop *loop)
@@ -144,20 +144,20 @@ static inline struct coil_task *pick(struct coil_loop *loop)
 /* Room for one more task: nothing can fail later, when it becomes ready. */
 static int grow_ready(struct coil_loop *loop)
 {
-	uint32_t length = loop->ready ? 2 * (loop->ready_mask + 1) : 64;
+	uint32_t length = loop->run.ring ? 2 * (loop->run.mask + 1) : 64;
 	struct coil_task **ready;
 
 	/* Every task but those that ended, and root. */
-	if (likely(loop->ready && loop->task_count + 1 <= loop->ready_mask))
+	if (likely(loop->run.ring && loop->task_count + 1 <= loop->run.mask))
 		return 0;
 	ready = malloc(length * sizeof(*ready));
 	if (!ready)
 		return -ENOMEM;
-	for (uint32_t at = loop->ready_head; at != loop->ready_tail; at++)
-		ready[at & (length - 1)] = loop->ready[at & loop->ready_mask];
-	free(loop->ready);
-	loop->ready = ready;
-	loop->ready_mask = length - 1;
+	for (uint32_t at = loop->run.head; at != loop->run.tail; at++)
+		ready[at & (length - 1)] = loop->run.ring[at & loop->run.mask];
+	free(loop->run.ring);
+	loop->run.ring = ready;
+	loop->run.mask = length - 1;
 	return 0;
 }
 
@@ -169,7 +169,7 @@ int coil__park(struct coil_task *self, const struct wait *wait, void *object)
 		coil__scope_check_frame(self);
 	self->wait = wait;
 	self->object = object;
-	self->since = loop->pass_start;
+	self->since = loop->clock.pass_start;
 	switch_to(loop, self, pick(loop), false);
 	return self->wake;
 }
@@ -186,9 +186,9 @@ void coil__turn(struct coil_task *self)
 	struct coil_loop *loop = self->loop;
 
 	/* Who gives way has computed, it may be for long. */
-	loop->budget -= TURN;
+	loop->run.budget -= TURN;
 	/* Alone, it would be the next; but others may have to be looked for. */
-	if (!coil__ready_count(loop) && --loop->budget > 0)
+	if (!coil__ready_count(loop) && --loop->run.budget > 0)
 		return;
 	coil__ready_push(loop, self);
 	switch_to(loop, self, pick_of(loop, coil__ready_count(loop)), false);
@@ -199,11 +199,11 @@ void coil__spent(struct coil_task *self)
 {
 	struct coil_loop *loop = self->loop;
 
-	loop->credit = SPEND_LOOK;
-	loop->budget -= SPENT;
-	if (loop->budget > 0 && coil__clock(loop) - loop->pass_start < SPENT_LONG)
+	loop->run.credit = SPEND_LOOK;
+	loop->run.budget -= SPENT;
+	if (loop->run.budget > 0 && coil__clock(loop) - loop->clock.pass_start < SPENT_LONG)
 		return;
-	loop->budget = 0;
+	loop->run.budget = 0;
 	coil__turn(self);
 }
 
@@ -228,18 +228,18 @@ void coil__run_ready(struct coil_loop *loop)
 
 	if (!coil__ready_count(loop))
 		return;
-	next = loop->ready[loop->ready_head++ & loop->ready_mask];
+	next = loop->run.ring[loop->run.head++ & loop->run.mask];
 	met = next == &loop->root;
 	if (!met) {
 		switch_to(loop, &loop->root, next, false);
-		met = loop->marked && loop->budget > 0 && !loop->zombie;
+		met = loop->run.marked && loop->run.budget > 0 && !loop->zombie;
 	}
 	if (loop->zombie) {
 		coil__task_unref(loop->zombie);
 		loop->zombie = NULL;
 	}
 	if (met) {
-		loop->marked = false;
+		loop->run.marked = false;
 		coil__scope_apply_due(loop);
 	}
 }
@@ -428,7 +428,7 @@ void coil__task_start(struct coil_task *task, bool eager)
 		coil__ready_push(loop, task);
 		return;
 	}
-	loop->ready[--loop->ready_head & loop->ready_mask] = self;
+	loop->run.ring[--loop->run.head & loop->run.mask] = self;
 	switch_to(loop, self, task, false);
 }
 
@@ -440,18 +440,18 @@ static __attribute__((noinline)) struct coil_task *
 create_late(struct coil_loop *loop, const struct coil_task_options *options,
 	    int (*fn)(void *arg), void *arg)
 {
-	struct coil_task *task = loop->ended ? NULL : coil__task_new(loop, options, fn, arg);
+	struct coil_task *task = loop->shutdown.ended ? NULL : coil__task_new(loop, options, fn, arg);
 
 	if (!task) {
-		errno = loop->ended ? ESHUTDOWN : ENOMEM;
+		errno = loop->shutdown.ended ? ESHUTDOWN : ENOMEM;
 		return NULL;
 	}
 	task->late = task->needs_cleanup = true;
 	task->sibling_prev = NULL;
-	task->sibling_next = loop->late;
-	if (loop->late)
-		loop->late->sibling_prev = task;
-	loop->late = task;
+	task->sibling_next = loop->shutdown.late;
+	if (loop->shutdown.late)
+		loop->shutdown.late->sibling_prev = task;
+	loop->shutdown.late = task;
 	coil__task_start(task, options && options->eager);
 	return task;
 }
@@ -461,7 +461,7 @@ static void leave_late(struct coil_task *task)
 	if (task->sibling_prev)
 		task->sibling_prev->sibling_next = task->sibling_next;
 	else
-		task->loop->late = task->sibling_next;
+		task->loop->shutdown.late = task->sibling_next;
 	if (task->sibling_next)
 		task->sibling_next->sibling_prev = task->sibling_prev;
 	task->late = false;
@@ -469,7 +469,7 @@ static void leave_late(struct coil_task *task)
 
 struct coil_task *coil__task_pop_late(struct coil_loop *loop)
 {
-	struct coil_task *task = loop->late;
+	struct coil_task *task = loop->shutdown.late;
 
 	if (task)
 		leave_late(task);
@@ -491,7 +491,7 @@ create(const struct coil_task_options *options, int (*fn)(void *arg), void *arg)
 		errno = EINVAL;
 		return NULL;
 	}
-	if (unlikely(loop->ending))
+	if (unlikely(loop->shutdown.ending))
 		return create_late(loop, options, fn, arg);
 	task = coil__task_new(loop, options, fn, arg);
 	if (unlikely(!task)) {

@@ -24,7 +24,7 @@ struct coil_loop *coil_current_loop(void)
 
 	if (loop == &coil__no_loop)
 		return NULL;
-	loop->known = true;
+	loop->shutdown.known = true;
 	return loop;
 }
 
@@ -119,11 +119,13 @@ static int run_remote_call(void *arg)
 static void start_remote_call(struct coil_loop *loop, struct remote *remote)
 {
 	struct remote_call *call = container_of(remote, struct remote_call, start);
-	struct coil_task *task = loop->ended ? NULL : coil_create_task(run_remote_call, call);
+	struct coil_task *task = NULL;
 
+	if (!loop->shutdown.ended)
+		task = coil_create_task(run_remote_call, call);
 	/* After end_remote_call() the memory of the call may be gone. */
 	if (!task) {
-		end_remote_call(call, loop->ended ? -ESHUTDOWN : -ENOMEM);
+		end_remote_call(call, loop->shutdown.ended ? -ESHUTDOWN : -ENOMEM);
 		return;
 	}
 	call->task = task;

@@ -57,7 +57,7 @@ unsigned coil_worker_index(void)
 /* Runs in the loop's own thread. */
 static void stop_this(struct coil_loop *loop, const struct workers *workers)
 {
-	loop->stopped = workers->stopped;
+	loop->shutdown.stopped = workers->stopped;
 	coil__stop_note(workers->stopped);
 	coil_cancel(loop->main);
 }
@@ -68,7 +68,7 @@ static void stop_loop(struct coil_loop *loop, struct remote *remote)
 	struct workers *workers = container_of(remote, struct worker, stop)->workers;
 
 	pthread_mutex_lock(&workers->lock);
-	if (!loop->ended)
+	if (!loop->shutdown.ended)
 		stop_this(loop, workers);
 	pthread_mutex_unlock(&workers->lock);
 }
@@ -110,7 +110,7 @@ static int work(void *arg)
 	/* A loop that another worker, or a signal, may still stop is not deadlocked. */
 	coil__loop->watched += watched;
 	if (workers->signals >= 0)
-		coil__loop->stop_signals = &workers->stop_signals;
+		coil__loop->shutdown.stop_signals = &workers->stop_signals;
 	result = workers->fn(workers->arg);
 	coil__loop->watched -= watched;
 	pthread_mutex_lock(&workers->lock);

@@ -174,7 +174,7 @@ void coil_detach(struct coil_task *task)
 			coil__report(task, task->result);
 	} else {
 		task->detached = true;
-		if (task->loop->ending && !task->group)
+		if (task->loop->shutdown.ending && !task->group)
 			coil_cancel(task);
 	}
 	coil__task_unref(task);
