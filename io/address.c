@@ -49,7 +49,7 @@ static bool only(const char *text, const char *others)
 }
 
 /* Adds one of address->own to the list. */
-static void add(struct address *address, sa_family_t family, socklen_t len)
+static void address_add(struct address *address, sa_family_t family, socklen_t len)
 {
 	int i = address->list ? 1 : 0;
 	struct addrinfo *own = &address->own[i];
@@ -81,7 +81,7 @@ static int parse_unix(struct address *address, const char *path)
 		un->sun_path[0] = '\0';
 	else
 		used++;
-	add(address, AF_UNIX, (socklen_t)used);
+	address_add(address, AF_UNIX, (socklen_t)used);
 	return 0;
 }
 
@@ -132,7 +132,7 @@ static int parse_ipv6(struct address *address, char *text)
 		*scope++ = '\0';
 	if (inet_pton(AF_INET6, text, &in6->sin6_addr) != 1)
 		return -EINVAL;
-	add(address, AF_INET6, sizeof(*in6));
+	address_add(address, AF_INET6, sizeof(*in6));
 	return scope ? parse_scope(in6, scope) : 0;
 }
 
@@ -153,10 +153,10 @@ static bool looks_numeric(const char *host)
 static void parse_empty(struct address *address, bool here)
 {
 	address->where[0].in6.sin6_addr = here ? in6addr_any : in6addr_loopback;
-	add(address, AF_INET6, sizeof(struct sockaddr_in6));
+	address_add(address, AF_INET6, sizeof(struct sockaddr_in6));
 	address->where[1].in.sin_addr.s_addr =
 		htonl(here ? INADDR_ANY : INADDR_LOOPBACK);
-	add(address, AF_INET, sizeof(struct sockaddr_in));
+	address_add(address, AF_INET, sizeof(struct sockaddr_in));
 	address->both = here;
 }
 
@@ -169,7 +169,7 @@ static int parse_host(struct address *address, bool here)
 	if (!len)
 		parse_empty(address, here);
 	else if (inet_pton(AF_INET, host, &address->where[0].in.sin_addr) == 1)
-		add(address, AF_INET, sizeof(struct sockaddr_in));
+		address_add(address, AF_INET, sizeof(struct sockaddr_in));
 	else if (*host != '[')
 		return looks_numeric(host) || !only(host, "-_.") ? -EINVAL : 0;
 	else if (host[len - 1] != ']')
@@ -287,7 +287,7 @@ static void look_up(struct abandonable_job *job)
 		lookup->found = NULL;
 }
 
-static void release(struct abandonable_job *job)
+static void address_release(struct abandonable_job *job)
 {
 	struct lookup *lookup = container_of(job, struct lookup, job);
 
@@ -305,11 +305,11 @@ static void answer(struct coil_loop *loop, struct abandonable_job *job)
 	answer->found = lookup->found;
 	answer->result = said(lookup->result, lookup->error);
 	lookup->found = NULL;
-	release(job);
+	address_release(job);
 	coil__ready(answer->task, 0);
 }
 
-static void interrupt(struct coil_task *task)
+static void address_interrupt(struct coil_task *task)
 {
 	struct answer *answer = task->object;
 
@@ -317,7 +317,7 @@ static void interrupt(struct coil_task *task)
 	coil__ready(task, WAKE_REQUEST);
 }
 
-static const struct wait resolving = { .what = "getaddrinfo", .interrupt = interrupt };
+static const struct wait resolving = { .what = "getaddrinfo", .interrupt = address_interrupt };
 
 static struct lookup *new_lookup(const char *node, const char *service,
 				 const struct addrinfo *hints)
@@ -334,7 +334,7 @@ static struct lookup *new_lookup(const char *node, const char *service,
 	lookup->local = !node || coil__is_numeric(node) || hints->ai_flags & AI_NUMERICHOST;
 	lookup->job.work = look_up;
 	lookup->job.done = answer;
-	lookup->job.release = release;
+	lookup->job.release = address_release;
 	lookup->hints = *hints;
 	if (node)
 		lookup->node = memcpy(lookup->text, node, node_size);

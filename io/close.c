@@ -177,7 +177,7 @@ static void close_unwanted(struct abandonable_job *job)
 	close(container_of(job, struct unwanted, job)->fd);
 }
 
-static void forget(struct abandonable_job *job)
+static void close_forget(struct abandonable_job *job)
 {
 	free(container_of(job, struct unwanted, job));
 }
@@ -190,7 +190,7 @@ static bool close_behind(int fd)
 		return false;
 	unwanted->fd = fd;
 	unwanted->job = (struct abandonable_job){
-		.kind = ABANDONABLE_CLOSES, .work = close_unwanted, .release = forget,
+		.kind = ABANDONABLE_CLOSES, .work = close_unwanted, .release = close_forget,
 	};
 	if (!coil__pool_abandonable(NULL, &unwanted->job))
 		return true;

@@ -40,7 +40,7 @@ static int *end_of(struct coil_process *process, int i)
 	return ends[i];
 }
 
-static void begin(struct talk *talk)
+static void communicate_begin(struct talk *talk)
 {
 	struct coil_process *process = talk->process;
 
@@ -55,18 +55,18 @@ static void begin(struct talk *talk)
 	}
 }
 
-static void leave(struct talk *talk, int i)
+static void communicate_leave(struct talk *talk, int i)
 {
 	if (talk->fds[i].fd >= 0)
 		coil__close_guard_end(&talk->guard[i]);
 	talk->fds[i].fd = -1;
 }
 
-static int finish(struct talk *talk, int i)
+static int communicate_finish(struct talk *talk, int i)
 {
 	int fd = talk->fds[i].fd;
 
-	leave(talk, i);
+	communicate_leave(talk, i);
 	*end_of(talk->process, i) = -1;
 	return coil_close(fd);
 }
@@ -91,10 +91,10 @@ static int feed(struct talk *talk)
 		talk->in_len -= (size_t)n;
 	}
 	/* A child that closed its stdin (EPIPE) does not want the rest. */
-	return n < 0 || !talk->in_len ? finish(talk, IN) : 0;
+	return n < 0 || !talk->in_len ? communicate_finish(talk, IN) : 0;
 }
 
-static int drain(struct talk *talk, int i)
+static int communicate_drain(struct talk *talk, int i)
 {
 	bool keep = i == OUT && talk->room;
 	char dropped[4096];
@@ -104,7 +104,7 @@ static int drain(struct talk *talk, int i)
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	if (n == 0)
-		return finish(talk, i);
+		return communicate_finish(talk, i);
 	if (keep) {
 		talk->out += n;
 		talk->room -= (size_t)n;
@@ -114,15 +114,15 @@ static int drain(struct talk *talk, int i)
 	return 0;
 }
 
-static int serve(struct talk *talk)
+static int communicate_serve(struct talk *talk)
 {
 	int err = 0;
 
 	for (int i = 0; i < ENDS && !err; i++) {
 		if (talk->fds[i].fd < 0 || !talk->fds[i].revents)
 			continue;
-		err = i == IN ? feed(talk) : drain(talk, i);
-		/* finish() may park, and another task may close the process then. */
+		err = i == IN ? feed(talk) : communicate_drain(talk, i);
+		/* communicate_finish() may park, and another task may close the process then. */
 		if (!err && was_closed(talk))
 			err = -ECANCELED;
 	}
@@ -140,18 +140,18 @@ static int converse(struct talk *talk)
 	int err = 0;
 
 	if (talk->fds[IN].fd >= 0 && !talk->in_len)
-		err = finish(talk, IN);
+		err = communicate_finish(talk, IN);
 	if (!err && was_closed(talk))
 		err = -ECANCELED;
 	while (!err && has_pipes(talk)) {
 		err = coil_poll(talk->fds, ENDS);
 		if (err >= 0)
-			err = was_closed(talk) ? -ECANCELED : serve(talk);
+			err = was_closed(talk) ? -ECANCELED : communicate_serve(talk);
 	}
 	return err;
 }
 
-static int check(const struct coil_process *process, size_t in_len)
+static int communicate_check(const struct coil_process *process, size_t in_len)
 {
 	if (!process || !process->pid || process->flags & PROCESS_CLOSING)
 		return -EINVAL;
@@ -171,7 +171,7 @@ int coil_process_communicate(struct coil_process *process, const void *in,
 		.out = out,
 		.room = out_size,
 	};
-	int err = check(process, in_len);
+	int err = communicate_check(process, in_len);
 
 	if (out_len)
 		*out_len = 0;
@@ -181,10 +181,10 @@ int coil_process_communicate(struct coil_process *process, const void *in,
 		err = coil__enter();
 	if (err)
 		return err;
-	begin(&talk);
+	communicate_begin(&talk);
 	err = converse(&talk);
 	for (int i = 0; i < ENDS; i++)
-		leave(&talk, i);
+		communicate_leave(&talk, i);
 	if (talk.process)
 		process->talk = NULL;
 	if (out_len)

@@ -129,7 +129,7 @@ static ssize_t send_singly(const struct sending *sending)
 	return sent < 0 ? sent : bytes;
 }
 
-static ssize_t send_some(const struct sending *sending, bool *gso)
+static ssize_t datagram_send_some(const struct sending *sending, bool *gso)
 {
 	ssize_t n = -EINVAL;
 
@@ -142,7 +142,7 @@ static ssize_t send_some(const struct sending *sending, bool *gso)
 	return n;
 }
 
-static int check(int fd, const struct msghdr *msg, size_t segment_size)
+static int datagram_check(int fd, const struct msghdr *msg, size_t segment_size)
 {
 	if (fd < 0)
 		return -EBADF;
@@ -165,7 +165,7 @@ ssize_t coil_send_segments(int fd, const struct msghdr *msg,
 		.msg = msg, .segment = segment_size, .fd = fd, .flags = flags,
 	};
 	struct close_guard guard;
-	ssize_t n = check(fd, msg, segment_size);
+	ssize_t n = datagram_check(fd, msg, segment_size);
 	bool gso;
 
 	if (!n)
@@ -179,7 +179,7 @@ ssize_t coil_send_segments(int fd, const struct msghdr *msg,
 	sending.len = msg->msg_iov->iov_len;
 	coil__close_guard_begin(&guard, fd);
 	for (n = 0; n >= 0 && left(&sending); ) {
-		n = guard.closed ? -ECANCELED : send_some(&sending, &gso);
+		n = guard.closed ? -ECANCELED : datagram_send_some(&sending, &gso);
 		if (n > 0)
 			sending.sent += (size_t)n;
 	}

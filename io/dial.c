@@ -59,13 +59,13 @@ struct race {
 	int error;		/* of the last attempt that failed */
 };
 
-static void enter(struct race *race, struct attempt *attempt)
+static void dial_enter(struct race *race, struct attempt *attempt)
 {
 	attempt->task = coil_current_task();
 	race->attempts[race->running++] = attempt;
 }
 
-static void leave(struct race *race, const struct attempt *attempt)
+static void dial_leave(struct race *race, const struct attempt *attempt)
 {
 	unsigned i = 0;
 
@@ -84,9 +84,9 @@ static int attempt(void *arg)
 	int fd;
 
 	race->next = ai->ai_next;
-	enter(race, &self);
+	dial_enter(race, &self);
 	fd = connect_to(ai);
-	leave(race, &self);
+	dial_leave(race, &self);
 	if (fd >= 0 && race->fd >= 0) {
 		coil_close(fd);
 	} else if (fd >= 0) {
@@ -120,7 +120,7 @@ static int stagger(struct race *race)
 	return expired ? 0 : err;
 }
 
-static int make_room(struct race *race)
+static int dial_make_room(struct race *race)
 {
 	int err = 0;
 
@@ -140,7 +140,7 @@ static int run_race(const struct addrinfo *list)
 	int end, err = 0;
 
 	for (const struct addrinfo *ai = list; !err && ai; ai = ai->ai_next) {
-		err = make_room(&race);
+		err = dial_make_room(&race);
 		if (!err)
 			err = coil_group_create_task(&race.group, attempt, &race);
 		if (err)

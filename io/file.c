@@ -25,7 +25,7 @@ static int check_vector(int fd, const struct iovec *iov, int n)
 }
 
 /* An op takes offset -1 for the file's position, so it is refused here. */
-static int check_offset(int fd, const void *buf, size_t len, off_t offset)
+static int file_check_offset(int fd, const void *buf, size_t len, off_t offset)
 {
 	int err = check_buffer(fd, buf, len);
 
@@ -95,7 +95,7 @@ ssize_t coil_writev(int fd, const struct iovec *iov, int n)
 ssize_t coil_pread(int fd, void *buf, size_t len, off_t offset)
 {
 	struct op op = {0};
-	int err = check_offset(fd, buf, len, offset);
+	int err = file_check_offset(fd, buf, len, offset);
 
 	if (err)
 		return err;
@@ -106,7 +106,7 @@ ssize_t coil_pread(int fd, void *buf, size_t len, off_t offset)
 ssize_t coil_pwrite(int fd, const void *buf, size_t len, off_t offset)
 {
 	struct op op = {0};
-	int err = check_offset(fd, buf, len, offset);
+	int err = file_check_offset(fd, buf, len, offset);
 
 	if (err)
 		return err;
@@ -307,13 +307,13 @@ struct ends {
 	struct close_guard out;
 };
 
-static void begin(struct ends *ends, int in, int out)
+static void file_begin(struct ends *ends, int in, int out)
 {
 	coil__close_guard_begin(&ends->in, in);
 	coil__close_guard_begin(&ends->out, out);
 }
 
-static void end(struct ends *ends)
+static void file_end(struct ends *ends)
 {
 	coil__close_guard_end(&ends->out);
 	coil__close_guard_end(&ends->in);
@@ -357,8 +357,8 @@ static ssize_t send_cached(const struct ends *ends, off_t at, size_t len)
 	return n;
 }
 
-static ssize_t send_some(const struct ends *ends, off_t at, size_t len,
-			 bool direct)
+static ssize_t file_send_some(const struct ends *ends, off_t at, size_t len,
+			      bool direct)
 {
 	ssize_t n = next_step(ends);
 
@@ -371,7 +371,7 @@ static ssize_t send_some(const struct ends *ends, off_t at, size_t len,
 }
 
 /* lseek(2) runs in a thread: it waits for a call that uses the file's position. */
-static int seek(int fd, off_t *position, int whence, ssize_t (*run)(struct op *op))
+static int file_seek(int fd, off_t *position, int whence, ssize_t (*run)(struct op *op))
 {
 	struct op op = { .what = "lseek" };
 
@@ -388,7 +388,7 @@ static ssize_t send_from(const struct ends *ends, off_t *at, size_t count, bool 
 	ssize_t n = 0;
 
 	while ((size_t)(*at - start) < count) {
-		n = send_some(ends, *at, count - (size_t)(*at - start), direct);
+		n = file_send_some(ends, *at, count - (size_t)(*at - start), direct);
 		if (n <= 0)
 			break;
 		*at += n;
@@ -408,13 +408,13 @@ static ssize_t send_at_position(struct ends *ends, size_t count, bool direct)
 	if (!n)
 		n = next_step(ends);
 	if (!n)
-		n = seek(ends->in.fd, &start, SEEK_CUR, coil__op_run);
+		n = file_seek(ends->in.fd, &start, SEEK_CUR, coil__op_run);
 	if (n)
 		return n;
 	at = start;
 	n = send_from(ends, &at, count, direct);
 	if (at != start && !ends->in.closed)
-		(void)seek(ends->in.fd, &at, SEEK_SET, coil__op_run_shielded);
+		(void)file_seek(ends->in.fd, &at, SEEK_SET, coil__op_run_shielded);
 	return n;
 }
 
@@ -429,12 +429,12 @@ ssize_t coil_sendfile(int out, int in, off_t *offset, size_t count)
 		return direct;
 	if (at < 0)
 		return -EINVAL;
-	begin(&ends, in, out);
+	file_begin(&ends, in, out);
 	n = next_step(&ends);
 	if (!n)
 		n = offset ? send_from(&ends, &at, count, direct) :
 			     send_at_position(&ends, count, direct);
-	end(&ends);
+	file_end(&ends);
 	if (offset)
 		*offset = at;
 	return n;
@@ -557,7 +557,7 @@ ssize_t coil_splice(int in, off_t *in_offset, int out, off_t *out_offset,
 	n = flags & ~SPLICE_FLAGS ? -EINVAL : check_splice(in, in_offset, out, out_offset);
 	if (n)
 		return n;
-	begin(&ends, in, out);
+	file_begin(&ends, in, out);
 	/*
 	 * Between pipes splice(2) never waits, and it fails at once if both are
 	 * the same pipe.
@@ -580,6 +580,6 @@ ssize_t coil_splice(int in, off_t *in_offset, int out, off_t *out_offset,
 		if (!n)
 			n = -EAGAIN;
 	}
-	end(&ends);
+	file_end(&ends);
 	return n;
 }

@@ -12,7 +12,7 @@ static int backlog(const struct coil_listen_options *options)
 	return options->backlog ? options->backlog : SOMAXCONN;
 }
 
-static int check_options(const struct coil_listen_options *options)
+static int listen_check_options(const struct coil_listen_options *options)
 {
 	size_t n = sizeof(options->reserved) / sizeof(*options->reserved);
 
@@ -169,7 +169,7 @@ int coil__listen_all(const char *text,
 
 	if (!options)
 		options = &defaults;
-	err = check_options(options);
+	err = listen_check_options(options);
 	if (!err)
 		err = coil__address_parse(&address, text, true);
 	if (err)

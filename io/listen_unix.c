@@ -151,7 +151,7 @@ static int set_mode(const char *path, mode_t mode)
 	return err;
 }
 
-static int listen_at(int fd, const struct place *place, int backlog)
+static int unix_listen_at(int fd, const struct place *place, int backlog)
 {
 	bool is_path = *place->un->sun_path;
 	int err;
@@ -184,7 +184,7 @@ int coil__listen_unix(const struct sockaddr_un *un, socklen_t len, int backlog, 
 
 	if (fd < 0)
 		return fd;
-	err = listen_at(fd, &place, backlog);
+	err = unix_listen_at(fd, &place, backlog);
 	if (!err)
 		return fd;
 	close(fd);

@@ -84,8 +84,8 @@ static bool is_wanted(const struct kind *kind, const struct addrinfo *hints)
 	       (!hints->ai_protocol || !kind->protocol || hints->ai_protocol == kind->protocol);
 }
 
-static int copy(const struct numeric *made, const struct kind *kind,
-		const struct addrinfo *hints, struct addrinfo **ret)
+static int numeric_copy(const struct numeric *made, const struct kind *kind,
+			const struct addrinfo *hints, struct addrinfo **ret)
 {
 	struct numeric *one = malloc(sizeof(*one));
 
@@ -108,7 +108,7 @@ static int copy_all(const struct numeric *made, const struct addrinfo *hints,
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
 		if (!is_wanted(&kinds[i], hints))
 			continue;
-		if (copy(made, &kinds[i], hints, end)) {
+		if (numeric_copy(made, &kinds[i], hints, end)) {
 			if (list)
 				freeaddrinfo(list);
 			return -ENOMEM;

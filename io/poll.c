@@ -33,7 +33,7 @@ struct polling {
 
 enum { FEW = 8 };
 
-static void complete(struct op *op, int res, unsigned flags)
+static void poll_complete(struct op *op, int res, unsigned flags)
 {
 	struct polling *polling = ((struct polled *)op)->polling;
 	bool first = !polling->some;
@@ -47,7 +47,7 @@ static void complete(struct op *op, int res, unsigned flags)
 	coil__ready(polling->task, 0);
 }
 
-static void interrupt(struct coil_task *task)
+static void poll_interrupt(struct coil_task *task)
 {
 	struct polling *polling = task->object;
 
@@ -56,10 +56,10 @@ static void interrupt(struct coil_task *task)
 	coil__ready(task, WAKE_REQUEST);
 }
 
-static const struct wait for_first = { .what = "poll", .interrupt = interrupt };
+static const struct wait for_first = { .what = "poll", .interrupt = poll_interrupt };
 static const struct wait for_last = { .what = "poll" };
 
-static int start(struct polling *polling)
+static int poll_start(struct polling *polling)
 {
 	for (nfds_t i = 0; i < polling->n; i++) {
 		struct polled *polled = &polling->polled[i];
@@ -69,7 +69,7 @@ static int start(struct polling *polling)
 			continue;
 		polled->polling = polling;
 		polled->op.task = polling->task;
-		polled->op.complete = complete;
+		polled->op.complete = poll_complete;
 		io_uring_prep_poll_add(&polled->op.sqe, polling->fds[i].fd,
 				       (unsigned short)polling->fds[i].events);
 		polling->out++;
@@ -83,7 +83,7 @@ static int start(struct polling *polling)
 	return 0;
 }
 
-static void drain(struct polling *polling)
+static void poll_drain(struct polling *polling)
 {
 	polling->some = true;
 	for (nfds_t i = 0; i < polling->n; i++) {
@@ -98,7 +98,7 @@ static void drain(struct polling *polling)
 }
 
 /* A signal interrupts poll(2) even with a time-out of 0. */
-static int look(struct pollfd *fds, nfds_t n)
+static int poll_look(struct pollfd *fds, nfds_t n)
 {
 	int ready;
 
@@ -113,9 +113,9 @@ static int look(struct pollfd *fds, nfds_t n)
  * now: of several fds that became ready together, some operations may have been
  * cancelled before they completed.
  */
-static int collect(struct polling *polling)
+static int poll_collect(struct polling *polling)
 {
-	int ready = 0, err = look(polling->fds, polling->n);
+	int ready = 0, err = poll_look(polling->fds, polling->n);
 
 	if (err > 0)
 		err = 0;
@@ -139,14 +139,14 @@ static int wait_for_first(struct polling *polling)
 {
 	struct coil_task *self = polling->task;
 	int wake = 0, ready;
-	int err = start(polling);
+	int err = poll_start(polling);
 
 	if (!err && !polling->some) {
 		polling->parked = true;
 		wake = coil__park(self, &for_first, polling);
 	}
-	drain(polling);
-	ready = collect(polling);
+	poll_drain(polling);
+	ready = poll_collect(polling);
 	if (ready)
 		return ready;
 	if (wake == WAKE_REQUEST)
@@ -161,7 +161,7 @@ int coil_poll(struct pollfd *fds, nfds_t n)
 
 	if (err)
 		return err;
-	ready = look(fds, n);
+	ready = poll_look(fds, n);
 	if (ready) {
 		coil__let_others_run();
 		return ready;
@@ -181,7 +181,7 @@ int coil_poll(struct pollfd *fds, nfds_t n)
 		memset(polled, 0, n * sizeof(*polled));
 		ready = wait_for_first(&polling);
 		/*
-		 * A cancellation that came while drain() parked has not been
+		 * A cancellation that came while poll_drain() parked has not been
 		 * reported yet.
 		 */
 		if (!ready)

@@ -79,7 +79,7 @@ static bool has_ended(const struct coil_process *process)
  * Returns 0 once the status is known, -ECHILD if it is lost, -EAGAIN if the
  * child still runs (with WNOHANG).
  */
-static int look(struct coil_process *process, int flags)
+static int process_look(struct coil_process *process, int flags)
 {
 	int err;
 
@@ -93,9 +93,9 @@ static int look(struct coil_process *process, int flags)
 	return err;
 }
 
-static int tell(struct coil_process *process, int *status)
+static int process_tell(struct coil_process *process, int *status)
 {
-	int err = look(process, WNOHANG);
+	int err = process_look(process, WNOHANG);
 
 	if (!err && status)
 		*status = process->status;
@@ -111,7 +111,7 @@ int coil_process_wait(struct coil_process *process, int *status)
 		return err;
 	if (!process->pid || process->flags & PROCESS_CLOSING)
 		return -ECHILD;
-	err = tell(process, status);
+	err = process_tell(process, status);
 	if (err != -EAGAIN) {
 		coil__let_others_run();
 		return err;
@@ -125,7 +125,7 @@ int coil_process_wait(struct coil_process *process, int *status)
 		err = coil__poll_fd(process->pidfd, POLLIN);
 		if (err < 0)
 			break;
-		err = guard.closed ? -ECANCELED : tell(process, status);
+		err = guard.closed ? -ECANCELED : process_tell(process, status);
 	} while (err == -EAGAIN);
 	coil__close_guard_end(&guard);
 	return err;
@@ -168,14 +168,14 @@ static void wait_for_end(struct coil_process *process)
 
 		io_uring_prep_poll_add(&op.sqe, process->pidfd, POLLIN);
 		ready = coil__op_run_shielded(&op);
-	} while (look(process, ready < 0 ? 0 : WNOHANG) == -EAGAIN);
+	} while (process_look(process, ready < 0 ? 0 : WNOHANG) == -EAGAIN);
 }
 
 static int end(struct coil_process *process)
 {
 	int err;
 
-	if (look(process, WNOHANG) != -EAGAIN)
+	if (process_look(process, WNOHANG) != -EAGAIN)
 		return 0;
 	err = send_signal(process, SIGKILL, 0);
 	if (err != -EPERM)

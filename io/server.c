@@ -44,7 +44,7 @@ enum {
 static __thread struct coil_server *servers
 	__attribute__((tls_model("initial-exec")));
 
-static void release(struct coil_server *server)
+static void server_release(struct coil_server *server)
 {
 	if (--server->refs)
 		return;
@@ -153,7 +153,7 @@ static void stop(struct coil_server *server)
 	coil_waitq_unpark_all(&server->stop);
 }
 
-static void unlist(struct coil_server *server)
+static void server_unlist(struct coil_server *server)
 {
 	struct coil_server **at = &servers;
 
@@ -184,10 +184,10 @@ static int keep(void *arg)
 	while (!server->closing &&
 	       !coil_waitq_park_for(&server->work, NULL, "coil_server_close"))
 		;
-	unlist(server);
+	server_unlist(server);
 	server->closed = true;
 	coil_waitq_unpark_all(&server->close);
-	release(server);
+	server_release(server);
 	return 0;
 }
 
@@ -195,7 +195,7 @@ static int keep(void *arg)
  * Starting.
  */
 
-static int check_options(const struct coil_server_options *options)
+static int server_check_options(const struct coil_server_options *options)
 {
 	const struct coil_task_options task = {
 		.stack_size = options->stack_size,
@@ -228,9 +228,9 @@ static int start_acceptor(struct coil_server *server, const char *address)
 	return 0;
 }
 
-static int start(struct coil_server *server, const char *address)
+static int server_start(struct coil_server *server, const char *address)
 {
-	int err = check_options(&server->options);
+	int err = server_check_options(&server->options);
 
 	server->reserve = -1;
 	if (!err)
@@ -270,7 +270,7 @@ coil_start_server(const char *address, int (*handler)(struct coil_stream *stream
 	server->handler = handler;
 	server->arg = arg;
 	server->group.independent = true;
-	err = start(server, address);
+	err = server_start(server, address);
 	if (!err)
 		return server;
 	free(server);
@@ -282,7 +282,7 @@ coil_start_server(const char *address, int (*handler)(struct coil_stream *stream
  * The other calls.
  */
 
-static int find(const struct coil_server *server)
+static int server_find(const struct coil_server *server)
 {
 	if (coil__loop == &coil__no_loop)
 		return -EPERM;
@@ -294,14 +294,14 @@ static int find(const struct coil_server *server)
 }
 
 /* The same for a call that waits. */
-static int enter(const struct coil_server *server)
+static int server_enter(const struct coil_server *server)
 {
-	return coil_current_task() ? find(server) : -EPERM;
+	return coil_current_task() ? server_find(server) : -EPERM;
 }
 
 int coil_server_fd(const struct coil_server *server, size_t i)
 {
-	int err = find(server);
+	int err = server_find(server);
 
 	if (err)
 		return err;
@@ -312,7 +312,7 @@ int coil_server_fd(const struct coil_server *server, size_t i)
 
 int coil_server_connections(const struct coil_server *server)
 {
-	int err = find(server);
+	int err = server_find(server);
 
 	return err ? err : (int)server->connections;
 }
@@ -328,7 +328,7 @@ static void wait_until_stopped(struct coil_server *server)
 
 int coil_serve_forever(struct coil_server *server)
 {
-	int err = enter(server);
+	int err = server_enter(server);
 
 	if (err)
 		return err;
@@ -342,19 +342,19 @@ int coil_serve_forever(struct coil_server *server)
 		wait_until_stopped(server);
 	else
 		err = server->error;
-	release(server);
+	server_release(server);
 	return err;
 }
 
 int coil_server_stop(struct coil_server *server)
 {
-	int err = enter(server);
+	int err = server_enter(server);
 
 	if (err)
 		return err;
 	server->refs++;
 	wait_until_stopped(server);
-	release(server);
+	server_release(server);
 	return 0;
 }
 
@@ -390,7 +390,7 @@ static int wait_until_closed(struct coil_server *server)
 		if (!server->closed)
 			coil__server_abort(server);
 		wait_for_close(server, last);
-		unlist(server);
+		server_unlist(server);
 		return server->closed ? 0 : -ETIMEDOUT;
 	}
 	while (!server->closed)
@@ -400,7 +400,7 @@ static int wait_until_closed(struct coil_server *server)
 
 int coil_server_close(struct coil_server *server, int64_t grace_ns)
 {
-	int err = enter(server);
+	int err = server_enter(server);
 
 	if (err)
 		return err;
@@ -416,6 +416,6 @@ int coil_server_close(struct coil_server *server, int64_t grace_ns)
 		end_group(server);
 	coil__server_wake(server);
 	err = wait_until_closed(server);
-	release(server);
+	server_release(server);
 	return err;
 }

@@ -20,7 +20,7 @@ enum { FAILURES = 16 };	/* in a row, and then they are no accident */
  * Trouble.
  */
 
-static void tell(struct coil_server *server, int err)
+static void accept_tell(struct coil_server *server, int err)
 {
 	struct coil_loop *loop = server->loop;
 	int64_t now = coil_now();
@@ -41,7 +41,7 @@ void coil__server_pause(struct coil_server *server, int err)
 {
 	server->paused = true;
 	server->resume_at = coil_now() + PAUSE;
-	tell(server, err);
+	accept_tell(server, err);
 }
 
 /*
@@ -60,7 +60,7 @@ static void without_fds(struct coil_server *server, int err)
 		return;
 	}
 	coil__server_release(server);
-	tell(server, err);
+	accept_tell(server, err);
 }
 
 /* Nothing comes from this one any more. */
@@ -69,7 +69,7 @@ static void lose(struct listener *listener, int err)
 	struct coil_server *server = listener->server;
 
 	coil__listener_close(listener, err != -EBADF);
-	tell(server, err);
+	accept_tell(server, err);
 	for (size_t i = 0; i < server->listener_count; i++) {
 		if (server->listeners[i].fd >= 0)
 			return;
@@ -151,7 +151,7 @@ static void accepted(struct op *op, int res, unsigned flags)
 	coil__server_wake(listener->server);
 }
 
-static void arm(struct listener *listener)
+static void accept_arm(struct listener *listener)
 {
 	struct coil_server *server = listener->server;
 	const int flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
@@ -187,6 +187,6 @@ void coil__server_accept(struct coil_server *server)
 		if (!room || (server->paused && waiting))
 			coil__listener_disarm(listener);
 		else if (!server->paused && !listener->armed)
-			arm(listener);
+			accept_arm(listener);
 	}
 }

@@ -20,7 +20,7 @@ void coil__server_wait(struct coil_waitq *waitq, const char *what)
 	coil_waitq_park_shielded(waitq, NULL, what);
 }
 
-static bool grow(struct coil_server *server)
+static bool arrivals_grow(struct coil_server *server)
 {
 	size_t capacity = server->capacity ? 2 * server->capacity : 16;
 	struct arrival *arrivals = malloc(capacity * sizeof(*arrivals));
@@ -36,7 +36,7 @@ static bool grow(struct coil_server *server)
 	return true;
 }
 
-static bool push(struct coil_server *server, const struct arrival *arrival)
+static bool arrivals_push(struct coil_server *server, const struct arrival *arrival)
 {
 	if (server->reserve < 0 && !coil__server_regain(server)) {
 		server->sent_away = true;
@@ -44,7 +44,7 @@ static bool push(struct coil_server *server, const struct arrival *arrival)
 	}
 	if (!coil__server_admit(server, arrival))
 		return false;
-	if (server->count == server->capacity && !grow(server)) {
+	if (server->count == server->capacity && !arrivals_grow(server)) {
 		server->lost = -ENOMEM;
 		coil__server_forget(server, arrival);
 		return false;
@@ -62,7 +62,7 @@ void coil__server_push(struct coil_server *server, int fd)
 	/* Now: once the peer has reset the connection its address is not known any more. */
 	if (getpeername(fd, &arrival.peer.any, &len))
 		arrival.peer.any.sa_family = AF_UNSPEC;
-	if (!push(server, &arrival))
+	if (!arrivals_push(server, &arrival))
 		coil__close_accepted(fd);
 }
 

@@ -23,7 +23,7 @@ static void enlist(struct coil_server *server, struct connection *connection)
 	server->newest = connection;
 }
 
-static void unlist(struct connection *connection)
+static void connection_unlist(struct connection *connection)
 {
 	*connection->link = connection->next;
 	if (connection->next)
@@ -73,7 +73,8 @@ static int64_t idle_until(struct elastic *elastic)
 }
 
 /* The name by which the error handler, or the line on stderr, reports the task. */
-static void name_task(const struct coil_server *server, const struct arrival *arrival, int fd)
+static void connection_name_task(const struct coil_server *server,
+				 const struct arrival *arrival, int fd)
 {
 	struct coil_task *self = coil_current_task();
 	char peer[COIL_ADDRESS_SIZE] = "unknown";
@@ -95,7 +96,7 @@ static void name_task(const struct coil_server *server, const struct arrival *ar
  * A server that stops starts a task for each connection that it still accepted, even
  * above max_connections.  The tasks wait for their turn here.
  */
-static int enter(struct coil_server *server)
+static int connection_enter(struct coil_server *server)
 {
 	int err = 0;
 
@@ -106,7 +107,7 @@ static int enter(struct coil_server *server)
 	return err;
 }
 
-static void leave(struct coil_server *server)
+static void connection_leave(struct coil_server *server)
 {
 	server->running--;
 	coil_waitq_unpark(&server->room);
@@ -127,7 +128,7 @@ static int run_handler(struct coil_server *server, struct connection *connection
 	return err;
 }
 
-static int handle(struct coil_server *server, const struct arrival *arrival)
+static int connection_handle(struct coil_server *server, const struct arrival *arrival)
 {
 	struct connection connection = {0};
 	struct coil_stream *stream;
@@ -143,9 +144,9 @@ static int handle(struct coil_server *server, const struct arrival *arrival)
 	enlist(server, &connection);
 	err = run_handler(server, &connection);
 	if (err < 0 && err != -ECANCELED)
-		name_task(server, arrival, stream->fd);
+		connection_name_task(server, arrival, stream->fd);
 	put_away(server, stream, err >= 0);
-	unlist(&connection);
+	connection_unlist(&connection);
 	if (err == -ETIMEDOUT && coil_timeout_expired(&connection.idle.timeout))
 		return 0;
 	return err;
@@ -159,10 +160,10 @@ int coil__server_serve(void *arg)
 
 	server->started--;
 	arrival = coil__server_take(server);
-	err = enter(server);
+	err = connection_enter(server);
 	if (!err) {
-		err = handle(server, &arrival);
-		leave(server);
+		err = connection_handle(server, &arrival);
+		connection_leave(server);
 	} else {
 		coil__close_accepted(arrival.fd);
 	}

@@ -48,7 +48,7 @@ static bool key_of(const struct arrival *arrival, uint64_t key[2])
 	return true;
 }
 
-static size_t place_of(const struct peers *peers, const uint64_t key[2])
+static size_t peers_place_of(const struct peers *peers, const uint64_t key[2])
 {
 	uint64_t hash = (key[0] ^ peers->seed) * UINT64_C(0x9e3779b97f4a7c15);
 
@@ -57,9 +57,9 @@ static size_t place_of(const struct peers *peers, const uint64_t key[2])
 }
 
 /* The entry of that key, or the free one where it would be. */
-static struct peer *find(const struct peers *peers, const uint64_t key[2])
+static struct peer *peers_find(const struct peers *peers, const uint64_t key[2])
 {
-	size_t i = place_of(peers, key);
+	size_t i = peers_place_of(peers, key);
 
 	while (peers->table[i].connections &&
 	       memcmp(peers->table[i].key, key, sizeof(peers->table[i].key)) != 0)
@@ -67,7 +67,7 @@ static struct peer *find(const struct peers *peers, const uint64_t key[2])
 	return &peers->table[i];
 }
 
-static bool make_room(struct peers *peers)
+static bool peers_make_room(struct peers *peers)
 {
 	struct peers larger = *peers;
 
@@ -82,7 +82,7 @@ static bool make_room(struct peers *peers)
 		larger.seed = (uint64_t)(uintptr_t)larger.table;
 	for (size_t i = 0; i < peers->capacity; i++) {
 		if (peers->table[i].connections)
-			*find(&larger, peers->table[i].key) = peers->table[i];
+			*peers_find(&larger, peers->table[i].key) = peers->table[i];
 	}
 	free(peers->table);
 	*peers = larger;
@@ -97,11 +97,11 @@ bool coil__server_admit(struct coil_server *server, const struct arrival *arriva
 
 	if (!server->options.max_per_address || !key_of(arrival, key))
 		return true;
-	if (!make_room(peers)) {
+	if (!peers_make_room(peers)) {
 		server->lost = -ENOMEM;
 		return false;
 	}
-	peer = find(peers, key);
+	peer = peers_find(peers, key);
 	if (peer->connections >= server->options.max_per_address)
 		return false;
 	if (!peer->connections) {
@@ -118,7 +118,7 @@ static void close_gap(struct peers *peers, size_t gap)
 	size_t mask = peers->capacity - 1;
 
 	for (size_t i = (gap + 1) & mask; peers->table[i].connections; i = (i + 1) & mask) {
-		size_t place = place_of(peers, peers->table[i].key);
+		size_t place = peers_place_of(peers, peers->table[i].key);
 
 		if (((i - place) & mask) < ((i - gap) & mask))
 			continue;
@@ -136,7 +136,7 @@ void coil__server_forget(struct coil_server *server, const struct arrival *arriv
 
 	if (!server->options.max_per_address || !key_of(arrival, key))
 		return;
-	peer = find(peers, key);
+	peer = peers_find(peers, key);
 	if (--peer->connections)
 		return;
 	peers->count--;

@@ -41,7 +41,7 @@ static __thread struct {
 	struct list waiters;
 } line __attribute__((tls_model("initial-exec")));
 
-static void stand_in_line(struct waiter *waiter)
+static void signal_stand_in_line(struct waiter *waiter)
 {
 	if (line.loop != waiter->task->loop)
 		line.waiters = (struct list){0};
@@ -49,7 +49,7 @@ static void stand_in_line(struct waiter *waiter)
 	list_push(&line.waiters, &waiter->link);
 }
 
-static int take(const sigset_t *set, siginfo_t *info)
+static int signal_take(const sigset_t *set, siginfo_t *info)
 {
 	const struct timespec now = {0};
 	int number;
@@ -71,13 +71,13 @@ static void hand_out(void)
 
 		if (waiter->number)
 			continue;
-		waiter->number = take(waiter->set, waiter->info);
+		waiter->number = signal_take(waiter->set, waiter->info);
 		if (waiter->number && waiter->started)
 			coil__op_cancel(line.loop, &waiter->op);
 	}
 }
 
-static void complete(struct op *op, int res, unsigned flags)
+static void signal_complete(struct op *op, int res, unsigned flags)
 {
 	struct waiter *waiter = container_of(op, struct waiter, op);
 
@@ -88,14 +88,14 @@ static void complete(struct op *op, int res, unsigned flags)
 	coil__ready(waiter->task, 0);
 }
 
-static void interrupt(struct coil_task *task)
+static void signal_interrupt(struct coil_task *task)
 {
 	struct waiter *waiter = task->object;
 
 	coil__op_cancel(task->loop, &waiter->op);
 }
 
-static const struct wait for_signal = { .what = "signal", .interrupt = interrupt };
+static const struct wait for_signal = { .what = "signal", .interrupt = signal_interrupt };
 
 /*
  * Parks until a signal may be pending, a cancellation arrives, or another task
@@ -106,7 +106,7 @@ static int poll_once(struct waiter *waiter, int fd)
 	struct coil_task *self = waiter->task;
 	int err;
 
-	waiter->op = (struct op){ .task = self, .complete = complete };
+	waiter->op = (struct op){ .task = self, .complete = signal_complete };
 	io_uring_prep_poll_add(&waiter->op.sqe, fd, POLLIN);
 	err = coil__op_start(self->loop, &waiter->op);
 	if (err)
@@ -141,7 +141,7 @@ static int wait_in_line(struct waiter *waiter)
 }
 
 /* A signal that is not blocked would be delivered instead of taken here. */
-static int check(const sigset_t *set)
+static int signal_check(const sigset_t *set)
 {
 	const sigset_t *stop = coil__loop->shutdown.stop_signals;
 	sigset_t blocked;
@@ -164,14 +164,14 @@ static int check(const sigset_t *set)
 int coil_signal_wait(const sigset_t *set, siginfo_t *info)
 {
 	struct waiter waiter = { .set = set, .info = info };
-	int err = check(set);
+	int err = signal_check(set);
 
 	if (!err)
 		err = coil__enter();
 	if (err)
 		return err;
 	waiter.task = coil__self();
-	stand_in_line(&waiter);
+	signal_stand_in_line(&waiter);
 	hand_out();
 	if (waiter.number)
 		coil__let_others_run();
@@ -189,11 +189,11 @@ int coil__signal_take(const sigset_t *set, siginfo_t *info)
 
 	if (coil__loop == &coil__no_loop || coil__self() == &coil__loop->root)
 		return -EPERM;
-	err = check(set);
+	err = signal_check(set);
 	if (err)
 		return err;
 	waiter.task = coil__self();
-	stand_in_line(&waiter);
+	signal_stand_in_line(&waiter);
 	hand_out();
 	list_remove(&line.waiters, &waiter.link);
 	return waiter.number ? waiter.number : -EAGAIN;
@@ -202,7 +202,7 @@ int coil__signal_take(const sigset_t *set, siginfo_t *info)
 int coil__signal_pending(const sigset_t *set)
 {
 	sigset_t pending;
-	int err = check(set);
+	int err = signal_check(set);
 
 	if (err)
 		return err;

@@ -211,7 +211,7 @@ int coil_sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 	return 1;
 }
 
-static ssize_t send_some(int fd, void *buf, size_t len, int flags)
+static ssize_t socket_send_some(int fd, void *buf, size_t len, int flags)
 {
 	return coil_send(fd, buf, len, flags);
 }
@@ -219,7 +219,7 @@ static ssize_t send_some(int fd, void *buf, size_t len, int flags)
 ssize_t coil_send_all(int fd, const void *buf, size_t len, int flags,
 		      size_t *done)
 {
-	return coil__move_all(send_some, fd, (void *)buf, len, flags, done);
+	return coil__move_all(socket_send_some, fd, (void *)buf, len, flags, done);
 }
 
 ssize_t coil_recv_all(int fd, void *buf, size_t len, int flags, size_t *done)

@@ -98,8 +98,8 @@ static int check_more(const struct coil_process_options *options)
 	return check_fds(options);
 }
 
-static int check(struct coil_process *process, const char *const argv[],
-		 const struct coil_process_options *options)
+static int spawn_check(struct coil_process *process, const char *const argv[],
+		       const struct coil_process_options *options)
 {
 	const int kind[3] = { options->in, options->out, options->err };
 	const int least[3] = { COIL_DEVNULL, COIL_DEVNULL, COIL_STDOUT };
@@ -161,7 +161,7 @@ static int prepare_end(struct plan *plan, int i)
  * A child must not start if no fd is left for its pidfd.  A pidfd of this
  * process keeps one free.
  */
-static int prepare(struct plan *plan)
+static int spawn_prepare(struct plan *plan)
 {
 	int err = 0;
 
@@ -173,7 +173,7 @@ static int prepare(struct plan *plan)
 	return plan->spare < 0 ? plan->spare : 0;
 }
 
-static void forget(struct plan *plan, bool failed)
+static void spawn_forget(struct plan *plan, bool failed)
 {
 	for (int i = 0; i < 3; i++) {
 		if (plan->made[i])
@@ -185,7 +185,7 @@ static void forget(struct plan *plan, bool failed)
 }
 
 /* Without allowed, the child of a pinned worker would inherit its one processor. */
-static int start(const struct plan *plan, pid_t *pid, const char *const argv[])
+static int spawn_start(const struct plan *plan, pid_t *pid, const char *const argv[])
 {
 	struct child child = {
 		.options = plan->options, .kind = plan->kind, .source = plan->source,
@@ -201,7 +201,7 @@ static int start(const struct plan *plan, pid_t *pid, const char *const argv[])
  * another process.  So a process that is not this one's child is never used
  * again.
  */
-static int find(struct coil_process *process, struct plan *plan)
+static int spawn_find(struct coil_process *process, struct plan *plan)
 {
 	int fd, status;
 
@@ -245,7 +245,7 @@ int coil_process_spawn(struct coil_process *process, const char *const argv[],
 		.spare = -1,
 	};
 	struct coil_process made = no_process;
-	int err = check(process, argv, plan.options);
+	int err = spawn_check(process, argv, plan.options);
 
 	if (process)
 		*process = made;
@@ -256,17 +256,17 @@ int coil_process_spawn(struct coil_process *process, const char *const argv[],
 	plan.kind[2] = plan.options->err;
 	if (plan.options->new_group || plan.options->new_session)
 		made.flags = PROCESS_LEADS;
-	err = prepare(&plan);
+	err = spawn_prepare(&plan);
 	if (!err)
-		err = start(&plan, &made.pid, argv);
+		err = spawn_start(&plan, &made.pid, argv);
 	if (!err) {
-		err = find(&made, &plan);
+		err = spawn_find(&made, &plan);
 		if (err) {
 			kill(made.pid, SIGKILL);
 			waitpid(made.pid, NULL, 0);
 		}
 	}
-	forget(&plan, err);
+	spawn_forget(&plan, err);
 	if (err)
 		return err;
 	fill_in(&made, &plan);

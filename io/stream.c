@@ -238,7 +238,7 @@ static int close_fd(struct coil_stream *stream)
  * Drops the owner's reference.  Sending goes on while the flush waits, but no
  * call may add bytes.
  */
-static int end(struct coil_stream *stream, bool flush)
+static int stream_end(struct coil_stream *stream, bool flush)
 {
 	int pending = coil__self()->pending;
 	int err = pending == -EPERM ? -ECANCELED : pending, lost;
@@ -272,12 +272,12 @@ int coil_stream_close(struct coil_stream *stream)
 {
 	if (!stream)
 		return -EINVAL;
-	return stream->closed ? -EBADF : end(stream, true);
+	return stream->closed ? -EBADF : stream_end(stream, true);
 }
 
 int coil__stream_release(struct coil_stream *stream, bool flush)
 {
-	int err = stream->closed ? 0 : end(stream, flush);
+	int err = stream->closed ? 0 : stream_end(stream, flush);
 
 	coil__stream_unref(stream);
 	return err;

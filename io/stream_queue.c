@@ -59,7 +59,7 @@ static void run_chore(struct chore *chore)
 	coil__stream_push(container_of(chore, struct coil_stream, chore));
 }
 
-static inline void put_off(struct coil_stream *stream)
+static inline void outgoing_put_off(struct coil_stream *stream)
 {
 	if (stream->gathering)
 		return;
@@ -96,7 +96,7 @@ void coil__stream_drop(struct coil_stream *stream, int why)
 }
 
 /* Removes the first n bytes, which were sent. */
-static void consume(struct coil_stream *stream, size_t n)
+static void outgoing_consume(struct coil_stream *stream, size_t n)
 {
 	struct chunk *chunk;
 
@@ -114,7 +114,7 @@ static void consume(struct coil_stream *stream, size_t n)
 	put_off_no_more(stream);
 }
 
-static void wake(struct coil_stream *stream)
+static void outgoing_wake(struct coil_stream *stream)
 {
 	if (stream->queued <= stream->low)
 		coil_waitq_unpark(&stream->writer);
@@ -124,7 +124,7 @@ static void wake(struct coil_stream *stream)
 
 static void sent(struct op *op, int res, unsigned flags);
 
-static int start(struct coil_stream *stream)
+static int outgoing_start(struct coil_stream *stream)
 {
 	struct chunk *chunk = stream->head;
 	int err;
@@ -148,7 +148,7 @@ static void sent(struct op *op, int res, unsigned flags)
 	(void)flags;
 	stream->sending = false;
 	if (res > 0) {
-		consume(stream, (size_t)res);
+		outgoing_consume(stream, (size_t)res);
 		/* After a poll that slept, pass_start is too old. */
 		stream->moved_at = coil__clock(coil__loop);
 	}
@@ -157,11 +157,11 @@ static void sent(struct op *op, int res, unsigned flags)
 	if (res <= 0 && (res != -EINTR || op->cancelled))
 		coil__stream_drop(stream, res ? res : -EIO);
 	if (stream->head) {
-		res = start(stream);
+		res = outgoing_start(stream);
 		if (res)
 			coil__stream_drop(stream, res);
 	}
-	wake(stream);
+	outgoing_wake(stream);
 }
 
 void coil__rest_skip(struct rest *rest, size_t n)
@@ -179,8 +179,8 @@ void coil__rest_skip(struct rest *rest, size_t n)
  * Lists the next parts of the queue and, behind them, of rest.  Returns the
  * number of bytes in them.
  */
-static size_t collect(const struct coil_stream *stream, const struct rest *rest,
-		      struct iovec parts[PARTS], int *count)
+static size_t outgoing_collect(const struct coil_stream *stream, const struct rest *rest,
+			       struct iovec parts[PARTS], int *count)
 {
 	const struct chunk *chunk;
 	size_t len = 0, skip = rest->skip;
@@ -210,13 +210,13 @@ ssize_t coil__stream_send(struct coil_stream *stream, struct rest *rest)
 	do {
 		size_t queued = stream->queued;
 
-		asked = collect(stream, rest, parts, &count);
+		asked = outgoing_collect(stream, rest, parts, &count);
 		n = stream->transport->send(stream, parts, count);
 		if (n < 0)
 			break;
 		coil__stream_moved(stream);
 		if (queued)
-			consume(stream, (size_t)n < queued ? (size_t)n : queued);
+			outgoing_consume(stream, (size_t)n < queued ? (size_t)n : queued);
 		if ((size_t)n <= queued)
 			continue;
 		coil__rest_skip(rest, (size_t)n - queued);
@@ -237,7 +237,7 @@ static ssize_t send_gathered(struct coil_stream *stream)
 		return coil__stream_send(stream, &none);
 	n = stream->transport->send(stream, &part, 1);
 	if (likely(n > 0)) {
-		consume(stream, (size_t)n);
+		outgoing_consume(stream, (size_t)n);
 		coil__stream_moved(stream);
 	}
 	return n;
@@ -255,12 +255,12 @@ void coil__stream_push(struct coil_stream *stream)
 	while (n == -EINTR);
 	put_off_no_more(stream);
 	if (n >= 0 || n == -EAGAIN || n == -ENOMEM || n == -ENOBUFS)
-		n = stream->head ? start(stream) : 0;
+		n = stream->head ? outgoing_start(stream) : 0;
 	if (n < 0)
 		coil__stream_drop(stream, (int)n);
 }
 
-static void append(struct chunk *chunk, const void *bytes, size_t len)
+static void outgoing_append(struct chunk *chunk, const void *bytes, size_t len)
 {
 	/* An empty part may be at NULL. */
 	if (len)
@@ -284,9 +284,9 @@ bool coil__stream_gather(struct coil_stream *stream, const struct rest *rest)
 		return false;
 	}
 	for (int i = 0; i < rest->count; i++)
-		append(chunk, rest->iov[i].iov_base, rest->iov[i].iov_len);
+		outgoing_append(chunk, rest->iov[i].iov_base, rest->iov[i].iov_len);
 	stream->queued += len;
-	put_off(stream);
+	outgoing_put_off(stream);
 	left = stream->high_water - stream->queued;
 	stream->room = left < chunk->size - chunk->end ? left : chunk->size - chunk->end;
 	return true;
@@ -313,16 +313,17 @@ int coil__stream_enqueue(struct coil_stream *stream, struct rest *rest)
 		size_t some = rest->iov->iov_len - rest->skip;
 
 		room = chunk->size - chunk->end;
-		append(chunk, (char *)rest->iov->iov_base + rest->skip, some < room ? some : room);
+		outgoing_append(chunk, (char *)rest->iov->iov_base + rest->skip,
+				some < room ? some : room);
 		coil__rest_skip(rest, some < room ? some : room);
 		if (chunk->end == chunk->size)
 			chunk = more;
 	}
 	if (stream->sending)
 		return 0;
-	put_off(stream);
-	/* If start() fails, the chore stays on the list and tries again. */
-	if (!stream->corked && !start(stream))
+	outgoing_put_off(stream);
+	/* If outgoing_start() fails, the chore stays on the list and tries again. */
+	if (!stream->corked && !outgoing_start(stream))
 		put_off_no_more(stream);
 	return 0;
 }

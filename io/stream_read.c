@@ -20,13 +20,13 @@ enum {
 	PIECE = 16 * 1024,	/* minimum to receive at a time */
 };
 
-static size_t held(const struct coil_stream *stream)
+static size_t read_held(const struct coil_stream *stream)
 {
 	return stream->end - stream->start;
 }
 
 /* The checks at the beginning of every call: misuse, and the pending cancellation. */
-static int begin(const struct coil_stream *stream, const void *out, size_t len)
+static int read_begin(const struct coil_stream *stream, const void *out, size_t len)
 {
 	if (unlikely(!stream))
 		return -EINVAL;
@@ -44,7 +44,7 @@ static int begin(const struct coil_stream *stream, const void *out, size_t len)
  * call that returns a pointer, no other task may close the stream before the
  * caller has used the bytes.
  */
-static int enter(struct coil_stream *stream)
+static int read_enter(struct coil_stream *stream)
 {
 	stream->refs++;
 	stream->reading = true;
@@ -52,14 +52,14 @@ static int enter(struct coil_stream *stream)
 	return unlikely(stream->closed) ? -ECANCELED : 0;
 }
 
-static void leave(struct coil_stream *stream)
+static void read_leave(struct coil_stream *stream)
 {
 	stream->reading = false;
 	coil__stream_unref(stream);
 }
 
 /* Hands the next n bytes to the caller.  They stay in place until the next fill. */
-static const char *take(struct coil_stream *stream, size_t n)
+static const char *read_take(struct coil_stream *stream, size_t n)
 {
 	const char *bytes = stream->buf + stream->start;
 
@@ -68,7 +68,7 @@ static const char *take(struct coil_stream *stream, size_t n)
 	return bytes;
 }
 
-static void give_back(struct coil_stream *stream)
+static void read_give_back(struct coil_stream *stream)
 {
 	free(stream->buf);
 	stream->buf = NULL;
@@ -77,14 +77,14 @@ static void give_back(struct coil_stream *stream)
 
 static void copy_out(struct coil_stream *stream, void *to, size_t n)
 {
-	memcpy(to, take(stream, n), n);
-	if (!held(stream))
-		give_back(stream);
+	memcpy(to, read_take(stream, n), n);
+	if (!read_held(stream))
+		read_give_back(stream);
 }
 
 static void move_to_front(struct coil_stream *stream)
 {
-	size_t len = held(stream);
+	size_t len = read_held(stream);
 
 	if (stream->start && len)
 		memmove(stream->buf, stream->buf + stream->start, len);
@@ -97,8 +97,8 @@ static void shrink(struct coil_stream *stream)
 {
 	char *buf;
 
-	if (!held(stream)) {
-		give_back(stream);
+	if (!read_held(stream)) {
+		read_give_back(stream);
 		return;
 	}
 	move_to_front(stream);
@@ -116,9 +116,9 @@ static void shrink(struct coil_stream *stream)
  * wanted, at most as many as the buffer holds.  Half of that is enough if a
  * move to the front yields it: that saves a move to another place.
  */
-static int make_room(struct coil_stream *stream, size_t more)
+static int read_make_room(struct coil_stream *stream, size_t more)
 {
-	size_t most = held(stream) > PIECE ? held(stream) : PIECE;
+	size_t most = read_held(stream) > PIECE ? read_held(stream) : PIECE;
 	char *buf;
 
 	if (more < PIECE)
@@ -202,9 +202,9 @@ static ssize_t note(struct coil_stream *stream, ssize_t n, bool final)
 }
 
 /* Receives without waiting.  Returns -EAGAIN if no byte is there. */
-static ssize_t receive(struct coil_stream *stream, size_t more)
+static ssize_t read_receive(struct coil_stream *stream, size_t more)
 {
-	ssize_t n = make_room(stream, more);
+	ssize_t n = read_make_room(stream, more);
 	size_t room;
 
 	if (n)
@@ -230,7 +230,7 @@ static ssize_t receive(struct coil_stream *stream, size_t more)
  */
 static ssize_t receive_file(struct coil_stream *stream, size_t more)
 {
-	ssize_t n = make_room(stream, more);
+	ssize_t n = read_make_room(stream, more);
 	struct op op = {0};
 
 	if (n)
@@ -245,7 +245,7 @@ static ssize_t receive_file(struct coil_stream *stream, size_t more)
 
 /*
  * Receives bytes into the buffer; the caller still wants more of them.  Parks
- * if none has arrived.  The caller is between enter() and leave(), and the end
+ * if none has arrived.  The caller is between read_enter() and read_leave(), and the end
  * has not come before.  Returns the number of bytes, 0 at the end, or a
  * negative errno.
  */
@@ -262,7 +262,7 @@ static ssize_t fill(struct coil_stream *stream, size_t more)
 		if (!stream->transport->pollable)
 			return receive_file(stream, more);
 		if (!stream->drained) {
-			n = receive(stream, more);
+			n = read_receive(stream, more);
 			if (n == -EOPNOTSUPP)
 				return receive_file(stream, more);
 			if (n != -EAGAIN)
@@ -305,7 +305,7 @@ static ssize_t receive_direct(struct coil_stream *stream, void *buf, size_t len)
 	ssize_t n;
 
 	if (stream->buf)
-		give_back(stream);
+		read_give_back(stream);
 	/* A corked stream sends nothing before a read that need not wait. */
 	if (stream->gathering && stream->corked) {
 		n = stream->transport->receive(stream, buf, len);
@@ -332,7 +332,7 @@ static ssize_t read_some(struct coil_stream *stream, void *buf, size_t len)
 {
 	ssize_t n;
 
-	if (!held(stream)) {
+	if (!read_held(stream)) {
 		if (stream->read_error || stream->ended)
 			return stream->read_error;
 		if (len >= DIRECT)
@@ -341,22 +341,22 @@ static ssize_t read_some(struct coil_stream *stream, void *buf, size_t len)
 		if (n <= 0)
 			return n;
 	}
-	if (len > held(stream))
-		len = held(stream);
+	if (len > read_held(stream))
+		len = read_held(stream);
 	copy_out(stream, buf, len);
 	return (ssize_t)len;
 }
 
 ssize_t coil_stream_read(struct coil_stream *stream, void *buf, size_t len)
 {
-	ssize_t n = begin(stream, buf, len);
+	ssize_t n = read_begin(stream, buf, len);
 
 	if (unlikely(n || !len))
 		return n;
-	n = enter(stream);
+	n = read_enter(stream);
 	if (likely(!n))
 		n = read_some(stream, buf, len);
-	leave(stream);
+	read_leave(stream);
 	return n;
 }
 
@@ -365,10 +365,10 @@ static ssize_t read_all(struct coil_stream *stream, void *buf, size_t len)
 {
 	ssize_t n;
 
-	while (held(stream) < len) {
+	while (read_held(stream) < len) {
 		n = over(stream, -ENODATA);
 		if (!n)
-			n = fill(stream, len - held(stream));
+			n = fill(stream, len - read_held(stream));
 		if (n < 0)
 			return n;
 	}
@@ -378,16 +378,16 @@ static ssize_t read_all(struct coil_stream *stream, void *buf, size_t len)
 
 ssize_t coil_stream_read_exactly(struct coil_stream *stream, void *buf, size_t len)
 {
-	ssize_t n = begin(stream, buf, len);
+	ssize_t n = read_begin(stream, buf, len);
 
 	if (n || !len)
 		return n;
 	if (len > SSIZE_MAX)
 		return -EINVAL;
-	n = enter(stream);
+	n = read_enter(stream);
 	if (!n)
 		n = read_all(stream, buf, len);
-	leave(stream);
+	read_leave(stream);
 	return n;
 }
 
@@ -421,9 +421,9 @@ static uint64_t kind_of(const char *separator, size_t len)
  * Returns the offset of the separator, or SIZE_MAX.  Searches no byte twice,
  * except the start of a separator that has not arrived whole.
  */
-static size_t find(struct coil_stream *stream, const struct separator *sep)
+static size_t read_find(struct coil_stream *stream, const struct separator *sep)
 {
-	size_t from = stream->searched, len = held(stream);
+	size_t from = stream->searched, len = read_held(stream);
 	const char *bytes, *at;
 
 	if (len < sep->len)
@@ -446,7 +446,7 @@ static size_t find(struct coil_stream *stream, const struct separator *sep)
  */
 static ssize_t look_for(struct coil_stream *stream, const struct separator *sep, size_t at)
 {
-	for (;; at = find(stream, sep)) {
+	for (;; at = read_find(stream, sep)) {
 		size_t least;
 		ssize_t n;
 
@@ -456,8 +456,8 @@ static ssize_t look_for(struct coil_stream *stream, const struct separator *sep,
 			return -EMSGSIZE;
 		if (at != SIZE_MAX)
 			return (ssize_t)(at + sep->len);
-		if (stream->ended && (sep->line || !held(stream)))
-			return (ssize_t)held(stream);
+		if (stream->ended && (sep->line || !read_held(stream)))
+			return (ssize_t)read_held(stream);
 		n = over(stream, -ENODATA);
 		if (!n)
 			n = fill(stream, stream->limit - least + sep->len);
@@ -478,19 +478,19 @@ static ssize_t until(struct coil_stream *stream, const struct separator *sep, co
 	 * Usually the separator has arrived already.  Then the task does not
 	 * yield.
 	 */
-	at = find(stream, sep);
+	at = read_find(stream, sep);
 	if (likely(at != SIZE_MAX && at <= stream->limit && coil__spend_some(SPEND_ITEM))) {
 		*data = stream->buf + stream->start;
 		stream->start += at + sep->len;
 		stream->searched = 0;
 		return (ssize_t)(at + sep->len);
 	}
-	n = enter(stream);
+	n = read_enter(stream);
 	if (!n)
-		n = look_for(stream, sep, find(stream, sep));
+		n = look_for(stream, sep, read_find(stream, sep));
 	if (n > 0)
-		*data = take(stream, (size_t)n);
-	leave(stream);
+		*data = read_take(stream, (size_t)n);
+	read_leave(stream);
 	return n;
 }
 
@@ -498,7 +498,7 @@ ssize_t coil_stream_read_until(struct coil_stream *stream, const char *bytes, si
 			       const char **data)
 {
 	struct separator sep = { bytes, len, 0, false };
-	ssize_t n = begin(stream, data, 1);
+	ssize_t n = read_begin(stream, data, 1);
 
 	if (n)
 		return n;
@@ -513,7 +513,7 @@ ssize_t coil_stream_read_until(struct coil_stream *stream, const char *bytes, si
 ssize_t coil_stream_read_line(struct coil_stream *stream, const char **line)
 {
 	static const struct separator newline = { "\n", 1, KIND_LINE, true };
-	ssize_t n = begin(stream, line, 1);
+	ssize_t n = read_begin(stream, line, 1);
 
 	return n ? n : until(stream, &newline, line);
 }
@@ -540,45 +540,45 @@ int coil_stream_next_line(struct coil_stream *stream, char **line, size_t *len)
 
 size_t coil_stream_buffered(const struct coil_stream *stream)
 {
-	return stream ? held(stream) : 0;
+	return stream ? read_held(stream) : 0;
 }
 
 ssize_t coil_stream_peek(struct coil_stream *stream, size_t min, const char **data)
 {
-	ssize_t n = begin(stream, data, 1);
+	ssize_t n = read_begin(stream, data, 1);
 
 	if (n)
 		return n;
 	if (min > stream->limit)
 		return -EMSGSIZE;
-	n = enter(stream);
-	while (n >= 0 && held(stream) < min && !stream->ended) {
+	n = read_enter(stream);
+	while (n >= 0 && read_held(stream) < min && !stream->ended) {
 		n = over(stream, 0);
 		if (!n)
-			n = fill(stream, min - held(stream));
+			n = fill(stream, min - read_held(stream));
 	}
 	if (n >= 0) {
-		n = (ssize_t)held(stream);
+		n = (ssize_t)read_held(stream);
 		*data = n ? stream->buf + stream->start : "";
 	}
-	leave(stream);
+	read_leave(stream);
 	return n;
 }
 
 ssize_t coil_stream_skip(struct coil_stream *stream, size_t len)
 {
-	ssize_t n = begin(stream, stream, 1);
+	ssize_t n = read_begin(stream, stream, 1);
 	size_t done = 0, some;
 
 	if (n || !len)
 		return n;
 	if (len > SSIZE_MAX)
 		return -EINVAL;
-	n = enter(stream);
+	n = read_enter(stream);
 	while (!n) {
-		some = held(stream) < len - done ? held(stream) : len - done;
+		some = read_held(stream) < len - done ? read_held(stream) : len - done;
 		if (some)
-			take(stream, some);
+			read_take(stream, some);
 		done += some;
 		if (done == len || stream->ended)
 			break;
@@ -587,11 +587,11 @@ ssize_t coil_stream_skip(struct coil_stream *stream, size_t len)
 			n = fill(stream, PIECE);
 		n = n < 0 ? n : 0;
 	}
-	leave(stream);
+	read_leave(stream);
 	return done ? (ssize_t)done : n;
 }
 
 bool coil_stream_at_eof(const struct coil_stream *stream)
 {
-	return stream && stream->ended && !held(stream);
+	return stream && stream->ended && !read_held(stream);
 }

@@ -53,7 +53,7 @@ static bool fits(const struct coil_stream *stream, size_t len)
 }
 
 /* One step of a write that has to queue. */
-static ssize_t step(struct coil_stream *stream, struct rest *rest)
+static ssize_t write_step(struct coil_stream *stream, struct rest *rest)
 {
 	if (stream->closed)
 		return -ECANCELED;
@@ -98,7 +98,7 @@ static ssize_t write_rest(struct coil_stream *stream, struct rest *rest, size_t 
 	n = take_turn(stream);
 	if (!n) {
 		while (n >= 0 && rest->len)
-			n = step(stream, rest);
+			n = write_step(stream, rest);
 		pass_turn(stream);
 	}
 	done = len - rest->len;
@@ -133,7 +133,7 @@ static int tell_error(struct coil_stream *stream)
 	return again ? 0 : stream->write_error;
 }
 
-static int begin(const struct coil_stream *stream)
+static int write_begin(const struct coil_stream *stream)
 {
 	if (unlikely(!stream))
 		return -EINVAL;
@@ -173,7 +173,7 @@ static ssize_t write_all(struct coil_stream *stream, struct rest *rest)
 /* The checks at the beginning of a write of len bytes. */
 static int begin_write(struct coil_stream *stream, size_t len)
 {
-	int err = begin(stream);
+	int err = write_begin(stream);
 
 	if (likely(!err) && unlikely(stream->write_error))
 		err = old_error(stream);
@@ -261,7 +261,7 @@ ssize_t coil_stream_vprintf(struct coil_stream *stream, const char *format, va_l
 	 * Checks before it formats: a log whose stream is NULL or closed costs
 	 * little.
 	 */
-	n = begin(stream);
+	n = write_begin(stream);
 	if (n)
 		return n;
 	va_copy(again, args);
@@ -334,7 +334,7 @@ static int shut(struct coil_stream *stream)
 
 int coil_stream_shutdown(struct coil_stream *stream)
 {
-	int err = begin(stream);
+	int err = write_begin(stream);
 
 	if (err)
 		return err;

@@ -64,7 +64,7 @@ struct call {
 	int result;
 };
 
-static void work(struct job *job)
+static void wait_work(struct job *job)
 {
 	struct call *call = container_of(job, struct call, job);
 
@@ -81,7 +81,7 @@ int coil__run_in_pool(int (*fn)(void *arg), void *arg, const char *what)
 {
 	struct wait wait = { .what = what };
 	struct call call = {
-		.job = { .work = work, .done = done, .lane = POOL_CALLS },
+		.job = { .work = wait_work, .done = done, .lane = POOL_CALLS },
 		.task = coil__self(),
 		.fn = fn,
 		.arg = arg,

@@ -20,7 +20,7 @@ static bool has_waiting(const struct coil_barrier *barrier, int n)
 }
 
 /* Wakes the first n waiters.  Their result is their order of arrival, or error if not 0. */
-static int wake(struct coil_barrier *barrier, int n, int error)
+static int barrier_wake(struct coil_barrier *barrier, int n, int error)
 {
 	for (int i = 0; i < n; i++) {
 		void *result;
@@ -34,7 +34,7 @@ static int wake(struct coil_barrier *barrier, int n, int error)
 	return 0;
 }
 
-static int leave(struct coil_barrier *barrier, int result)
+static int barrier_leave(struct coil_barrier *barrier, int result)
 {
 	if (barrier->broken || barrier->failing)
 		result = -ENOTRECOVERABLE;
@@ -42,7 +42,7 @@ static int leave(struct coil_barrier *barrier, int result)
 		return result;
 	barrier->failing = false;
 	if (!barrier->broken && has_waiting(barrier, barrier->parties))
-		wake(barrier, barrier->parties, 0);
+		barrier_wake(barrier, barrier->parties, 0);
 	return result;
 }
 
@@ -64,13 +64,13 @@ int coil_barrier_wait(struct coil_barrier *barrier)
 		return -ENOTRECOVERABLE;
 	if (!barrier->leaving && has_waiting(barrier, barrier->parties - 1)) {
 		err = barrier->parties - 1;
-		wake(barrier, err, 0);
+		barrier_wake(barrier, err, 0);
 		coil__got();
 		return err;
 	}
 	barrier->thread = thread;
 	err = coil_waitq_park_for(&barrier->waiting, &result, "barrier");
-	return err ? err : leave(barrier, result);
+	return err ? err : barrier_leave(barrier, result);
 }
 
 int coil_barrier_reset(struct coil_barrier *barrier)
@@ -80,7 +80,7 @@ int coil_barrier_reset(struct coil_barrier *barrier)
 	if (unlikely(!barrier))
 		return -EINVAL;
 	if (!barrier->leaving)
-		err = wake(barrier, INT_MAX, -ENOTRECOVERABLE);
+		err = barrier_wake(barrier, INT_MAX, -ENOTRECOVERABLE);
 	if (err)
 		return err;
 	barrier->broken = false;
@@ -94,7 +94,7 @@ int coil_barrier_abort(struct coil_barrier *barrier)
 
 	if (unlikely(!barrier))
 		return -EINVAL;
-	err = wake(barrier, INT_MAX, -ENOTRECOVERABLE);
+	err = barrier_wake(barrier, INT_MAX, -ENOTRECOVERABLE);
 	if (!err)
 		barrier->broken = true;
 	return err;

@@ -92,7 +92,7 @@ static struct waiter *first_of(const struct end *end)
 }
 
 /* Takes the waiter out of its line.  The caller holds both locks. */
-static void settle(struct waiter *waiter, int status)
+static void channel_settle(struct waiter *waiter, int status)
 {
 	list_remove(waiter->line, &waiter->link);
 	waiter->state->waiting--;
@@ -100,7 +100,7 @@ static void settle(struct waiter *waiter, int status)
 	waiter->status = status;
 }
 
-static void arrived(struct coil_loop *loop, struct remote *remote)
+static void channel_arrived(struct coil_loop *loop, struct remote *remote)
 {
 	(void)loop;
 	coil__ready(container_of(remote, struct waiter, remote)->task, 0);
@@ -110,7 +110,7 @@ static void arrived(struct coil_loop *loop, struct remote *remote)
  * The caller holds no lock.  The loop of the waiter's task cannot have ended, since the
  * task has not.  The waiter may be gone when this returns.
  */
-static void wake(struct waiter *waiter)
+static void channel_wake(struct waiter *waiter)
 {
 	struct coil_loop *loop = waiter->task->loop;
 
@@ -120,7 +120,7 @@ static void wake(struct waiter *waiter)
 		coil__loop_post(loop, &waiter->remote);
 }
 
-static void interrupt(struct coil_task *task)
+static void channel_interrupt(struct coil_task *task)
 {
 	struct waiter *waiter = task->object;
 	struct coil_channel_state *state = waiter->state;
@@ -129,15 +129,15 @@ static void interrupt(struct coil_task *task)
 	lock_both(state);
 	left = waiter->line != NULL;
 	if (left)
-		settle(waiter, -ECANCELED);
+		channel_settle(waiter, -ECANCELED);
 	unlock_both(state);
 	if (left)
 		coil__ready(task, WAKE_REQUEST);
 }
 
-static const struct wait sending = { .what = "channel send", .interrupt = interrupt };
-static const struct wait receiving = { .what = "channel recv", .interrupt = interrupt };
-static const struct wait watching = { .what = "channel", .interrupt = interrupt };
+static const struct wait sending = { .what = "channel send", .interrupt = channel_interrupt };
+static const struct wait receiving = { .what = "channel recv", .interrupt = channel_interrupt };
+static const struct wait watching = { .what = "channel", .interrupt = channel_interrupt };
 
 /* Drops a reference.  The last one frees the channel's state. */
 static void let_go(struct coil_channel_state *state)
@@ -149,12 +149,12 @@ static void let_go(struct coil_channel_state *state)
 	free(state);
 }
 
-static void turn_away(struct list *line, int status, struct list *woken)
+static void channel_turn_away(struct list *line, int status, struct list *woken)
 {
 	struct waiter *waiter;
 
 	while ((waiter = first_in(line))) {
-		settle(waiter, status);
+		channel_settle(waiter, status);
 		list_push(woken, &waiter->link);
 	}
 }
@@ -164,16 +164,17 @@ static void wake_list(struct list *woken)
 	struct link *link;
 
 	while ((link = list_pop(woken)))
-		wake(container_of(link, struct waiter, link));
+		channel_wake(container_of(link, struct waiter, link));
 }
 
 /* Entered with both locks held.  Releases them, wakes others, then parks the caller. */
-static int stand_in_line(struct coil_channel_state *state, struct list *line,
-			 const struct wait *wait, void *item, struct list *others)
+static int channel_stand_in_line(struct coil_channel_state *state, struct list *line,
+				 const struct wait *wait, void *item, struct list *others)
 {
 	struct coil_task *self = coil__self();
 	struct waiter waiter = {
-		.remote.run = arrived, .state = state, .line = line, .task = self, .item = item,
+		.remote.run = channel_arrived, .state = state, .line = line, .task = self,
+		.item = item,
 	};
 	int woken;
 
@@ -200,7 +201,7 @@ static size_t passed(const struct end *end)
 }
 
 /* Once passed is stored, the slot belongs to the other end. */
-static void step(struct coil_channel_state *state, struct end *end)
+static void channel_step(struct coil_channel_state *state, struct end *end)
 {
 	end->at += state->item_size;
 	if (end->at == state->bytes)
@@ -208,36 +209,36 @@ static void step(struct coil_channel_state *state, struct end *end)
 	atomic_store_explicit(&end->passed, passed(end) + 1, memory_order_release);
 }
 
-static size_t look(struct end *end, const struct end *other)
+static size_t channel_look(struct end *end, const struct end *other)
 {
 	return end->other = atomic_load_explicit(&other->passed, memory_order_acquire);
 }
 
-static bool has_room(struct coil_channel_state *state)
+static bool channel_has_room(struct coil_channel_state *state)
 {
 	struct end *in = &state->in;
 
 	return passed(in) - in->other < state->capacity ||
-	       passed(in) - look(in, &state->out) < state->capacity;
+	       passed(in) - channel_look(in, &state->out) < state->capacity;
 }
 
 static bool has_item(struct coil_channel_state *state)
 {
 	struct end *out = &state->out;
 
-	return out->other != passed(out) || look(out, &state->in) != passed(out);
+	return out->other != passed(out) || channel_look(out, &state->in) != passed(out);
 }
 
-static void append(struct coil_channel_state *state, const void *item)
+static void channel_append(struct coil_channel_state *state, const void *item)
 {
 	memcpy(state->items + state->in.at, item, state->item_size);
-	step(state, &state->in);
+	channel_step(state, &state->in);
 }
 
-static void take(struct coil_channel_state *state, void *item)
+static void channel_take(struct coil_channel_state *state, void *item)
 {
 	memcpy(item, state->items + state->out.at, state->item_size);
-	step(state, &state->out);
+	channel_step(state, &state->out);
 }
 
 /*
@@ -249,9 +250,9 @@ static bool send_alone(struct coil_channel_state *state, const void *item)
 	bool can;
 
 	pthread_mutex_lock(&state->in.lock);
-	can = !state->waiting && !state->closed && has_room(state);
+	can = !state->waiting && !state->closed && channel_has_room(state);
 	if (can)
-		append(state, item);
+		channel_append(state, item);
 	pthread_mutex_unlock(&state->in.lock);
 	return can;
 }
@@ -263,7 +264,7 @@ static bool receive_alone(struct coil_channel_state *state, void *item)
 	pthread_mutex_lock(&state->out.lock);
 	can = !state->waiting && has_item(state);
 	if (can)
-		take(state, item);
+		channel_take(state, item);
 	pthread_mutex_unlock(&state->out.lock);
 	return can;
 }
@@ -281,14 +282,14 @@ static int send_now(struct coil_channel_state *state, const void *item, struct l
 		return -ESHUTDOWN;
 	if (receiver) {
 		memcpy(receiver->item, item, state->item_size);
-		settle(receiver, 0);
+		channel_settle(receiver, 0);
 		list_push(woken, &receiver->link);
 		return 0;
 	}
-	if (!has_room(state))
+	if (!channel_has_room(state))
 		return -EAGAIN;
-	append(state, item);
-	turn_away(&state->out.watchers, 0, woken);
+	channel_append(state, item);
+	channel_turn_away(&state->out.watchers, 0, woken);
 	return 0;
 }
 
@@ -300,16 +301,16 @@ static int receive_now(struct coil_channel_state *state, void *item, struct list
 	if (!some && !sender)
 		return state->closed ? -ESHUTDOWN : -EAGAIN;
 	if (some)
-		take(state, item);
+		channel_take(state, item);
 	else
 		memcpy(item, sender->item, state->item_size);
 	if (!sender) {
-		turn_away(&state->in.watchers, 0, woken);
+		channel_turn_away(&state->in.watchers, 0, woken);
 		return 0;
 	}
 	if (some)
-		append(state, sender->item);
-	settle(sender, 0);
+		channel_append(state, sender->item);
+	channel_settle(sender, 0);
 	list_push(woken, &sender->link);
 	return 0;
 }
@@ -327,11 +328,11 @@ static int wait_for_both(struct coil_channel_state *state, void *item, unsigned 
 			 struct list *woken)
 {
 	if (what & SEND) {
-		turn_away(&state->out.watchers, 0, woken);
-		return stand_in_line(state, &state->in.line, &sending, item, woken);
+		channel_turn_away(&state->out.watchers, 0, woken);
+		return channel_stand_in_line(state, &state->in.line, &sending, item, woken);
 	}
-	turn_away(&state->in.watchers, 0, woken);
-	return stand_in_line(state, &state->out.line, &receiving, item, woken);
+	channel_turn_away(&state->in.watchers, 0, woken);
+	return channel_stand_in_line(state, &state->out.line, &receiving, item, woken);
 }
 
 static int pass_by_both(struct coil_channel_state *state, void *item, unsigned what)
@@ -350,7 +351,7 @@ static int pass_by_both(struct coil_channel_state *state, void *item, unsigned w
 	return err;
 }
 
-static inline int pass(struct coil_channel *channel, void *item, unsigned what)
+static inline int channel_pass(struct coil_channel *channel, void *item, unsigned what)
 {
 	struct coil_channel_state *state = state_of(channel, item);
 	struct coil_task *self = coil__self();
@@ -370,34 +371,34 @@ static inline int pass(struct coil_channel *channel, void *item, unsigned what)
 
 int coil_channel_try_send(struct coil_channel *channel, const void *item)
 {
-	return pass(channel, (void *)item, SEND);
+	return channel_pass(channel, (void *)item, SEND);
 }
 
 int coil_channel_send(struct coil_channel *channel, const void *item)
 {
-	return pass(channel, (void *)item, SEND | PARK);
+	return channel_pass(channel, (void *)item, SEND | PARK);
 }
 
 int coil_channel_try_recv(struct coil_channel *channel, void *item)
 {
-	return pass(channel, item, RECEIVE);
+	return channel_pass(channel, item, RECEIVE);
 }
 
 int coil_channel_recv(struct coil_channel *channel, void *item)
 {
-	return pass(channel, item, RECEIVE | PARK);
+	return channel_pass(channel, item, RECEIVE | PARK);
 }
 
 /*
  * For coil_select(): these look at the channel and take nothing.
  */
 
-static bool is_ready(struct coil_channel_state *state, bool send)
+static bool channel_is_ready(struct coil_channel_state *state, bool send)
 {
 	if (state->closed)
 		return true;
 	if (send)
-		return first_of(&state->out) || (!first_of(&state->in) && has_room(state));
+		return first_of(&state->out) || (!first_of(&state->in) && channel_has_room(state));
 	return has_item(state) || first_of(&state->in);
 }
 
@@ -407,7 +408,7 @@ bool coil__channel_ready(struct coil_channel *channel, bool send)
 	bool ready;
 
 	lock_both(state);
-	ready = is_ready(state, send);
+	ready = channel_is_ready(state, send);
 	unlock_both(state);
 	return ready;
 }
@@ -421,9 +422,10 @@ int coil__channel_watch(struct coil_channel *channel, bool send)
 	if (self->pending)
 		return coil__refuse(self);
 	lock_both(state);
-	if (!is_ready(state, send))
-		return stand_in_line(state, send ? &state->in.watchers : &state->out.watchers,
-				     &watching, NULL, &nobody);
+	if (!channel_is_ready(state, send))
+		return channel_stand_in_line(state,
+					     send ? &state->in.watchers : &state->out.watchers,
+					     &watching, NULL, &nobody);
 	unlock_both(state);
 	return 0;
 }
@@ -437,10 +439,10 @@ int coil_channel_close(struct coil_channel *channel)
 		return -EINVAL;
 	lock_both(state);
 	state->closed = true;
-	turn_away(&state->in.line, -ESHUTDOWN, &woken);
-	turn_away(&state->out.line, -ESHUTDOWN, &woken);
-	turn_away(&state->in.watchers, 0, &woken);
-	turn_away(&state->out.watchers, 0, &woken);
+	channel_turn_away(&state->in.line, -ESHUTDOWN, &woken);
+	channel_turn_away(&state->out.line, -ESHUTDOWN, &woken);
+	channel_turn_away(&state->in.watchers, 0, &woken);
+	channel_turn_away(&state->out.watchers, 0, &woken);
 	unlock_both(state);
 	wake_list(&woken);
 	return 0;

@@ -29,7 +29,7 @@ struct coil_event_watcher {
 	struct coil_event *event;	/* NULL: the watcher was dismissed */
 };
 
-static bool is_ready(int fd, short events)
+static bool event_is_ready(int fd, short events)
 {
 	struct pollfd poll_fd = { .fd = fd, .events = events };
 
@@ -101,7 +101,7 @@ static void wake_all(struct coil_event *event, bool alone)
  * The poll fails if the watcher is cancelled.  A loop that ends cancels it, while a
  * shielded task may still wait for the event.
  */
-static int watch(void *arg)
+static int event_watch(void *arg)
 {
 	struct coil_event *event = arg;
 	struct coil_event_watcher self = { coil_current_task(), event };
@@ -134,7 +134,7 @@ static int start_watcher(struct coil_event *event)
 	static const struct coil_task_options options = {
 		.name = "event", .eager = true,
 	};
-	struct coil_task *task = coil_create_task_with(&options, watch, event);
+	struct coil_task *task = coil_create_task_with(&options, event_watch, event);
 	int err = task ? 0 : -errno;
 
 	if (err)
@@ -151,7 +151,7 @@ static int wait_shared(struct coil_event *event)
 	/* Returns the error at once: a cancellation is pending, or there is no task. */
 	if (err)
 		return poll_alone(fd);
-	if (is_ready(fd, POLLIN)) {
+	if (event_is_ready(fd, POLLIN)) {
 		(void)observe(event);
 		coil__got();
 		return 0;
@@ -198,8 +198,8 @@ static int write_one(int fd, bool owned)
 	 * An eventfd of the caller's may be a blocking one.  If its counter is full, the
 	 * event is already set, and a write would block.
 	 */
-	if (!owned && !is_ready(fd, POLLOUT))
-		return is_ready(fd, POLLIN) ? 0 : -EBADF;
+	if (!owned && !event_is_ready(fd, POLLOUT))
+		return event_is_ready(fd, POLLIN) ? 0 : -EBADF;
 	if (write(fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		return -errno;
 	return 0;
@@ -236,13 +236,13 @@ int coil_event_set(struct coil_event *event)
 }
 
 /* Reads without blocking, although an eventfd of the caller's may be a blocking one. */
-static ssize_t take(int fd, uint64_t *count)
+static ssize_t event_take(int fd, uint64_t *count)
 {
 	struct iovec iov = { count, sizeof(*count) };
 	ssize_t n = preadv2(fd, &iov, 1, -1, RWF_NOWAIT);
 
 	if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
-		n = is_ready(fd, POLLIN) ? read(fd, count, sizeof(*count)) : 0;
+		n = event_is_ready(fd, POLLIN) ? read(fd, count, sizeof(*count)) : 0;
 	return n;
 }
 
@@ -259,7 +259,7 @@ int coil_event_clear(struct coil_event *event)
 	}
 	/* Each read of an EFD_SEMAPHORE eventfd takes only one off its counter. */
 	do {
-		n = take(event->fd, &count);
+		n = event_take(event->fd, &count);
 	} while (n > 0 && count == 1);
 	return n < 0 && errno != EAGAIN ? -errno : 0;
 }
@@ -268,7 +268,7 @@ bool coil_event_is_set(const struct coil_event *event)
 {
 	if (unlikely(!event))
 		return false;
-	return event->shared ? is_ready(event->fd, POLLIN) : event->set;
+	return event->shared ? event_is_ready(event->fd, POLLIN) : event->set;
 }
 
 static int share(struct coil_event *event, int fd, bool owned)

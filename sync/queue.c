@@ -34,7 +34,7 @@ enum {
 };
 
 /* With a constant size, memcpy is one move; with a variable size it is a call. */
-static inline void copy(void *to, const void *from, size_t size)
+static inline void queue_copy(void *to, const void *from, size_t size)
 {
 	if (likely(size == 4))
 		memcpy(to, from, 4);
@@ -57,14 +57,14 @@ static inline size_t head(const struct coil_queue *queue)
 	return queue->head - (size_t)(queue->out_end - queue->out);
 }
 
-static inline size_t held(const struct coil_queue *queue)
+static inline size_t queue_held(const struct coil_queue *queue)
 {
 	return tail(queue) - head(queue);
 }
 
 static size_t count(const struct coil_queue *queue)
 {
-	return held(queue) / queue->item_size;
+	return queue_held(queue) / queue->item_size;
 }
 
 static inline void end_puts(struct coil_queue *queue)
@@ -135,7 +135,7 @@ static int reserve(struct coil_queue *queue, size_t slots)
 	return 0;
 }
 
-static int grow(struct coil_queue *queue)
+static int queue_grow(struct coil_queue *queue)
 {
 	size_t slots = FIRST_SLOTS;
 
@@ -155,9 +155,9 @@ static void *place(const struct coil_queue *queue, size_t at)
 	return queue->items + at * queue->item_size;
 }
 
-static void move(struct coil_queue *queue, size_t to, size_t from)
+static void queue_move(struct coil_queue *queue, size_t to, size_t from)
 {
-	copy(place(queue, to), place(queue, from), queue->item_size);
+	queue_copy(place(queue, to), place(queue, from), queue->item_size);
 	queue->arrivals[to] = queue->arrivals[from];
 }
 
@@ -176,10 +176,10 @@ static void heap_insert(struct coil_queue *queue, size_t at, const void *item)
 		/* An equal item that came earlier stays in front. */
 		if (queue->compare(place(queue, parent), item) <= 0)
 			break;
-		move(queue, at, parent);
+		queue_move(queue, at, parent);
 		at = parent;
 	}
-	copy(place(queue, at), item, queue->item_size);
+	queue_copy(place(queue, at), item, queue->item_size);
 	queue->arrivals[at] = queue->tail;
 }
 
@@ -188,29 +188,29 @@ static void heap_take(struct coil_queue *queue, size_t last, void *item)
 {
 	size_t at = 0, child;
 
-	copy(item, queue->items, queue->item_size);
+	queue_copy(item, queue->items, queue->item_size);
 	while ((child = 2 * at + 1) < last) {
 		if (child + 1 < last && comes_before(queue, child + 1, child))
 			child++;
 		if (!comes_before(queue, child, last))
 			break;
-		move(queue, at, child);
+		queue_move(queue, at, child);
 		at = child;
 	}
 	if (at != last)
-		move(queue, at, last);
+		queue_move(queue, at, last);
 }
 
 /*
  * FIFO, inside a run.
  */
 
-static inline void push(struct coil_queue *queue, const void *item)
+static inline void queue_push(struct coil_queue *queue, const void *item)
 {
 	unsigned char *at = queue->in;
 
 	queue->in = at + queue->item_size;
-	copy(at, item, queue->item_size);
+	queue_copy(at, item, queue->item_size);
 }
 
 static inline void pop(struct coil_queue *queue, void *item)
@@ -218,7 +218,7 @@ static inline void pop(struct coil_queue *queue, void *item)
 	unsigned char *at = queue->out;
 
 	queue->out = at + queue->item_size;
-	copy(item, at, queue->item_size);
+	queue_copy(item, at, queue->item_size);
 }
 
 /* Returns how many of the bytes one run covers: it ends at the end of the ring. */
@@ -254,21 +254,21 @@ static inline void begin_gets(struct coil_queue *queue, size_t bytes)
  * All three orders.  The caller has checked that there is room, or an item.
  */
 
-static void insert(struct coil_queue *queue, const void *item, size_t room)
+static void queue_insert(struct coil_queue *queue, const void *item, size_t room)
 {
 	if (queue->order == FIFO) {
 		begin_puts(queue, room);
-		push(queue, item);
+		queue_push(queue, item);
 		return;
 	}
 	if (queue->order == LIFO)
-		copy(queue->items + held(queue), item, queue->item_size);
+		queue_copy(queue->items + queue_held(queue), item, queue->item_size);
 	else
 		heap_insert(queue, count(queue), item);
 	queue->tail += queue->item_size;
 }
 
-static void take(struct coil_queue *queue, void *item, size_t bytes)
+static void queue_take(struct coil_queue *queue, void *item, size_t bytes)
 {
 	if (queue->order == FIFO) {
 		begin_gets(queue, bytes);
@@ -276,19 +276,20 @@ static void take(struct coil_queue *queue, void *item, size_t bytes)
 		return;
 	}
 	if (queue->order == LIFO)
-		copy(item, queue->items + held(queue) - queue->item_size, queue->item_size);
+		queue_copy(item, queue->items + queue_held(queue) - queue->item_size,
+			   queue->item_size);
 	else
 		heap_take(queue, count(queue) - 1, item);
 	queue->head += queue->item_size;
 }
 
-static int give(struct coil_queue *queue, const void *item)
+static int queue_give(struct coil_queue *queue, const void *item)
 {
 	void *getter;
 
 	if (!coil_waitq_unpark_with(&queue->getters, &getter))
 		return -EXDEV;
-	copy(((struct parked_item *)getter)->item, item, queue->item_size);
+	queue_copy(((struct parked_item *)getter)->item, item, queue->item_size);
 	queue->head += queue->item_size;
 	queue->tail += queue->item_size;
 	return 0;
@@ -300,8 +301,8 @@ static int exchange(struct coil_queue *queue, void *item)
 
 	if (!coil_waitq_unpark_with(&queue->putters, &putter))
 		return -EXDEV;
-	take(queue, item, queue->item_size);
-	insert(queue, ((struct parked_item *)putter)->item, queue->item_size);
+	queue_take(queue, item, queue->item_size);
+	queue_insert(queue, ((struct parked_item *)putter)->item, queue->item_size);
 	return 0;
 }
 
@@ -333,15 +334,15 @@ static inline int put_now(struct coil_queue *queue, const void *item, bool parks
 	if (queue->shut)
 		return -ESHUTDOWN;
 	if (queue->getters.head)
-		return give(queue, item);
+		return queue_give(queue, item);
 	if (size == queue->limit)
 		return no_more(queue);
 	if (size == queue->bytes)
-		err = grow(queue);
+		err = queue_grow(queue);
 	if (err)
 		return err;
 	limit = queue->limit < queue->bytes ? queue->limit : queue->bytes;
-	insert(queue, item, limit - size);
+	queue_insert(queue, item, limit - size);
 	return pay(queue, (size_t)(queue->in_end - queue->in), parks);
 }
 
@@ -353,7 +354,7 @@ static inline int get_now(struct coil_queue *queue, void *item, bool parks)
 		return queue->shut ? -ESHUTDOWN : no_more(queue);
 	if (queue->putters.head)
 		return exchange(queue, item);
-	take(queue, item, size);
+	queue_take(queue, item, size);
 	return pay(queue, (size_t)(queue->out_end - queue->out), parks);
 }
 
@@ -371,7 +372,7 @@ static __attribute__((noinline)) int park_item(struct coil_waitq *waitq, void *i
 	return err ? err : parked.status;
 }
 
-static __attribute__((noinline)) int put(struct coil_queue *queue, const void *item)
+static __attribute__((noinline)) int queue_put(struct coil_queue *queue, const void *item)
 {
 	int err = coil__pending() ? -EAGAIN : put_now(queue, item, true);
 
@@ -393,8 +394,8 @@ static __attribute__((noinline)) int get(struct coil_queue *queue, void *item)
 HOT int coil_queue_put(struct coil_queue *queue, const void *item)
 {
 	if (unlikely(queue->in == queue->in_end) || unlikely(coil__pending()))
-		return put(queue, item);
-	push(queue, item);
+		return queue_put(queue, item);
+	queue_push(queue, item);
 	return 0;
 }
 
@@ -412,7 +413,7 @@ int coil_queue_put_nowait(struct coil_queue *queue, const void *item)
 		return -EINVAL;
 	if (queue->in == queue->in_end)
 		return put_now(queue, item, false);
-	push(queue, item);
+	queue_push(queue, item);
 	return 0;
 }
 
@@ -433,12 +434,12 @@ size_t coil_queue_size(const struct coil_queue *queue)
 
 bool coil_queue_empty(const struct coil_queue *queue)
 {
-	return !queue || !held(queue);
+	return !queue || !queue_held(queue);
 }
 
 bool coil_queue_full(const struct coil_queue *queue)
 {
-	return queue && held(queue) == queue->limit;
+	return queue && queue_held(queue) == queue->limit;
 }
 
 static int wake_joiners(struct coil_queue *queue)
@@ -475,7 +476,7 @@ int coil_queue_join(struct coil_queue *queue)
 	return coil_waitq_park_for(&queue->joiners, NULL, "queue join");
 }
 
-static int turn_away(struct coil_waitq *waitq)
+static int queue_turn_away(struct coil_waitq *waitq)
 {
 	void *parked;
 
@@ -487,7 +488,7 @@ static int turn_away(struct coil_waitq *waitq)
 /* Drops all items.  The queue is empty before drop() is called, which may use it. */
 static void empty(struct coil_queue *queue)
 {
-	size_t unfinished = tail(queue) - queue->done, bytes = held(queue);
+	size_t unfinished = tail(queue) - queue->done, bytes = queue_held(queue);
 	unsigned char *at = queue->order == FIFO ? queue->out : queue->items;
 	size_t size = queue->item_size;
 
@@ -509,9 +510,9 @@ int coil_queue_shutdown(struct coil_queue *queue, bool immediate)
 
 	if (unlikely(!queue))
 		return -EINVAL;
-	err = turn_away(&queue->getters);
+	err = queue_turn_away(&queue->getters);
 	if (!err)
-		err = turn_away(&queue->putters);
+		err = queue_turn_away(&queue->putters);
 	if (err)
 		return err;
 	queue->shut = true;

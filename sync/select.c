@@ -81,7 +81,7 @@ static int check_signals(const sigset_t *signals)
 	return err < 0 ? err : 0;
 }
 
-static int check(const struct coil_case *one)
+static int select_check(const struct coil_case *one)
 {
 	switch (one->kind) {
 	case COIL_SELECT_KIND_NEVER:
@@ -113,7 +113,7 @@ static int check_all(const struct coil_case cases[], size_t n)
 	if (!cases || !n || n > INT_MAX)
 		return -EINVAL;
 	for (size_t i = 0; i < n && !err; i++)
-		err = check(&cases[i]);
+		err = select_check(&cases[i]);
 	return err;
 }
 
@@ -127,7 +127,7 @@ static short revents_of(const struct coil_case *one, const struct place *place)
 	return poll(&now, 1, 0) == 1 ? now.revents : 0;
 }
 
-static bool is_ready(const struct coil_case *one, const struct place *place)
+static bool select_is_ready(const struct coil_case *one, const struct place *place)
 {
 	switch (one->kind) {
 	case COIL_SELECT_KIND_GET:
@@ -212,14 +212,14 @@ static int look_once(struct coil_case cases[], const struct place places[], size
 	int err;
 
 	for (size_t i = 0; i < n; i++)
-		ready += is_ready(&cases[i], places ? &places[i] : NULL);
+		ready += select_is_ready(&cases[i], places ? &places[i] : NULL);
 	if (!ready)
 		return -EAGAIN;
 	nth = ready > 1 ? draw(ready) : 0;
 	for (size_t i = 0; i < n; i++) {
 		const struct place *place = places ? &places[i] : NULL;
 
-		if (!is_ready(&cases[i], place) || nth--)
+		if (!select_is_ready(&cases[i], place) || nth--)
 			continue;
 		err = perform(&cases[i], place);
 		return err == -EAGAIN ? -EBUSY : err ? err : (int)i;
@@ -228,7 +228,7 @@ static int look_once(struct coil_case cases[], const struct place places[], size
 }
 
 /* Looks again while another thread, or a task that waits for signals, was faster. */
-static int look(struct coil_case cases[], const struct place places[], size_t n)
+static int select_look(struct coil_case cases[], const struct place places[], size_t n)
 {
 	int which;
 
@@ -268,7 +268,7 @@ static int watch_signals(const sigset_t *signals)
 	return err;
 }
 
-static int watch(const struct coil_case *one, struct place *place)
+static int select_watch(const struct coil_case *one, struct place *place)
 {
 	switch (one->kind) {
 	case COIL_SELECT_KIND_CHANNEL_GET:
@@ -287,7 +287,7 @@ static int watch(const struct coil_case *one, struct place *place)
 static int stand_in(void *arg)
 {
 	struct place *place = arg;
-	int err = watch(place->one, place);
+	int err = select_watch(place->one, place);
 
 	if (!err) {
 		place->set = true;
@@ -323,7 +323,7 @@ static int dismiss_stand_ins(struct coil_group *group)
 	return coil__group_end(group);
 }
 
-static struct coil_waitq *place_of(struct coil_case *one, struct place *place, void **data)
+static struct coil_waitq *select_place_of(struct coil_case *one, struct place *place, void **data)
 {
 	*data = &place->parked;
 	switch (one->kind) {
@@ -347,12 +347,12 @@ static struct coil_waitq *place_of(struct coil_case *one, struct place *place, v
  * Returns the index of the completed case.  Returns -EAGAIN for a contended case, which
  * the caller has yet to complete.
  */
-static int park(struct coil_case cases[], struct places *places, size_t n)
+static int select_park(struct coil_case cases[], struct places *places, size_t n)
 {
 	int which;
 
 	for (size_t i = 0; i < n; i++)
-		places->waitqs[i] = place_of(&cases[i], &places->each[i], &places->data[i]);
+		places->waitqs[i] = select_place_of(&cases[i], &places->each[i], &places->data[i]);
 	which = coil_waitq_park_any(places->waitqs, places->data, n, "select");
 	if (which < 0)
 		return which;
@@ -388,14 +388,14 @@ static int wait_in(struct coil_case cases[], struct places *places, size_t n)
 	send_stand_ins(&group, cases, places->each, n);
 	/*
 	 * A case may have become ready while the stand-ins were created.  With a
-	 * cancellation pending, park() returns its error at once.
+	 * cancellation pending, select_park() returns its error at once.
 	 */
 	if (!coil_check())
-		which = look(cases, places->each, n);
+		which = select_look(cases, places->each, n);
 	if (which == -EAGAIN && !is_outdated(cases, places->each, n))
-		which = park(cases, places, n);
+		which = select_park(cases, places, n);
 	if (which == -EAGAIN && !coil_check())
-		which = look(cases, places->each, n);
+		which = select_look(cases, places->each, n);
 	err = dismiss_stand_ins(&group);
 	/* A case that a stand-in saw ready counts, although the caller was cancelled then. */
 	for (size_t i = 0; i < n && which < 0; i++) {
@@ -457,7 +457,7 @@ static void release_tasks(struct coil_case cases[], size_t n)
 }
 
 /* Called when no case was ready at once. */
-static int wait_for(struct coil_case cases[], size_t n, int64_t ns)
+static int select_wait_for(struct coil_case cases[], size_t n, int64_t ns)
 {
 	struct coil_timeout limit = {0};
 	int which;
@@ -466,7 +466,7 @@ static int wait_for(struct coil_case cases[], size_t n, int64_t ns)
 		coil_yield();
 		if (coil_check())
 			return refuse();
-		which = look(cases, NULL, n);
+		which = select_look(cases, NULL, n);
 		return which == -EAGAIN ? -ETIMEDOUT : which;
 	}
 	which = coil_timeout_begin(&limit, ns);
@@ -486,13 +486,13 @@ int coil_select(struct coil_case cases[], size_t n, int64_t ns)
 	which = check_all(cases, n);
 	if (which)
 		return which;
-	which = look(cases, NULL, n);
+	which = select_look(cases, NULL, n);
 	if (which >= 0)
 		coil__got();
 	if (which != -EAGAIN)
 		return which;
 	hold_tasks(cases, n);
-	which = wait_for(cases, n, ns);
+	which = select_wait_for(cases, n, ns);
 	release_tasks(cases, n);
 	return which;
 }

@@ -109,7 +109,7 @@ struct epoll {
 	size_t round;			/* the first fds of listed, which prove() works on */
 	size_t proved;			/* the fds of round that are done */
 	size_t waiting;			/* number of ops in the queues of all fds */
-	struct op *cursor;		/* the op that fire() visits next */
+	struct op *cursor;		/* the op that epoll_fire() visits next */
 	struct op_queue again;		/* ops that try again without an event */
 	size_t again_count;
 	int64_t again_at;		/* when the first of them tries again */
@@ -177,7 +177,7 @@ void coil__fd_closed(struct coil_loop *loop, int fd)
 }
 
 /* Makes room for two entries an fd: a wait may list one that is in prove()'s round. */
-static bool grow(struct epoll *epoll, size_t fds)
+static bool epoll_grow(struct epoll *epoll, size_t fds)
 {
 	int *listed = realloc(epoll->listed, 2 * fds * sizeof(*listed));
 
@@ -202,7 +202,7 @@ static void list(struct coil_loop *loop, int fd)
 }
 
 /* Registers fd for events, unless it is already. */
-static int arm(struct coil_loop *loop, int fd, uint32_t events)
+static int epoll_arm(struct coil_loop *loop, int fd, uint32_t events)
 {
 	struct epoll *epoll = loop->io.data;
 	const struct fd *entry;
@@ -210,7 +210,7 @@ static int arm(struct coil_loop *loop, int fd, uint32_t events)
 	if (unlikely((size_t)fd >= loop->io.fd_count) && !coil__loop_fd(loop, fd))
 		return -errno;
 	entry = &loop->io.fds[fd];
-	if (unlikely((size_t)fd >= epoll->capacity) && !grow(epoll, loop->io.fd_count))
+	if (unlikely((size_t)fd >= epoll->capacity) && !epoll_grow(epoll, loop->io.fd_count))
 		return -ENOMEM;
 	if (entry->events && !(events & ~entry->events))
 		return 0;
@@ -221,7 +221,7 @@ static int arm(struct coil_loop *loop, int fd, uint32_t events)
  * From the submission of an op to its completion.
  */
 
-static void to_pool(struct coil_loop *loop, struct op *op)
+static void epoll_to_pool(struct coil_loop *loop, struct op *op)
 {
 	int err;
 
@@ -252,11 +252,11 @@ static void wait_for_event(struct coil_loop *loop, struct op *op, int from)
 		try_again(epoll, op, loop->clock.pass_start + AGAIN_NS);
 		return;
 	}
-	err = arm(loop, fd, events);
+	err = epoll_arm(loop, fd, events);
 	/* Like poll(2), a poll of a file without events waits until it is cancelled. */
 	if (err == -EPERM && op->sqe.opcode != IORING_OP_POLL_ADD) {
 		coil__syscall_unpollable(op);
-		to_pool(loop, op);
+		epoll_to_pool(loop, op);
 	} else if (err && err != -EPERM) {
 		coil__op_complete(loop, op, err, 0);
 	} else {
@@ -340,7 +340,7 @@ static void came_short(struct fd *entry, int fd)
 		entry->flags |= DRAINED;
 }
 
-static int receive(struct fd *entry, const struct io_uring_sqe *sqe)
+static int epoll_receive(struct fd *entry, const struct io_uring_sqe *sqe)
 {
 	size_t length = op_cut(sqe->len);
 	ssize_t n = recv(sqe->fd, (void *)(uintptr_t)sqe->addr, length, MSG_DONTWAIT);
@@ -370,7 +370,7 @@ static int try_plainly(struct fd *entry, struct op *op)
 		else if (entry->flags & DRAINED)
 			res = -EAGAIN;
 		else
-			res = receive(entry, &op->sqe);
+			res = epoll_receive(entry, &op->sqe);
 	} while (unlikely(res == -EINTR));
 	return res;
 }
@@ -427,7 +427,7 @@ static bool proceed(struct coil_loop *loop, struct op *op, int from)
 	}
 	if (res == -EAGAIN && !coil__syscall_nowait(op)) {
 		if (coil__syscall_class(op) == PERFORM_POOL)
-			to_pool(loop, op);
+			epoll_to_pool(loop, op);
 		else
 			wait_for_event(loop, op, from);
 		return false;
@@ -495,7 +495,7 @@ static void unattended(struct coil_loop *loop, int fd)
  * Lets the ops that wait for these events try, first to last, until one would block.
  * Then later ops for the same events would, too, except polls, which consume nothing.
  */
-static void fire(struct coil_loop *loop, int fd, uint32_t events)
+static void epoll_fire(struct coil_loop *loop, int fd, uint32_t events)
 {
 	struct epoll *epoll = loop->io.data;
 	uint32_t left = events;
@@ -546,7 +546,7 @@ static void prove(struct coil_loop *loop)
 		loop->io.fds[fd].flags &= ~LISTED;
 		if (loop->io.fds[fd].waiters.first &&
 		    control(loop, fd, wanted_of(loop, fd)))
-			fire(loop, fd, EPOLLERR | EPOLLHUP);
+			epoll_fire(loop, fd, EPOLLERR | EPOLLHUP);
 	}
 	if (epoll->proved < epoll->round)
 		return;
@@ -650,7 +650,7 @@ static void epoll_poll(struct coil_loop *loop, int64_t deadline)
 	epoll->skipped = 0;
 	for (int i = 0; i < n; i++) {
 		if (events[i].data.fd != epoll->wake_fd)
-			fire(loop, events[i].data.fd, events[i].events);
+			epoll_fire(loop, events[i].data.fd, events[i].events);
 	}
 	if (epoll->again.first &&
 	    ((!n && ns) || before_expiry(loop) || coil__clock(loop) >= epoll->again_at))

@@ -46,7 +46,7 @@ void coil__fd_made(struct coil_loop *loop, int fd)
 /* How many calls a guess serves.  It counts towards 0, from above for yes, below for no. */
 enum { GUESSES = 64, UNCACHED = 16 };
 
-static bool is_cached(int fd)
+static bool fd_is_cached(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);
 
@@ -60,7 +60,7 @@ bool coil__fd_cached(struct coil_loop *loop, int fd)
 	if (unlikely(!entry) || entry->closer)
 		return false;
 	if (unlikely(!entry->guess))
-		entry->guess = is_cached(fd) ? GUESSES : -GUESSES;
+		entry->guess = fd_is_cached(fd) ? GUESSES : -GUESSES;
 	if (entry->guess < 0) {
 		entry->guess++;
 		return false;

@@ -49,7 +49,7 @@ void coil__inbox_call(struct coil_loop *loop)
 		loop->io.backend->wake(loop);
 }
 
-static void append(struct inbox *inbox, struct remote *remote)
+static void inbox_append(struct inbox *inbox, struct remote *remote)
 {
 	struct remote *last;
 
@@ -62,7 +62,7 @@ int coil__loop_post(struct coil_loop *loop, struct remote *remote)
 {
 	if (!coil__inbox_begin(&loop->inbox))
 		return -ESHUTDOWN;
-	append(&loop->inbox, remote);
+	inbox_append(&loop->inbox, remote);
 	coil__inbox_call(loop);
 	coil__inbox_end(&loop->inbox);
 	return 0;
@@ -85,7 +85,7 @@ bool coil__inbox_called(const struct inbox *inbox)
  * it.  The last one cannot be taken out while others append to it, so the stub is
  * appended first.
  */
-static struct remote *take(struct inbox *inbox)
+static struct remote *inbox_take(struct inbox *inbox)
 {
 	struct remote *first = inbox->first, *next = atomic_load(&first->next);
 
@@ -96,7 +96,7 @@ static struct remote *take(struct inbox *inbox)
 		next = atomic_load(&first->next);
 	}
 	if (!next && atomic_load(&inbox->last) == first) {
-		append(inbox, &inbox->stub);
+		inbox_append(inbox, &inbox->stub);
 		next = atomic_load(&first->next);
 	}
 	if (next)
@@ -117,7 +117,7 @@ void coil__inbox_run(struct coil_loop *loop, int most)
 	for (remote = NULL; remote != last && most; most--) {
 		if (inbox->first == last && last == &inbox->stub)
 			return;
-		remote = take(inbox);
+		remote = inbox_take(inbox);
 		if (!remote)
 			return;
 		remote->run(loop, remote);
@@ -138,6 +138,6 @@ void coil__inbox_close(struct coil_loop *loop)
 	atomic_store(&inbox->closed, true);
 	while (atomic_load(&inbox->senders))
 		poll(NULL, 0, 1);
-	while ((remote = take(inbox)))
+	while ((remote = inbox_take(inbox)))
 		remote->run(loop, remote);
 }

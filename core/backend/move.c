@@ -347,7 +347,7 @@ bool coil__move_is(const struct op *op)
 }
 
 /* A call with no bytes does not reach the file system, but a pipe refuses its offset. */
-static int check_offset(const struct op *op)
+static int move_check_offset(const struct op *op)
 {
 	struct iovec none = {0};
 	off_t at = (off_t)op->sqe.off;
@@ -361,7 +361,7 @@ int coil__move_check(const struct op *op)
 	if (op->made_up)
 		return -EAGAIN;
 	if (op->sqe.off != UINT64_MAX)
-		return check_offset(op);
+		return move_check_offset(op);
 	return moves_position(op) ? -EAGAIN : 0;
 }
 

@@ -170,7 +170,7 @@ int coil__op_start(struct coil_loop *loop, struct op *op)
 	return 0;
 }
 
-static void begin(struct op *op)
+static void op_begin(struct op *op)
 {
 	op->done = op->cancelled = op->closing = op->attempted = false;
 	op->positioned = op->made_up = false;
@@ -184,7 +184,7 @@ void coil__op_complete(struct coil_loop *loop, struct op *op, int res, unsigned 
 		res = coil__op_result(op, OP_BY_CALL, res);
 		/* Submit at once: later the fd's number may mean another file. */
 		if (unlikely(res == OP_UNDONE)) {
-			begin(op);
+			op_begin(op);
 			loop->io.backend->submit(loop, op);
 			return;
 		}
@@ -210,29 +210,29 @@ void coil__op_cancel(struct coil_loop *loop, struct op *op)
 }
 
 /* If the op completes within submit(), the task runs and must not be woken. */
-static void wake(struct op *op, int res, unsigned flags)
+static void op_wake(struct op *op, int res, unsigned flags)
 {
 	(void)res, (void)flags;
 	if (op->task->wait)
 		coil__ready(op->task, 0);
 }
 
-static void interrupt(struct coil_task *self)
+static void op_interrupt(struct coil_task *self)
 {
 	coil__op_cancel(self->loop, self->object);
 }
 
-static const struct wait heard = { .what = "io", .interrupt = interrupt };
+static const struct wait heard = { .what = "io", .interrupt = op_interrupt };
 static const struct wait shielded = { .what = "io" };
 
-static ssize_t run(struct coil_task *self, struct op *op, const struct wait *wait)
+static ssize_t op_run(struct coil_task *self, struct op *op, const struct wait *wait)
 {
 	struct coil_loop *loop = self->loop;
 	int err;
 
 	op->task = self;
-	op->complete = wake;
-	begin(op);
+	op->complete = op_wake;
+	op_begin(op);
 	if (loop->io.backend->attempt && loop->io.backend->attempt(loop, op)) {
 		op->done = true;
 		op->flags = 0;
@@ -257,7 +257,7 @@ ssize_t coil__op_run(struct op *op)
 
 	if (unlikely(self->pending))
 		return coil__refuse(self);
-	return run(self, op, &heard);
+	return op_run(self, op, &heard);
 }
 
 ssize_t coil__op_run_shielded(struct op *op)
@@ -266,7 +266,7 @@ ssize_t coil__op_run_shielded(struct op *op)
 
 	if (unlikely(self->pending == -EPERM))
 		return -EPERM;
-	return run(self, op, &shielded);
+	return op_run(self, op, &shielded);
 }
 
 int coil__op_try(struct op *op)

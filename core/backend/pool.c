@@ -354,7 +354,7 @@ static bool send_back(struct abandonable_job *job)
 
 static void *run_abandonable(void *arg);
 
-static bool has_room(const struct kind *kind, const struct abandonable_job *job)
+static bool pool_has_room(const struct kind *kind, const struct abandonable_job *job)
 {
 	size_t limit = job->limit ? job->limit : ABANDONABLE_MAX;
 
@@ -369,7 +369,7 @@ static int begin_abandonable(struct abandonable_job *job)
 	int err = -EAGAIN;
 
 	job->state = ABANDONABLE_RUNNING;
-	if (has_room(kind, job))
+	if (pool_has_room(kind, job))
 		err = start_thread(&thread, PTHREAD_CREATE_DETACHED, run_abandonable, job);
 	if (!err) {
 		kind->running++;
@@ -390,7 +390,7 @@ static struct abandonable_job *take_queued(struct kind *kind)
 	if (!kind->queue.head)
 		return NULL;
 	job = container_of(kind->queue.head, struct abandonable_job, link);
-	if (!has_room(kind, job))
+	if (!pool_has_room(kind, job))
 		return NULL;
 	list_pop(&kind->queue);
 	job->state = ABANDONABLE_RUNNING;

@@ -284,7 +284,7 @@ static int try_splice(struct op *op)
 }
 
 /* Whether all bytes are in memory.  Reads a byte of each page to find out. */
-static bool is_cached(int fd, off_t at, size_t len)
+static bool syscall_is_cached(int fd, off_t at, size_t len)
 {
 	char byte;
 	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
@@ -302,7 +302,7 @@ static int try_sendfile(const struct op *op)
 	const struct io_uring_sqe *sqe = &op->sqe;
 	off_t at = (off_t)sqe->off;
 
-	if (!is_cached(sqe->splice_fd_in, at, sqe->len))
+	if (!syscall_is_cached(sqe->splice_fd_in, at, sqe->len))
 		return -EOPNOTSUPP;
 	return result(RETRY(sendfile(sqe->fd, sqe->splice_fd_in, &at, sqe->len)));
 }
@@ -340,7 +340,7 @@ static ssize_t call_with_path(const struct io_uring_sqe *sqe)
 	}
 }
 
-static int call(const struct io_uring_sqe *sqe)
+static int syscall_call(const struct io_uring_sqe *sqe)
 {
 	switch (sqe->opcode) {
 	case IORING_OP_NOP:
@@ -501,7 +501,7 @@ int coil__syscall_try(struct op *op)
 	case OP_SENDFILE:
 		return try_sendfile(op);
 	default:
-		return call(&op->sqe);
+		return syscall_call(&op->sqe);
 	}
 }
 
@@ -515,7 +515,7 @@ static int block_splice(struct op *op)
 	return n;
 }
 
-static int seek(const struct io_uring_sqe *sqe)
+static int syscall_seek(const struct io_uring_sqe *sqe)
 {
 	off_t *position = ptr(sqe->addr);
 	off_t at = lseek(sqe->fd, *position, (int)sqe->len);
@@ -535,14 +535,14 @@ static int block(struct op *op)
 	case IORING_OP_WRITEV:
 		return coil__move_block(op);
 	case OP_SEEK:
-		return seek(&op->sqe);
+		return syscall_seek(&op->sqe);
 	case IORING_OP_CONNECT:
 		return result(call_connect(op));
 	case IORING_OP_SPLICE:
 	case IORING_OP_TEE:
 		return block_splice(op);
 	default:
-		return call(&op->sqe);
+		return syscall_call(&op->sqe);
 	}
 }
 

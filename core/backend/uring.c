@@ -181,7 +181,7 @@ static bool has_poll(struct uring *uring, int fd)
  * blocking, the loop's thread then waits: for room for the rest of a write, or for
  * bytes that another process took first.  The ring cannot prevent that wait.
  */
-static int check(struct uring *uring, const struct op *op)
+static int uring_check(struct uring *uring, const struct op *op)
 {
 	int fd = op->sqe.fd, err;
 
@@ -242,7 +242,7 @@ static void put_cancel(struct uring *uring, struct io_uring_sqe *sqe, struct op 
 enum {
 	CANCELS_AT_ONCE = 64,
 	CANCELS_A_PASS = 1024,
-	CANCELS_WAITED_FOR = 16,	/* if there are more, enter() waits for them all */
+	CANCELS_WAITED_FOR = 16,	/* if there are more, uring_enter() waits for them all */
 	BUCKETS = 256,
 };
 
@@ -268,7 +268,7 @@ static void submit_cancel(struct uring *uring, struct op *op)
 	}
 }
 
-static void append(struct list *list, const struct list *more)
+static void uring_append(struct list *list, const struct list *more)
 {
 	if (!more->head)
 		return;
@@ -302,7 +302,7 @@ static void sort_late(struct uring *uring)
 		list_push(&buckets[place], link);
 	}
 	for (int i = 0; i < BUCKETS; i++)
-		append(&uring->sorted, &buckets[i]);
+		uring_append(&uring->sorted, &buckets[i]);
 }
 
 /* Returns false if some are left for the next pass. */
@@ -424,7 +424,7 @@ static void submit_receive(struct uring *uring, struct op *op)
 }
 
 /* op has left the ring: the next receive of its fd takes its place. */
-static void leave(struct uring *uring, struct op *op)
+static void uring_leave(struct uring *uring, struct op *op)
 {
 	struct fd *fd = &uring->loop->io.fds[op->sqe.fd];
 	struct op *next = fd->waiters.first;
@@ -437,7 +437,7 @@ static void leave(struct uring *uring, struct op *op)
 	submit_receive(uring, next);
 }
 
-static void to_pool(struct uring *uring, struct op *op)
+static void uring_to_pool(struct uring *uring, struct op *op)
 {
 	int err;
 
@@ -458,7 +458,7 @@ static void fallback(struct uring *uring, struct op *op)
 	res = coil__syscall_class(op) == PERFORM_POOL ? -EAGAIN : coil__syscall_try(op);
 	if (res == -EAGAIN && !coil__syscall_nowait(op)) {
 		if (coil__syscall_class(op) == PERFORM_POOL)
-			to_pool(uring, op);
+			uring_to_pool(uring, op);
 		else
 			submit_poll(uring, op);
 		return;
@@ -492,7 +492,7 @@ static void changed(struct uring *uring, struct op *op)
 static void uring_submit(struct coil_loop *loop, struct op *op)
 {
 	struct uring *uring = loop->io.data;
-	int err = check(uring, op);
+	int err = uring_check(uring, op);
 
 	if (likely(!err) && receives(op))
 		submit_receive(uring, op);
@@ -532,7 +532,7 @@ static void uring_cancel(struct coil_loop *loop, struct op *op)
 	case IN_BACKLOG_POLL:
 		pull(uring, op);
 		if (op->counted)
-			leave(uring, op);
+			uring_leave(uring, op);
 		coil__op_complete(loop, op, coil__syscall_cancelled(op), 0);
 		break;
 	}
@@ -586,7 +586,7 @@ static void failed(struct uring *uring, struct op *op, int res, unsigned flags)
 	fallback(uring, op);
 }
 
-static void complete(struct uring *uring, struct op *op, int res, unsigned flags)
+static void uring_complete(struct uring *uring, struct op *op, int res, unsigned flags)
 {
 	if (unlikely(op->state != IN_RING && flags & IORING_CQE_F_MORE)) {
 		changed(uring, op);
@@ -595,7 +595,7 @@ static void complete(struct uring *uring, struct op *op, int res, unsigned flags
 	if (unlikely(op->queued))
 		pull(uring, op);
 	if (op->counted)
-		leave(uring, op);
+		uring_leave(uring, op);
 	if (unlikely(op->state != IN_RING)) {
 		poll_ended(uring, op, res);
 	} else if (unlikely(res < 0)) {
@@ -641,13 +641,13 @@ static unsigned reap(struct uring *uring)
 		if (unlikely(data < TAG_LAST))
 			own_completion(uring, data, res);
 		else
-			complete(uring, (struct op *)(uintptr_t)data, res, flags);
+			uring_complete(uring, (struct op *)(uintptr_t)data, res, flags);
 	}
 	io_uring_cq_advance(&uring->ring, n);
 	return n;
 }
 
-/* arm_wake() and arm() return false if the ring has no room. */
+/* arm_wake() and uring_arm() return false if the ring has no room. */
 static bool arm_wake(struct uring *uring)
 {
 	struct io_uring_sqe *sqe;
@@ -663,7 +663,7 @@ static bool arm_wake(struct uring *uring)
 	return true;
 }
 
-static bool arm(struct uring *uring, int64_t deadline)
+static bool uring_arm(struct uring *uring, int64_t deadline)
 {
 	bool move = uring->armed != COIL_FOREVER;
 	struct io_uring_sqe *sqe;
@@ -735,7 +735,7 @@ static int submit_and_sleep(struct uring *uring)
  * ends only 20 (Linux 6.13 and later), unless it has to wait for more completions.
  * Each cancel completes at once, so the call returns without a real wait.
  */
-static int enter(struct uring *uring, bool sleep)
+static int uring_enter(struct uring *uring, bool sleep)
 {
 	unsigned cancels = uring->cancels;
 
@@ -753,9 +753,10 @@ static void uring_poll(struct coil_loop *loop, int64_t deadline)
 {
 	struct uring *uring = loop->io.data;
 	bool wait = deadline > loop->clock.pass_start && !io_uring_cq_ready(&uring->ring);
-	bool all = drain_backlog(uring) && arm_wake(uring) && (!wait || arm(uring, deadline));
+	bool all = drain_backlog(uring) && arm_wake(uring) && (!wait || uring_arm(uring,
+										  deadline));
 	bool late = !submit_late(uring);
-	int err = enter(uring, wait && all && !late);
+	int err = uring_enter(uring, wait && all && !late);
 
 	if (unlikely(err < 0 && err != -EINTR))
 		give_time(uring, wait);

@@ -183,7 +183,7 @@ static int submit(struct uring *uring, unsigned completions)
 	return err < 0 ? err : 0;
 }
 
-static int put(struct uring *uring, const struct io_uring_sqe *sqe)
+static int setup_put(struct uring *uring, const struct io_uring_sqe *sqe)
 {
 	struct io_uring_sqe *to = io_uring_get_sqe(&uring->ring);
 	int err = 0;
@@ -237,7 +237,7 @@ static int try_essentials(struct uring *uring, char *reason, size_t size)
 		sqes[4 + i].user_data = TAG_IGNORE;
 	}
 	for (int i = 0; i < 7 && !err; i++)
-		err = put(uring, &sqes[i]);
+		err = setup_put(uring, &sqes[i]);
 	/* One at a time: if the ring refuses the cancels, the three never complete. */
 	for (int i = 0; i < 7 && !err; i++) {
 		err = next_result(uring, &res);
@@ -269,7 +269,7 @@ static const unsigned char used[] = {
 /*
  * Restricts a disabled ring and enables it.  An operation may have one flag alone,
  * IOSQE_ASYNC: coil_openat() uses it so that a kernel thread opens the file.  The only
- * registration allowed is the one that undoes prepare()'s.  Not every liburing
+ * registration allowed is the one that undoes setup_prepare()'s.  Not every liburing
  * exports calls for these two steps.
  */
 static int restrict_ring(const struct uring *uring)
@@ -297,7 +297,7 @@ static int restrict_ring(const struct uring *uring)
 }
 
 /* Checks a ring that is set up for what every loop needs, and restricts it if asked. */
-static int prepare(struct uring *uring, bool restricted, char *reason, size_t size)
+static int setup_prepare(struct uring *uring, bool restricted, char *reason, size_t size)
 {
 	int err = probe(uring, reason, size);
 
@@ -324,7 +324,7 @@ int coil__uring_set_up(struct uring *uring, const struct coil_options *options,
 		return err;
 	}
 	sanitize_mapping();
-	err = prepare(uring, options->restrict_ring, reason, size);
+	err = setup_prepare(uring, options->restrict_ring, reason, size);
 	if (err) {
 		sanitize_mapping();
 		io_uring_queue_exit(&uring->ring);

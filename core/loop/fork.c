@@ -10,7 +10,7 @@
 
 static struct list loops;
 
-static void prepare(void)
+static void fork_prepare(void)
 {
 	for (unsigned i = 0; i < PROCESS_LOCKS; i++)
 		coil__lock(i);
@@ -44,9 +44,9 @@ static void in_child(void)
  * Before any thread can hold a lock, and once: a fork in the middle of a pthread_once
  * would have the child install the handlers again, and lock each lock twice.
  */
-static __attribute__((constructor)) void install(void)
+static __attribute__((constructor)) void fork_install(void)
 {
-	pthread_atfork(prepare, in_parent, in_child);
+	pthread_atfork(fork_prepare, in_parent, in_child);
 }
 
 void coil__fork_register(struct coil_loop *loop)

@@ -450,7 +450,7 @@ static void look_around(struct coil_loop *loop)
 		loop->clock.slept = loop->clock.pass_start = coil__clock(loop);
 }
 
-static void pass(struct coil_loop *loop)
+static void loop_pass(struct coil_loop *loop)
 {
 	look_around(loop);
 	nag(loop);
@@ -517,7 +517,7 @@ void coil__loop_run(struct coil_loop *loop)
 			/* Those who do not hear it leave the loop as stuck as it was. */
 			continue;
 		}
-		pass(loop);
+		loop_pass(loop);
 	}
 }
 

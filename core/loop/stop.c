@@ -51,7 +51,7 @@ static void read_next(struct stop *stop);
  * process by SIGTERM and SIGHUP together, and main could not yet act on the
  * first.
  */
-static void arrived(struct op *op, int res, unsigned flags)
+static void stop_arrived(struct op *op, int res, unsigned flags)
 {
 	struct stop *stop = container_of(op, struct stop, op);
 	int number = (int)stop->info[0].ssi_signo;
@@ -71,7 +71,7 @@ static void arrived(struct op *op, int res, unsigned flags)
 
 static void read_next(struct stop *stop)
 {
-	stop->op = (struct op){ .complete = arrived, .background = true };
+	stop->op = (struct op){ .complete = stop_arrived, .background = true };
 	/* No offset: pread(2) fails for a file that cannot seek. */
 	io_uring_prep_read(&stop->op.sqe, stop->fd, stop->info, sizeof(stop->info),
 			   (uint64_t)-1);

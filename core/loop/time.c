@@ -6,7 +6,7 @@
 #include <errno.h>
 
 /* One whose timer has fired is on the ready list, though it looks parked. */
-static void interrupt(struct coil_task *task)
+static void sleep_interrupt(struct coil_task *task)
 {
 	struct timers *timers = &task->loop->timers;
 
@@ -18,7 +18,7 @@ static void interrupt(struct coil_task *task)
 	coil__ready(task, WAKE_REQUEST);
 }
 
-static const struct wait sleeping = { .what = "sleep", .interrupt = interrupt };
+static const struct wait sleeping = { .what = "sleep", .interrupt = sleep_interrupt };
 
 static int sleep_until(struct coil_task *self, int64_t when)
 {

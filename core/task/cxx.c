@@ -113,7 +113,7 @@ static int look_at(struct dl_phdr_info *info, size_t size, void *arg)
 }
 
 /* Pins the runtime: the loop keeps a pointer to its per-thread globals. */
-static struct runtime find(struct coil_loop *loop)
+static struct runtime cxx_find(struct coil_loop *loop)
 {
 	struct runtime runtime = { __cxa_get_globals, std_set_terminate };
 	struct search search = { .loop = loop };
@@ -135,7 +135,7 @@ static struct runtime find(struct coil_loop *loop)
 void coil__cxx_look(struct coil_loop *loop)
 {
 	struct cxx *cxx = &loop->cxx;
-	struct runtime runtime = find(loop);
+	struct runtime runtime = cxx_find(loop);
 
 	cxx->looked = loop->clock.pass_start;
 	if (!runtime.get_globals)

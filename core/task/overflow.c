@@ -64,7 +64,7 @@ static void say(const struct coil_task *task)
  * kills the process.  A signal that a process sent does not come again, so it
  * is raised.
  */
-static void handle(int signal_number, siginfo_t *info, void *context)
+static void overflow_handle(int signal_number, siginfo_t *info, void *context)
 {
 	const struct coil_loop *loop = coil__loop;
 
@@ -76,9 +76,10 @@ static void handle(int signal_number, siginfo_t *info, void *context)
 		raise(signal_number);
 }
 
-static void install(void)
+static void overflow_install(void)
 {
-	struct sigaction action = { .sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	struct sigaction action = { .sa_sigaction = overflow_handle,
+		.sa_flags = SA_SIGINFO | SA_ONSTACK };
 	struct sigaction old;
 
 	if (sigaction(SIGSEGV, NULL, &old) || old.sa_handler != SIG_DFL)
@@ -94,7 +95,7 @@ static void uninstall(void)
 
 	/* If the program has replaced our handler, its handler stays. */
 	if (installed && !sigaction(SIGSEGV, NULL, &old) && old.sa_flags & SA_SIGINFO &&
-	    old.sa_sigaction == handle)
+	    old.sa_sigaction == overflow_handle)
 		sigaction(SIGSEGV, &action, NULL);
 	installed = false;
 }
@@ -123,7 +124,7 @@ void coil__overflow_begin(struct overflow *overflow)
 	}
 	coil__lock(LOCK_OVERFLOW);
 	if (!users++)
-		install();
+		overflow_install();
 	coil__unlock(LOCK_OVERFLOW);
 }
 

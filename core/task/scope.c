@@ -110,8 +110,8 @@ static void disarm(struct coil_scope *scope)
  * list leads from task to task.  But children that were made in a row often have stacks
  * in a row: so what may follow some steps later is fetched by its number.
  */
-static void fetch_later(const struct stacks *stacks, const struct coil_task *task,
-			const struct coil_task *next)
+static void scope_fetch_later(const struct stacks *stacks, const struct coil_task *task,
+			      const struct coil_task *next)
 {
 	uint32_t step = next->stack_number - task->stack_number;
 	uint32_t number = next->stack_number + FETCH_STEPS * step;
@@ -135,7 +135,7 @@ static void cancel_children(struct coil_scope *scope)
 	for (struct coil_task *task = group->children; task; task = next) {
 		next = task->sibling_next;
 		if (next)
-			fetch_later(&task->loop->stacks, task, next);
+			scope_fetch_later(&task->loop->stacks, task, next);
 		coil_cancel(task);
 	}
 }
@@ -297,7 +297,8 @@ int coil__scope_deliver(struct coil_task *task)
 	return task->pending;
 }
 
-static void append(struct coil_scope **first, struct coil_scope **last, struct coil_scope *scope)
+static void scope_append(struct coil_scope **first, struct coil_scope **last,
+			 struct coil_scope *scope)
 {
 	scope->due = NULL;
 	scope->due_before = *last;
@@ -313,13 +314,13 @@ void coil__scope_due(struct coil_loop *loop, struct coil_scope *scope)
 	scope->timer = 0;
 	scope->flags |= SCOPE_LISTED;
 	if (loop->run.marked)
-		append(&loop->due_next.first, &loop->due_next.last, scope);
+		scope_append(&loop->due_next.first, &loop->due_next.last, scope);
 	else
-		append(&loop->due.first, &loop->due.last, scope);
+		scope_append(&loop->due.first, &loop->due.last, scope);
 }
 
 /* Whether the deadline was put off; if so it is armed anew. */
-static bool put_off(struct coil_scope *scope)
+static bool scope_put_off(struct coil_scope *scope)
 {
 	struct elastic *elastic = container_of(scope, struct elastic, timeout.scope);
 	int64_t when;
@@ -334,7 +335,7 @@ static void apply(struct coil_scope *scope)
 {
 	if (scope->flags & SCOPE_ENDING) {
 		coil__scope_request(scope, SCOPE_CANCELLED);
-	} else if (!put_off(scope)) {
+	} else if (!scope_put_off(scope)) {
 		scope->flags |= SCOPE_EXPIRED;
 		coil__scope_request(scope, SCOPE_DUE);
 	}

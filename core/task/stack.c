@@ -107,7 +107,7 @@ static bool resize(void *array, size_t count, size_t size)
 }
 
 /* Makes room for more stacks.  The cold stacks' numbers move to the new end. */
-static int grow(struct stacks *stacks, uint32_t more)
+static int stack_grow(struct stacks *stacks, uint32_t more)
 {
 	uint32_t count = stacks->count + more, cold = stacks->cold_count;
 
@@ -139,7 +139,7 @@ static int add_slab(struct stacks *stacks)
 	}
 	slab->length = count * stacks->size;
 	slab->base = map(slab->length);
-	if (!slab->base || grow(stacks, (uint32_t)count)) {
+	if (!slab->base || stack_grow(stacks, (uint32_t)count)) {
 		if (slab->base)
 			munmap(slab->base, slab->length);
 		free(slab);
@@ -207,7 +207,7 @@ static bool carve(struct stacks *stacks)
 }
 
 /*
- * give_back() dropped the pages of the stack, and struct stack with them.  The
+ * stack_give_back() dropped the pages of the stack, and struct stack with them.  The
  * table still holds its address, which lies in the stack's last page.  The end
  * of that page is the top of the stack.
  */
@@ -271,7 +271,7 @@ void coil__stack_unmap(struct stacks *stacks, struct stack *stack)
 	munmap(bottom, size);
 }
 
-static void give_back(struct stacks *stacks, uint32_t number)
+static void stack_give_back(struct stacks *stacks, uint32_t number)
 {
 	struct stack *stack = stacks->table[number];
 	char *from = coil__stack_limit(stacks, stack);
@@ -323,7 +323,7 @@ int64_t coil__stacks_trim_some(struct stacks *stacks, int64_t now)
 	for (int i = 0; i < TRIM_BATCH && stacks->giving; i++) {
 		stacks->giving--;
 		if (stacks->warm_count > WARM_ALWAYS)
-			give_back(stacks, stacks->spare[--stacks->warm_count]);
+			stack_give_back(stacks, stacks->spare[--stacks->warm_count]);
 	}
 	stacks->trim_at = now + (stacks->giving ? COIL_MILLISECOND : COIL_SECOND);
 	return stacks->trim_at;

@@ -10,9 +10,9 @@
  *
  * A switch saves no errno and looks at no clock: each would cost half a switch.
  *
- * A task's function returns into entry(), on the task's own stack, which goes to
+ * A task's function returns into task_entry(), on the task's own stack, which goes to
  * the pool as it stands.  The next task that is given this stack continues in
- * entry()'s loop, so that a context is made once a stack, not once a task.  The
+ * task_entry()'s loop, so that a context is made once a stack, not once a task.  The
  * stack's memory is still the ended task's while it takes its leave, and nobody
  * can take the stack from the pool before it has left, as that takes a switch.
  * Where this does not do (a stack of a size of its own will be unmapped, the
@@ -256,7 +256,7 @@ int coil__refuse(struct coil_task *self)
 	return coil__scope_deliver(self);
 }
 
-static void finish(struct coil_task *self, int result)
+static void task_finish(struct coil_task *self, int result)
 {
 	struct coil_loop *loop = self->loop;
 	struct watch *watch;
@@ -294,13 +294,13 @@ static void finish(struct coil_task *self, int result)
 	switch_to(loop, self, next, SANITIZED);
 }
 
-static void entry(struct transfer from)
+static void task_entry(struct transfer from)
 {
 	struct coil_task *self = coil__self();
 
 	arrive(self, from);
 	for (;;)
-		finish(self, self->fn(self->arg));
+		task_finish(self, self->fn(self->arg));
 }
 
 /*
@@ -340,7 +340,7 @@ static inline void fetch_birth(const struct coil_task *task)
 	PREFETCHED();
 }
 
-static int name_task(struct coil_task *task, const char *name)
+static int task_name_task(struct coil_task *task, const char *name)
 {
 	if (!name)
 		return 0;
@@ -397,10 +397,11 @@ struct coil_task *coil__task_new(struct coil_loop *loop, const struct coil_task_
 
 		reset_rest(task);
 		sanitize_stack_new(&stack->sanitized, limit, (char *)task);
-		task->context = coil__make_fcontext(task, (size_t)((char *)task - limit), entry);
+		task->context = coil__make_fcontext(task, (size_t)((char *)task - limit),
+						    task_entry);
 	}
 	task->modes = context_inherit(task->context, coil__self()->modes, loop->modes);
-	if (options && name_task(task, options->name)) {
+	if (options && task_name_task(task, options->name)) {
 		task->refs = 0;
 		coil__task_free(task);
 		return NULL;
@@ -440,7 +441,8 @@ static __attribute__((noinline)) struct coil_task *
 create_late(struct coil_loop *loop, const struct coil_task_options *options,
 	    int (*fn)(void *arg), void *arg)
 {
-	struct coil_task *task = loop->shutdown.ended ? NULL : coil__task_new(loop, options, fn, arg);
+	struct coil_task *task = loop->shutdown.ended ? NULL : coil__task_new(loop, options, fn,
+									      arg);
 
 	if (!task) {
 		errno = loop->shutdown.ended ? ESHUTDOWN : ENOMEM;

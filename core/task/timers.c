@@ -24,7 +24,7 @@ void coil__timers_close(struct timers *timers)
 	memset(timers, 0, sizeof(*timers));
 }
 
-static bool grow(struct timers *timers)
+static bool timers_grow(struct timers *timers)
 {
 	uint32_t capacity = timers->capacity ? 2 * timers->capacity : 64;
 	struct timer *heap;
@@ -157,7 +157,7 @@ static bool slice_add(struct timers *timers, struct timer timer)
 	return true;
 }
 
-static void insert(struct timers *timers, struct timer timer)
+static void timers_insert(struct timers *timers, struct timer timer)
 {
 	if (likely(!timers->sliced)) {
 		timers->near = INT64_MAX;
@@ -184,12 +184,12 @@ static void take_in(struct timers *timers)
 		struct timer timer = *added;
 
 		if (!is_stale(timers, &timer))
-			insert(timers, timer);
+			timers_insert(timers, timer);
 	}
 }
 
 /* Whatever has changed: the first of all is on top of the heap, and has an owner. */
-static inline void settle(struct timers *timers)
+static inline void timers_settle(struct timers *timers)
 {
 	for (;;) {
 		drop_stale(timers);
@@ -205,7 +205,7 @@ void coil__timers_settle(struct timers *timers)
 {
 	take_in(timers);
 	timers->unsettled = false;
-	settle(timers);
+	timers_settle(timers);
 }
 
 static inline uint32_t all_entries(const struct timers *timers)
@@ -262,7 +262,7 @@ uint32_t coil__timer_add(struct timers *timers, int64_t when, enum timer_kind ki
 	struct timer timer = { .when = when };
 	struct timer_place *place;
 
-	if (unlikely(all_entries(timers) == timers->capacity) && !grow(timers))
+	if (unlikely(all_entries(timers) == timers->capacity) && !timers_grow(timers))
 		return 0;
 	if (unlikely(timers->order == UINT32_MAX))
 		renumber(timers);
@@ -279,8 +279,8 @@ uint32_t coil__timer_add(struct timers *timers, int64_t when, enum timer_kind ki
 	timers->count++;
 	if (kind == TIMER_TASK && !timers->unsettled) {
 		/* A sleeper is sure to wait: nothing is saved by putting it off. */
-		insert(timers, timer);
-		settle(timers);
+		timers_insert(timers, timer);
+		timers_settle(timers);
 	} else {
 		timers->heap[timers->entries + timers->added++] = timer;
 		timers->unsettled = true;
@@ -342,6 +342,6 @@ void *coil__timer_pop(struct timers *timers, enum timer_kind *kind)
 	*kind = (enum timer_kind)timers->places[place].kind;
 	free_place(timers, place);
 	drop_top(timers);
-	settle(timers);
+	timers_settle(timers);
 	return owner;
 }

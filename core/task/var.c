@@ -34,7 +34,7 @@ void coil__vars_unref(struct vars *vars)
 		free(vars);
 }
 
-static struct value *find(struct vars *vars, const struct coil_var *var)
+static struct value *vars_find(struct vars *vars, const struct coil_var *var)
 {
 	for (size_t i = 0; vars && i < vars->n; i++) {
 		if (vars->values[i].var == var)
@@ -44,7 +44,7 @@ static struct value *find(struct vars *vars, const struct coil_var *var)
 }
 
 /* Makes room for one more value in the copy. */
-static struct vars *copy(const struct vars *vars)
+static struct vars *vars_copy(const struct vars *vars)
 {
 	size_t n = vars ? vars->n : 0;
 	struct vars *mine = malloc(sizeof(*mine) + (n + 1) * sizeof(mine->values[0]));
@@ -68,15 +68,15 @@ int coil_var_set(struct coil_var *var, void *value)
 		return -EPERM;
 	if (!var)
 		return -EINVAL;
-	known = find(self->vars, var);
+	known = vars_find(self->vars, var);
 	if (!known || atomic_load_explicit(&self->vars->refs, memory_order_acquire) > 1) {
-		mine = copy(self->vars);
+		mine = vars_copy(self->vars);
 		if (!mine)
 			return -ENOMEM;
 		coil__vars_unref(self->vars);
 		self->vars = mine;
 		self->needs_cleanup = true;
-		known = find(mine, var);
+		known = vars_find(mine, var);
 		if (!known)
 			known = &mine->values[mine->n++];
 	}
@@ -89,6 +89,6 @@ void *coil_var_get(const struct coil_var *var)
 	struct coil_task *self = coil__self();
 	const struct value *known;
 
-	known = find(self->pending == -EPERM ? coil__thread_vars : self->vars, var);
+	known = vars_find(self->pending == -EPERM ? coil__thread_vars : self->vars, var);
 	return known ? known->value : NULL;
 }

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static int call(int (*fn)(void *arg), void *arg, struct vars *vars)
+static int thread_call(int (*fn)(void *arg), void *arg, struct vars *vars)
 {
 	int result;
 
@@ -34,7 +34,7 @@ static void waited_work(struct job *job)
 	struct waited *waited = container_of(job, struct waited, job);
 
 	/* The task is parked, so its variables do not change. */
-	waited->result = call(waited->fn, waited->arg, waited->task->vars);
+	waited->result = thread_call(waited->fn, waited->arg, waited->task->vars);
 }
 
 static void waited_done(struct coil_loop *loop, struct job *job)
@@ -99,7 +99,7 @@ static void loose_work(struct abandonable_job *job)
 {
 	struct loose *loose = loose_of(job);
 
-	loose->result = call(loose->fn, loose->arg, loose->vars);
+	loose->result = thread_call(loose->fn, loose->arg, loose->vars);
 }
 
 static void loose_free(struct abandonable_job *job)

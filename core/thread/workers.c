@@ -88,14 +88,14 @@ static void stop_all(struct workers *workers)
 }
 
 /* Records the first failure only.  The caller holds the lock. */
-static void fail(struct workers *workers, int error)
+static void workers_fail(struct workers *workers, int error)
 {
 	if (!workers->error)
 		workers->error = error;
 	stop_all(workers);
 }
 
-static int work(void *arg)
+static int workers_work(void *arg)
 {
 	struct worker *worker = arg;
 	struct workers *workers = worker->workers;
@@ -128,10 +128,10 @@ static void *run_worker(void *arg)
 	if (worker->cpu >= 0)
 		coil__affinity_pin(&workers->allowed, worker->cpu);
 	worker_index = worker->index;
-	result = coil_run_with(&workers->options, work, worker);
+	result = coil_run_with(&workers->options, workers_work, worker);
 	pthread_mutex_lock(&workers->lock);
 	if (result < 0)
-		fail(workers, result);
+		workers_fail(workers, result);
 	if (--workers->left == 0 && workers->ended >= 0)
 		eventfd_write(workers->ended, 1);
 	pthread_mutex_unlock(&workers->lock);
@@ -143,7 +143,7 @@ static void *run_worker(void *arg)
  * the others.  Pins them only if there is one for each processor: with fewer
  * workers, another program might choose the same processors.
  */
-static void prepare(struct workers *workers, bool pin)
+static void workers_prepare(struct workers *workers, bool pin)
 {
 	for (unsigned i = 0; i < workers->n; i++) {
 		workers->each[i] = (struct worker){
@@ -168,7 +168,7 @@ static unsigned start_all(struct workers *workers)
 	}
 	pthread_mutex_lock(&workers->lock);
 	if (err)
-		fail(workers, -err);
+		workers_fail(workers, -err);
 	workers->left -= workers->n - started;
 	if (!workers->left && workers->ended >= 0)
 		eventfd_write(workers->ended, 1);
@@ -243,7 +243,7 @@ static int run_stoppable(struct workers *workers)
 	return 0;
 }
 
-static int check(const struct coil_workers_options *options)
+static int workers_check(const struct coil_workers_options *options)
 {
 	for (size_t i = 0; i < sizeof(options->reserved) / sizeof(*options->reserved); i++) {
 		if (options->reserved[i])
@@ -265,7 +265,7 @@ static int run_workers(struct workers *workers, bool no_pin)
 	if (!workers->each)
 		return -ENOMEM;
 	pthread_mutex_init(&workers->lock, NULL);
-	prepare(workers, !no_pin && workers->n == cpus);
+	workers_prepare(workers, !no_pin && workers->n == cpus);
 	err = run_stoppable(workers);
 	pthread_mutex_destroy(&workers->lock);
 	free(workers->each);
@@ -281,7 +281,7 @@ int coil_run_workers_with(const struct coil_workers_options *options, int (*fn)(
 
 	if (!options)
 		options = &defaults;
-	err = fn ? check(options) : -EINVAL;
+	err = fn ? workers_check(options) : -EINVAL;
 	if (err)
 		return err;
 	if (coil__loop != &coil__no_loop)

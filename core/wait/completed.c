@@ -109,7 +109,7 @@ static void drop_turn(struct turn *turn)
 	it->left--;
 }
 
-static void forget(struct iteration *it)
+static void completed_forget(struct iteration *it)
 {
 	for (size_t i = 0; it->left; i++) {
 		if (it->turns[i].of)
@@ -119,7 +119,7 @@ static void forget(struct iteration *it)
 }
 
 /* No task is left: parked calls return -ENOENT. */
-static void settle(struct iteration *it)
+static void completed_settle(struct iteration *it)
 {
 	void *result;
 
@@ -128,7 +128,7 @@ static void settle(struct iteration *it)
 	while (coil_waitq_unpark_with(&it->waiting, &result))
 		*(int *)result = -ENOENT;
 	if (!it->calls)
-		forget(it);
+		completed_forget(it);
 }
 
 /* Those of its iterations in which no call is parked. */
@@ -142,7 +142,7 @@ static void forget_idle(struct coil_task *task)
 		turn = turn->others;
 		if (it->calls)
 			continue;
-		forget(it);
+		completed_forget(it);
 		turn = task->turns;
 	}
 }
@@ -153,7 +153,7 @@ static void drop_turns(struct coil_task *task)
 		struct iteration *it = task->turns->of;
 
 		drop_turn(task->turns);
-		settle(it);
+		completed_settle(it);
 	}
 }
 
@@ -161,7 +161,7 @@ static void drop_turns(struct coil_task *task)
  * Results.
  */
 
-static void put(struct iteration *it, size_t at, struct turn *turn)
+static void completed_put(struct iteration *it, size_t at, struct turn *turn)
 {
 	struct turn *other = it->places[at];
 
@@ -174,13 +174,13 @@ static void put(struct iteration *it, size_t at, struct turn *turn)
 }
 
 /* Makes its task the next of the array; returns the new index. */
-static int give(struct iteration *it, struct turn *turn)
+static int completed_give(struct iteration *it, struct turn *turn)
 {
 	size_t at = it->next;
 
-	put(it, it->next++, turn);
+	completed_put(it, it->next++, turn);
 	for (struct turn *copy = turn->copies; copy; copy = copy->copies)
-		put(it, it->next++, copy);
+		completed_put(it, it->next++, copy);
 	*it->done = it->next;
 	drop_turn(turn);
 	return (int)at;
@@ -197,9 +197,9 @@ static void turn_ended(struct watch *watch, struct coil_task *task)
 	if (!coil_waitq_size(&it->waiting))
 		return;
 	result = coil_waitq_peek(&it->waiting);
-	*(int *)result = give(it, turn);
+	*(int *)result = completed_give(it, turn);
 	coil_waitq_unpark(&it->waiting);
-	settle(it);
+	completed_settle(it);
 }
 
 /*
@@ -263,7 +263,7 @@ static void line_up_ended(struct iteration *it)
 		line_up(it, it->ended[i]);
 }
 
-static struct iteration *begin(struct coil_task *tasks[], size_t n, size_t *done)
+static struct iteration *completed_begin(struct coil_task *tasks[], size_t n, size_t *done)
 {
 	enum { EACH = sizeof(struct turn) + 2 * sizeof(struct turn *) };
 	struct iteration *it;
@@ -288,8 +288,8 @@ static struct iteration *begin(struct coil_task *tasks[], size_t n, size_t *done
  * The iteration that the last such call left, or in which another call is parked.  If
  * it has returned no task yet, the array may have changed since.
  */
-static struct iteration *find(const struct coil_task *self, struct coil_task *tasks[],
-			      size_t n, const size_t *done)
+static struct iteration *completed_find(const struct coil_task *self, struct coil_task *tasks[],
+					size_t n, const size_t *done)
 {
 	const struct coil_task *next = tasks[*done];
 
@@ -313,7 +313,7 @@ static int park_for_next(struct iteration *it)
 	err = coil_waitq_park_for(&it->waiting, &at, "tasks");
 	it->calls--;
 	if (!it->calls && (err || !it->left))
-		forget(it);
+		completed_forget(it);
 	return err ? err : at;
 }
 
@@ -329,7 +329,7 @@ int coil_as_completed(struct coil_task *tasks[], size_t n, size_t *done)
 		return -EINVAL;
 	if (*done >= n)
 		return -ENOENT;
-	it = find(self, tasks, n, done);
+	it = completed_find(self, tasks, n, done);
 	if (it)
 		err = turn_of(self, it) ? -EDEADLK : 0;
 	else
@@ -339,13 +339,13 @@ int coil_as_completed(struct coil_task *tasks[], size_t n, size_t *done)
 	if (self->pending)
 		return coil__refuse(self);
 	if (!it)
-		it = begin(tasks, n, done);
+		it = completed_begin(tasks, n, done);
 	if (!it)
 		return -ENOMEM;
 	if (!it->first)
 		return park_for_next(it);
-	at = give(it, it->first);
-	settle(it);
+	at = completed_give(it, it->first);
+	completed_settle(it);
 	coil__spend(self, SPEND_CALL);
 	return at;
 }

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 /* Returns 0 if the caller may consume task. */
-static int check(const struct coil_task *self, const struct coil_task *task)
+static int gather_check(const struct coil_task *self, const struct coil_task *task)
 {
 	if (self->pending == -EPERM)
 		return -EPERM;
@@ -104,7 +104,7 @@ static int own_reason(struct coil_task *self, int result)
 int coil_join(struct coil_task *task, int *result)
 {
 	struct coil_task *self = coil__self();
-	int err = check(self, task);
+	int err = gather_check(self, task);
 
 	if (err)
 		return err;
@@ -118,7 +118,7 @@ int coil_join(struct coil_task *task, int *result)
 int coil_await(struct coil_task *task)
 {
 	struct coil_task *self = coil__self();
-	int err = check(self, task);
+	int err = gather_check(self, task);
 
 	if (err)
 		return err;
@@ -129,7 +129,7 @@ int coil_await(struct coil_task *task)
 int coil_shield(struct coil_task *task)
 {
 	struct coil_task *self = coil__self();
-	int err = check(self, task);
+	int err = gather_check(self, task);
 
 	if (err)
 		return err;
@@ -150,7 +150,7 @@ int coil_wait_for(struct coil_task *task, int64_t ns)
 {
 	struct coil_task *self = coil__self();
 	struct coil_timeout limit = {0};
-	int err = check(self, task), result;
+	int err = gather_check(self, task), result;
 
 	if (err)
 		return err;
@@ -235,7 +235,7 @@ static const struct wait gathering = { .what = "tasks", .interrupt = gather_inte
 /* A task that is in the array twice needs a reference for each entry. */
 static int gather_hook_one(struct gather *gather, struct coil_task *task)
 {
-	int err = check(gather->waiter, task);
+	int err = gather_check(gather->waiter, task);
 
 	if (err == -EBUSY && task->consumer == &gather->watch) {
 		task->refs++;

@@ -105,7 +105,7 @@ bool coil_group_ending(void)
 }
 
 /* Keeps the first child whose failure may be lost.  An awaited one is not. */
-static void fail(struct coil_group *group, struct coil_task *task)
+static void group_fail(struct coil_group *group, struct coil_task *task)
 {
 	if (!group->error && !task->consumer) {
 		coil__task_hold(task);
@@ -124,7 +124,7 @@ static void leave_group(struct coil_task *task)
 	if (result < 0 && result != -ECANCELED) {
 		task->told = true;
 		if (!group->independent)
-			fail(group, task);
+			group_fail(group, task);
 		else if (!task->consumer)
 			coil__report(task, result);
 	}
@@ -132,7 +132,7 @@ static void leave_group(struct coil_task *task)
 		coil_waitq_unpark(&group->leaving);
 }
 
-static int check(struct coil_group *group, int (*fn)(void *arg))
+static int group_check(struct coil_group *group, int (*fn)(void *arg))
 {
 	struct coil_task *self = coil__self();
 	struct coil_loop *loop = coil__loop;
@@ -159,7 +159,7 @@ static void open_scope(struct coil_group *group)
 	coil__scope_push(&group->scope, coil__self());
 }
 
-static void add(struct coil_group *group, struct coil_task *task)
+static void group_add(struct coil_group *group, struct coil_task *task)
 {
 	task->group = group;
 	task->leave_group = leave_group;
@@ -177,7 +177,7 @@ int coil_group_create_task_with(struct coil_group *group,
 				struct coil_task **handle)
 {
 	struct coil_task *task;
-	int err = check(group, fn);
+	int err = group_check(group, fn);
 
 	if (handle)
 		*handle = NULL;
@@ -193,7 +193,7 @@ int coil_group_create_task_with(struct coil_group *group,
 			coil_group_fail(group, -ENOMEM);
 		return -ENOMEM;
 	}
-	add(group, task);
+	group_add(group, task);
 	if (handle)
 		*handle = task;
 	else
@@ -208,7 +208,7 @@ int coil_group_create_task(struct coil_group *group, int (*fn)(void *arg), void 
 }
 
 /* If lost, no call returns the result, and the error handler gets the failure. */
-static int end(struct coil_group *group, bool lost)
+static int group_end(struct coil_group *group, bool lost)
 {
 	struct coil_task *failed;
 	int error;
@@ -236,10 +236,10 @@ static int end(struct coil_group *group, bool lost)
 /* Leaves a pending cancellation for the caller's next call. */
 int coil__group_end(struct coil_group *group)
 {
-	return end(group, false);
+	return group_end(group, false);
 }
 
-static int wait_for(struct coil_group *group, bool lost)
+static int group_wait_for(struct coil_group *group, bool lost)
 {
 	struct coil_task *self = coil_current_task();
 	int error;
@@ -258,7 +258,7 @@ static int wait_for(struct coil_group *group, bool lost)
 		if (coil__scope_holds_but(&group->scope, SCOPE_GROUP | SCOPE_SHIELD))
 			return -EBUSY;
 	}
-	error = end(group, lost);
+	error = group_end(group, lost);
 	if (error)
 		return error;
 	return self->pending ? coil__refuse(self) : 0;
@@ -266,12 +266,12 @@ static int wait_for(struct coil_group *group, bool lost)
 
 int coil_group_wait(struct coil_group *group)
 {
-	return wait_for(group, false);
+	return group_wait_for(group, false);
 }
 
 void coil_group_finish(struct coil_group *group)
 {
-	(void)wait_for(group, true);
+	(void)group_wait_for(group, true);
 }
 
 void coil_group_leave(struct coil_group *group)

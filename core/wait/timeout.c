@@ -6,7 +6,7 @@
 #include "core/task/task.h"
 #include <errno.h>
 
-static int begin(struct coil_timeout *timeout, unsigned flags)
+static int timeout_begin(struct coil_timeout *timeout, unsigned flags)
 {
 	struct coil_task *self = coil_current_task();
 	struct coil_scope *scope = timeout ? &timeout->scope : NULL;
@@ -25,7 +25,7 @@ static int begin(struct coil_timeout *timeout, unsigned flags)
 int coil_timeout_begin(struct coil_timeout *timeout, int64_t ns)
 {
 	struct coil_scope *scope;
-	int err = begin(timeout, 0);
+	int err = timeout_begin(timeout, 0);
 
 	if (err)
 		return err;
@@ -58,7 +58,7 @@ int coil__elastic_begin(struct elastic *elastic, int64_t ns,
 
 int coil_shield_begin(struct coil_timeout *shield, int64_t ns)
 {
-	int err = begin(shield, SCOPE_SHIELD);
+	int err = timeout_begin(shield, SCOPE_SHIELD);
 
 	if (!err && ns != INT64_MAX)
 		coil__scope_set_grace(&shield->scope, ns);

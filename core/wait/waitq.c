@@ -9,7 +9,7 @@
 
 enum { FETCH_STEPS = 8 };
 
-static void add(struct coil_waitq *waitq, struct coil_waiter *waiter)
+static void waitq_add(struct coil_waitq *waitq, struct coil_waiter *waiter)
 {
 	waiter->next = NULL;
 	waiter->prev = waitq->tail;
@@ -42,7 +42,7 @@ void coil__waiter_remove(struct coil_waiter *waiter)
  * often wait in a row, at the same depth of stacks that lie in a row.  So this
  * function guesses where a later waiter lies, and fetches it.
  */
-static inline void fetch_later(uintptr_t waiter, uintptr_t next)
+static inline void waitq_fetch_later(uintptr_t waiter, uintptr_t next)
 {
 	__builtin_prefetch((const void *)(waiter + FETCH_STEPS * (next - waiter)), 1);
 	PREFETCHED();
@@ -54,14 +54,14 @@ static inline void remove_first(struct coil_waitq *waitq, const struct coil_wait
 	waitq->head = waiter->next;
 	if (waiter->next) {
 		waiter->next->prev = NULL;
-		fetch_later((uintptr_t)waiter, (uintptr_t)waiter->next);
+		waitq_fetch_later((uintptr_t)waiter, (uintptr_t)waiter->next);
 	} else {
 		waitq->tail = NULL;
 	}
 	waitq->size--;
 }
 
-static void leave(struct coil_waiter *waiter)
+static void waitq_leave(struct coil_waiter *waiter)
 {
 	if (likely(!waiter->set)) {
 		coil__waiter_remove(waiter);
@@ -71,13 +71,13 @@ static void leave(struct coil_waiter *waiter)
 		coil__waiter_remove(&waiter->set[i]);
 }
 
-static void interrupt(struct coil_task *task)
+static void waitq_interrupt(struct coil_task *task)
 {
-	leave(task->object);
+	waitq_leave(task->object);
 	coil__ready(task, WAKE_REQUEST);
 }
 
-static const struct wait heard = { .what = "waitq", .interrupt = interrupt };
+static const struct wait heard = { .what = "waitq", .interrupt = waitq_interrupt };
 static const struct wait shielded = { .what = "waitq" };
 
 const char *coil__waiter_what(const struct coil_task *task)
@@ -87,8 +87,8 @@ const char *coil__waiter_what(const struct coil_task *task)
 	return ((const struct coil_waiter *)task->object)->what;
 }
 
-static int park(struct coil_task *self, struct coil_waitq *waitq, void *data,
-		const char *what, const struct wait *wait)
+static int waitq_park(struct coil_task *self, struct coil_waitq *waitq, void *data,
+		      const char *what, const struct wait *wait)
 {
 	struct coil_waiter waiter = {
 		.waitq = waitq, .task = self, .data = data, .what = what,
@@ -96,7 +96,7 @@ static int park(struct coil_task *self, struct coil_waitq *waitq, void *data,
 
 	if (waitq->head && waitq->head->task->loop != self->loop)
 		return -EXDEV;
-	add(waitq, &waiter);
+	waitq_add(waitq, &waiter);
 	return coil__park(self, wait, &waiter);
 }
 
@@ -109,7 +109,7 @@ int coil_waitq_park_for(struct coil_waitq *waitq, void *data, const char *what)
 		return coil__refuse(self);
 	if (unlikely(!waitq))
 		return -EINVAL;
-	err = park(self, waitq, data, what, &heard);
+	err = waitq_park(self, waitq, data, what, &heard);
 	return unlikely(err == WAKE_REQUEST) ? coil__scope_deliver(self) : err;
 }
 
@@ -131,7 +131,7 @@ int coil_waitq_park_shielded(struct coil_waitq *waitq, void *data, const char *w
 		return -EPERM;
 	if (unlikely(!waitq))
 		return -EINVAL;
-	return park(self, waitq, data, what, &shielded);
+	return waitq_park(self, waitq, data, what, &shielded);
 }
 
 static int park_any(struct coil_task *self, struct coil_waitq *const waitqs[],
@@ -148,7 +148,7 @@ static int park_any(struct coil_task *self, struct coil_waitq *const waitqs[],
 			.waitq = waitqs[i], .task = self, .data = data ? data[i] : NULL,
 			.what = what, .set = set, .set_size = n,
 		};
-		add(waitqs[i], &set[i]);
+		waitq_add(waitqs[i], &set[i]);
 	}
 	return coil__park(self, &heard, &set[0]);
 }
@@ -199,7 +199,7 @@ struct coil_task *coil_waitq_unpark_with(struct coil_waitq *waitq, void **data)
 		coil__ready(task, 0);
 		return task;
 	}
-	leave(waiter);
+	waitq_leave(waiter);
 	coil__ready(task, (int)(waiter - waiter->set));
 	return task;
 }
