@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <coil/address.h>
+#include "core/task/task.h"
 #include "io/address.h"
 #include <coil/socket.h>
 #include <errno.h>
@@ -14,14 +15,10 @@ static int backlog(const struct coil_listen_options *options)
 
 static int listen_check_options(const struct coil_listen_options *options)
 {
-	size_t n = sizeof(options->reserved) / sizeof(*options->reserved);
-
 	if (options->backlog < 0 || options->unix_mode & ~(mode_t)07777)
 		return -EINVAL;
-	for (size_t i = 0; i < n; i++) {
-		if (options->reserved[i])
-			return -EINVAL;
-	}
+	if (!coil__reserved_is_zero(options))
+		return -EINVAL;
 	return 0;
 }
 

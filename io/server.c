@@ -200,12 +200,9 @@ static int server_check_options(const struct coil_server_options *options)
 	const struct coil_task_options task = {
 		.stack_size = options->stack_size,
 	};
-	size_t n = sizeof(options->reserved) / sizeof(*options->reserved);
 
-	for (size_t i = 0; i < n; i++) {
-		if (options->reserved[i])
-			return -EINVAL;
-	}
+	if (!coil__reserved_is_zero(options))
+		return -EINVAL;
 	if (options->flush_ns < 0 || options->idle_ns < 0 || options->keepalive_ns < 0 ||
 	    options->close_ns < 0)
 		return -EINVAL;

@@ -106,10 +106,8 @@ static int spawn_check(struct coil_process *process, const char *const argv[],
 
 	if (!process || !argv || !argv[0])
 		return -EINVAL;
-	for (size_t i = 0; i < 4; i++) {
-		if (options->reserved[i])
-			return -EINVAL;
-	}
+	if (!coil__reserved_is_zero(options))
+		return -EINVAL;
 	for (int i = 0; i < 3; i++) {
 		if (kind[i] < least[i])
 			return -EINVAL;

@@ -11,10 +11,8 @@
 
 int coil__options_check(const struct coil_options *options)
 {
-	for (size_t i = 0; i < sizeof(options->reserved) / sizeof(*options->reserved); i++) {
-		if (options->reserved[i])
-			return -EINVAL;
-	}
+	if (!coil__reserved_is_zero(options))
+		return -EINVAL;
 	if (options->flags || options->entries > 32768 || options->lookups > 1024)
 		return -EINVAL;
 	if (options->stack_size && options->stack_size < COIL_STACK_MIN)

@@ -272,7 +272,7 @@ static void task_finish(struct coil_task *self, int result)
 	self->pending = -EPERM;
 	self->result = result;
 	self->done = true;
-	self->since = ++loop->ended_count;
+	self->ended_order = ++loop->ended_count;
 	loop->task_count--;
 	while ((watch = self->watches)) {
 		coil__unwatch(watch);
@@ -356,10 +356,8 @@ int coil__task_check_options(const struct coil_task_options *options)
 {
 	if (!options)
 		return 0;
-	for (size_t i = 0; i < sizeof(options->reserved) / sizeof(*options->reserved); i++) {
-		if (options->reserved[i])
-			return -EINVAL;
-	}
+	if (!coil__reserved_is_zero(options))
+		return -EINVAL;
 	if (options->stack_size && options->stack_size < COIL_STACK_MIN)
 		return -EINVAL;
 	return 0;

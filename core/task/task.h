@@ -49,8 +49,7 @@ struct coil_task {
 	const struct wait *wait;	/* NULL: running, ready or ended */
 	void *object;			/* what the wait is about */
 	struct coil_scope *innermost;
-	int64_t since;			/* when it parked, as of the last pass; once it has
-					 * ended, the how-manieth of its loop to do so */
+	int64_t since;			/* when it parked, as of the last pass */
 
 	int (*fn)(void *arg);
 	void *arg;
@@ -67,6 +66,7 @@ struct coil_task {
 	struct watch *consumer;		/* who awaits it, alone */
 	struct watch *watches;		/* who else is told */
 	struct coil_group *group;
+	int64_t ended_order;		/* once done: its place among the ended */
 	uint64_t number;
 
 	/*
@@ -136,6 +136,18 @@ void coil__fetch_first(const struct coil_loop *loop);
 
 /* Runs ready tasks until the list is empty or the budget is spent. */
 void coil__run_ready(struct coil_loop *loop);
+
+/* Whether the reserved fields of a struct of options are zero, as they have to be. */
+#define coil__reserved_is_zero(options)						\
+	coil__is_zero((options)->reserved,					\
+		      sizeof((options)->reserved) / sizeof(*(options)->reserved))
+
+static inline bool coil__is_zero(const uint64_t *fields, size_t n)
+{
+	while (n && !fields[n - 1])
+		n--;
+	return !n;
+}
 
 int coil__task_check_options(const struct coil_task_options *options);
 

@@ -245,10 +245,8 @@ static int run_stoppable(struct workers *workers)
 
 static int workers_check(const struct coil_workers_options *options)
 {
-	for (size_t i = 0; i < sizeof(options->reserved) / sizeof(*options->reserved); i++) {
-		if (options->reserved[i])
-			return -EINVAL;
-	}
+	if (!coil__reserved_is_zero(options))
+		return -EINVAL;
 	if (options->n > 4096)
 		return -EINVAL;
 	return coil__options_check(&options->loop);

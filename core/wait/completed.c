@@ -235,7 +235,7 @@ static int by_end(const void *a, const void *b)
 {
 	const struct turn *const *x = a, *const *y = b;
 
-	return (*x)->task->since < (*y)->task->since ? -1 : 1;
+	return (*x)->task->ended_order < (*y)->task->ended_order ? -1 : 1;
 }
 
 /*
@@ -254,8 +254,8 @@ static void line_up_ended(struct iteration *it)
 		if (!turn->of || !turn->task->done)
 			continue;
 		it->ended[count++] = turn;
-		in_order &= turn->task->since > last;
-		last = turn->task->since;
+		in_order &= turn->task->ended_order > last;
+		last = turn->task->ended_order;
 	}
 	if (!in_order)
 		qsort(it->ended, count, sizeof(*it->ended), by_end);
