@@ -88,7 +88,7 @@ enum state {
 /* Values of struct fd's flags, above the count of unattended events. */
 enum {
 	DRAINED = 1 << 16,		/* all data was read, and no event has come since */
-	URGENT_OR_HUP = 1 << 17,		/* an event reported the peer's end, urgent data or an error */
+	URGENT_OR_HUP = 1 << 17,	/* reported: the peer's end, urgent data, an error */
 	SHORT = 1 << 18,	/* a recv returned less than it had room for */
 	ASKED = 1 << 19,	/* TCP is valid */
 	TCP = 1 << 20,
@@ -418,7 +418,7 @@ static bool proceed(struct coil_loop *loop, struct op *op, int from)
 
 	if (likely(is_plain(op)))
 		return proceed_plainly(loop, op, from);
-	if (coil__syscall_class(op) != PERFORM_POOL && !is_poll_in_vain(loop, op))
+	if (coil__syscall_class(op) != SYSCALL_POOL && !is_poll_in_vain(loop, op))
 		res = coil__syscall_try(op);
 	if (res >= 0 && is_multishot(op)) {
 		res = shoot(loop, op, res);
@@ -426,7 +426,7 @@ static bool proceed(struct coil_loop *loop, struct op *op, int from)
 			return true;
 	}
 	if (res == -EAGAIN && !coil__syscall_nowait(op)) {
-		if (coil__syscall_class(op) == PERFORM_POOL)
+		if (coil__syscall_class(op) == SYSCALL_POOL)
 			epoll_to_pool(loop, op);
 		else
 			wait_for_event(loop, op, from);
@@ -442,8 +442,6 @@ static void epoll_submit(struct coil_loop *loop, struct op *op)
 
 	op->sqe.user_data = 0;
 	op->state = TRIED;
-	if (op->sqe.opcode == IORING_OP_CLOSE)
-		coil__fd_closed(loop, op->sqe.fd);
 	/* A completion may submit the next op, which may complete at once: bound the depth. */
 	if (epoll->depth == DEPTH) {
 		try_again(epoll, op, 0);

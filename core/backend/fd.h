@@ -64,7 +64,7 @@ struct fd {
 	uint32_t flags;
 	struct op_queue waiters;
 
-	struct op_queue movers;		/* ops that move the file's position: see core/backend/pool.c */
+	struct op_queue movers;		/* ops that move the file's position: see pool.c */
 } __attribute__((aligned(64)));
 
 /*

@@ -29,7 +29,7 @@ static bool is_files_own(const struct op *op, int res)
 /* The fallback knows every opcode that coil uses.  For an unknown one res is final. */
 static int undone(const struct op *op, int res)
 {
-	return coil__syscall_class(op) == PERFORM_UNKNOWN ? res : OP_UNDONE;
+	return coil__syscall_class(op) == SYSCALL_UNKNOWN ? res : OP_UNDONE;
 }
 
 static bool is_poll_of_terminal(const struct op *op, enum op_way way)
@@ -68,8 +68,6 @@ int coil__op_result(const struct op *op, enum op_way way, int res)
 		return OP_UNDONE;
 	if (res >= 0 || way == OP_BY_POLL)
 		return res;
-	if (op->sqe.opcode == IORING_OP_CLOSE && res == -EINTR)
-		return 0;
 	if (is_given_up(res)) {
 		if (op->cancelled)
 			return -ECANCELED;
@@ -87,8 +85,7 @@ int coil__op_result(const struct op *op, enum op_way way, int res)
 /* The fd whose coil_close() cancels the op, or a negative number. */
 static inline int first_fd(const struct io_uring_sqe *sqe)
 {
-	if (sqe->opcode == IORING_OP_NOP || sqe->opcode == IORING_OP_TIMEOUT ||
-	    sqe->opcode == IORING_OP_SOCKET)
+	if (sqe->opcode == IORING_OP_NOP || sqe->opcode == IORING_OP_TIMEOUT)
 		return -1;
 	return sqe->fd;
 }
@@ -98,7 +95,6 @@ static inline int second_fd(const struct io_uring_sqe *sqe)
 {
 	switch (sqe->opcode) {
 	case IORING_OP_SPLICE:
-	case IORING_OP_TEE:
 	case OP_SENDFILE:
 		return sqe->splice_fd_in;
 	case IORING_OP_RENAMEAT:
@@ -282,7 +278,7 @@ int coil__op_try(struct op *op)
 	}
 	op->sqe.user_data = 0;
 	res = coil__syscall_try(op);
-	return res == -EAGAIN && coil__syscall_class(op) == PERFORM_POOL ? -EOPNOTSUPP : res;
+	return res == -EAGAIN && coil__syscall_class(op) == SYSCALL_POOL ? -EOPNOTSUPP : res;
 }
 
 static const struct wait closing = { .what = "requests to end" };
@@ -332,11 +328,10 @@ const char *coil__op_name(const struct op *op)
 		[IORING_OP_FSYNC] = "fsync", [IORING_OP_POLL_ADD] = "poll",
 		[IORING_OP_SENDMSG] = "sendmsg", [IORING_OP_RECVMSG] = "recvmsg",
 		[IORING_OP_ACCEPT] = "accept", [IORING_OP_CONNECT] = "connect",
-		[IORING_OP_OPENAT] = "openat", [IORING_OP_CLOSE] = "close",
+		[IORING_OP_OPENAT] = "openat", [IORING_OP_RENAMEAT] = "renameat",
 		[IORING_OP_STATX] = "statx", [IORING_OP_READ] = "read",
 		[IORING_OP_WRITE] = "write", [IORING_OP_SEND] = "send",
 		[IORING_OP_RECV] = "recv", [IORING_OP_SPLICE] = "splice",
-		[IORING_OP_SHUTDOWN] = "shutdown", [IORING_OP_RENAMEAT] = "renameat",
 		[IORING_OP_UNLINKAT] = "unlinkat", [IORING_OP_MKDIRAT] = "mkdirat",
 		[IORING_OP_LINKAT] = "linkat", [IORING_OP_SYMLINKAT] = "symlinkat",
 		[IORING_OP_FTRUNCATE] = "ftruncate", [IORING_OP_FALLOCATE] = "fallocate",

@@ -235,7 +235,7 @@ static void syscall_done(struct coil_loop *loop, struct job *job)
 	free(perform);
 	op->backend_data = NULL;
 	next_mover(loop, op);
-	if (res == -EAGAIN && coil__syscall_class(op) != PERFORM_POOL) {
+	if (res == -EAGAIN && coil__syscall_class(op) != SYSCALL_POOL) {
 		if (!op->cancelled) {
 			loop->io.backend->submit(loop, op);
 			return;

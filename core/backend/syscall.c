@@ -251,8 +251,6 @@ static ssize_t splice_ends(const struct op *op, size_t len)
 	unsigned flags = sqe->splice_flags | SPLICE_F_NONBLOCK;
 	off64_t in = (off64_t)sqe->splice_off_in, out = (off64_t)sqe->off;
 
-	if (sqe->opcode == IORING_OP_TEE)
-		return tee(sqe->splice_fd_in, sqe->fd, len, flags);
 	return splice(sqe->splice_fd_in, in == -1 ? NULL : &in,
 		      sqe->fd, out == -1 ? NULL : &out, len, flags);
 }
@@ -345,13 +343,6 @@ static int syscall_call(const struct io_uring_sqe *sqe)
 	switch (sqe->opcode) {
 	case IORING_OP_NOP:
 		return 0;
-	case IORING_OP_SHUTDOWN:
-		return result(shutdown(sqe->fd, (int)sqe->len));
-	case IORING_OP_SOCKET:
-		return result(socket(sqe->fd, (int)sqe->off, (int)sqe->len));
-	case IORING_OP_CLOSE:
-		/* The fd is closed even if close(2) returns an error. */
-		return close(sqe->fd) && errno != EINTR ? -errno : 0;
 	case IORING_OP_FSYNC:
 		if (sqe->fsync_flags & IORING_FSYNC_DATASYNC)
 			return result(RETRY(fdatasync(sqe->fd)));
@@ -367,21 +358,10 @@ static int syscall_call(const struct io_uring_sqe *sqe)
 	}
 }
 
-/* close(2) may wait for a socket's SO_LINGER, and for a file's unwritten data. */
-static bool close_blocks(int fd)
-{
-	struct linger linger;
-	socklen_t len = sizeof(linger);
-
-	if (!getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len))
-		return linger.l_onoff && linger.l_linger;
-	return !coil__is_pipe(fd);
-}
-
 enum syscall_class coil__syscall_class(const struct op *op)
 {
 	if (remembers(op, BLOCKS))
-		return PERFORM_POOL;
+		return SYSCALL_POOL;
 	switch (op->sqe.opcode) {
 	case IORING_OP_READ:
 	case IORING_OP_READV:
@@ -390,22 +370,17 @@ enum syscall_class coil__syscall_class(const struct op *op)
 	case IORING_OP_ACCEPT:
 	case IORING_OP_POLL_ADD:
 	case OP_RECVMMSG:
-		return PERFORM_READY_IN;
+		return SYSCALL_READY_IN;
 	case IORING_OP_WRITE:
 	case IORING_OP_WRITEV:
 	case IORING_OP_SEND:
 	case IORING_OP_SENDMSG:
 	case IORING_OP_CONNECT:
 	case IORING_OP_SPLICE:
-	case IORING_OP_TEE:
 	case OP_SENDFILE:
-		return PERFORM_READY_OUT;
+		return SYSCALL_READY_OUT;
 	case IORING_OP_NOP:
-	case IORING_OP_SHUTDOWN:
-	case IORING_OP_SOCKET:
-		return PERFORM_NOW;
-	case IORING_OP_CLOSE:
-		return close_blocks(op->sqe.fd) ? PERFORM_POOL : PERFORM_NOW;
+		return SYSCALL_NOW;
 	case OP_SEEK:
 	case IORING_OP_OPENAT:
 	case IORING_OP_FTRUNCATE:
@@ -417,9 +392,9 @@ enum syscall_class coil__syscall_class(const struct op *op)
 	case IORING_OP_MKDIRAT:
 	case IORING_OP_SYMLINKAT:
 	case IORING_OP_LINKAT:
-		return PERFORM_POOL;
+		return SYSCALL_POOL;
 	default:
-		return PERFORM_UNKNOWN;
+		return SYSCALL_UNKNOWN;
 	}
 }
 
@@ -443,7 +418,7 @@ short coil__syscall_events(const struct op *op)
 		return POLLERR;
 	if (receives && sqe->msg_flags & MSG_OOB)
 		return POLLPRI;
-	if (remembers(op, INPUT) || coil__syscall_class(op) == PERFORM_READY_IN)
+	if (remembers(op, INPUT) || coil__syscall_class(op) == SYSCALL_READY_IN)
 		return POLLIN;
 	return POLLOUT;
 }
@@ -466,7 +441,6 @@ bool coil__syscall_nowait(const struct op *op)
 	case OP_RECVMMSG:
 		return op->sqe.msg_flags & MSG_DONTWAIT;
 	case IORING_OP_SPLICE:
-	case IORING_OP_TEE:
 		return op->sqe.splice_flags & SPLICE_F_NONBLOCK;
 	default:
 		return false;
@@ -494,7 +468,6 @@ int coil__syscall_try(struct op *op)
 	case IORING_OP_POLL_ADD:
 		return try_poll(op);
 	case IORING_OP_SPLICE:
-	case IORING_OP_TEE:
 		return try_splice(op);
 	case OP_RECVMMSG:
 		return try_recvmmsg(op);
@@ -539,7 +512,6 @@ static int block(struct op *op)
 	case IORING_OP_CONNECT:
 		return result(call_connect(op));
 	case IORING_OP_SPLICE:
-	case IORING_OP_TEE:
 		return block_splice(op);
 	default:
 		return syscall_call(&op->sqe);
@@ -552,7 +524,7 @@ int coil__syscall_block(struct op *op)
 	int res;
 
 	for (;;) {
-		if (coil__syscall_class(op) == PERFORM_POOL)
+		if (coil__syscall_class(op) == SYSCALL_POOL)
 			return block(op);
 		res = coil__syscall_try(op);
 		if (res != -EAGAIN || coil__syscall_nowait(op))

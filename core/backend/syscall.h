@@ -15,11 +15,11 @@
 
 /* How an op waits.  A try that returned -EAGAIN may have changed it: ask again. */
 enum syscall_class {
-	PERFORM_READY_IN,	/* until the fd can be read */
-	PERFORM_READY_OUT,	/* until the fd can be written */
-	PERFORM_NOW,		/* not at all */
-	PERFORM_POOL,		/* in a thread, because the call can only block */
-	PERFORM_UNKNOWN,	/* the fallback does not know the opcode */
+	SYSCALL_READY_IN,	/* until the fd can be read */
+	SYSCALL_READY_OUT,	/* until the fd can be written */
+	SYSCALL_NOW,		/* not at all */
+	SYSCALL_POOL,		/* in a thread, because the call can only block */
+	SYSCALL_UNKNOWN,	/* the fallback does not know the opcode */
 };
 
 enum syscall_class coil__syscall_class(const struct op *op);
@@ -57,7 +57,7 @@ int coil__syscall_try(struct op *op);
  */
 bool coil__syscall_cached(struct coil_loop *loop, struct op *op);
 
-/* Changes op's class to PERFORM_POOL: its fd cannot be polled. */
+/* Changes op's class to SYSCALL_POOL: its fd cannot be polled. */
 void coil__syscall_unpollable(struct op *op);
 
 /* Returns whether op's owner wants -EAGAIN instead of a wait. */
@@ -65,7 +65,7 @@ bool coil__syscall_nowait(const struct op *op);
 
 /*
  * Does op, and blocks as long as it takes; for a thread of the pool.  Returns its result.
- * -EAGAIN with a class that is no longer PERFORM_POOL: op must wait for its fd again, and
+ * -EAGAIN with a class that is no longer SYSCALL_POOL: op must wait for its fd again, and
  * the backend is to submit it again.
  */
 int coil__syscall_block(struct op *op);

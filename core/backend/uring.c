@@ -455,9 +455,9 @@ static void fallback(struct uring *uring, struct op *op)
 		coil__op_complete(uring->loop, op, coil__syscall_cancelled(op), 0);
 		return;
 	}
-	res = coil__syscall_class(op) == PERFORM_POOL ? -EAGAIN : coil__syscall_try(op);
+	res = coil__syscall_class(op) == SYSCALL_POOL ? -EAGAIN : coil__syscall_try(op);
 	if (res == -EAGAIN && !coil__syscall_nowait(op)) {
-		if (coil__syscall_class(op) == PERFORM_POOL)
+		if (coil__syscall_class(op) == SYSCALL_POOL)
 			uring_to_pool(uring, op);
 		else
 			submit_poll(uring, op);
@@ -482,7 +482,7 @@ static void changed(struct uring *uring, struct op *op)
 		return;
 	op->res = coil__syscall_try(op);
 	if (op->res == -EAGAIN && !coil__syscall_nowait(op) &&
-	    coil__syscall_class(op) != PERFORM_POOL &&
+	    coil__syscall_class(op) != SYSCALL_POOL &&
 	    fd == coil__syscall_fd(op) && events == coil__syscall_events(op))
 		return;
 	op->state = IN_RING_LAST;
