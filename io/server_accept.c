@@ -33,7 +33,7 @@ static void accept_tell(struct coil_server *server, int err)
 	if (loop->error_handler)
 		loop->error_handler(server->acceptor, err, loop->error_arg);
 	else
-		coil__warn("task %s has trouble with accepting: %s",
+		coil__warn("task %s cannot accept connections: %s",
 			   coil_task_name(server->acceptor), strerror(-err));
 }
 

@@ -76,7 +76,7 @@ static void use_tasks(void)
 	}
 }
 
-/* Enough of them for the stacks, the ready list and the timers to grow. */
+/* Enough of them for the stacks, the run queue and the timers to grow. */
 enum { MANY = 100 };
 
 static int nap_in_turn(void *arg)

@@ -158,7 +158,7 @@ COIL_TEST(a_task_that_fails_just_as_its_waiter_leaves_is_reported_once)
 
 	coil_set_error_handler(note_error, NULL);
 	settle();
-	/* The task is first on the ready list, the waiter behind it. */
+	/* The task is first in the run queue, the waiter behind it. */
 	ck_assert_int_eq(coil_future_set(&held.future, -EIO), 0);
 	ck_assert(coil_cancel(waiter));
 	ck_assert_int_eq(coil_await(waiter), -ECANCELED);

@@ -139,7 +139,7 @@ COIL_TEST(nor_one_with_another_loop)
 /* The task of a visitor that comes while memory is out for each thing in turn. */
 COIL_TEST(without_memory_a_visitor_is_refused)
 {
-	enum { FILL = 70 };	/* more than the ready list has room for */
+	enum { FILL = 70 };	/* more than the run queue has room for */
 	struct hold held[FILL] = {0};
 	struct coil_task *tasks[FILL];
 	int refused = 0;

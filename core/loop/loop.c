@@ -510,7 +510,7 @@ void coil__loop_run(struct coil_loop *loop)
 			cancel_ops(loop);
 		if (loop->task_count && stuck(loop)) {
 			if (loop->shutdown.stuck)
-				coil__die(loop->main, "and others do not end though cancelled");
+				coil__die(loop->main, "and other tasks do not end although they were cancelled");
 			report_stuck(loop);
 			loop->shutdown.stuck = true;
 			cancel_all(loop);

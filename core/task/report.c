@@ -51,7 +51,7 @@ void coil__report(const struct coil_task *task, int error)
 		coil__warn("task %s goes on after %u calls that were refused: %s",
 			   coil_task_name(task), task->refused, strerror(-error));
 	else
-		coil__warn("task %s failed and nobody awaited it: %s",
+		coil__warn("task %s failed, and no task awaited it: %s",
 			   coil_task_name(task), strerror(-error));
 }
 
