@@ -1,30 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A server is a task, the acceptor, which nobody awaits.  It owns the group that
- * the handlers run in and alone starts and ends things; the completions of the
- * accepts only note what came and wake it.  So there is one place that decides,
- * and when the main task has returned the loop cancels the acceptor, which puts
- * everything away.
+ * A server is a task, the acceptor, which no task awaits.  The acceptor owns the group
+ * in which the handlers run.  It alone starts handlers, begins and ends accepts, and
+ * closes listeners.  The completion of an accept only records the connection or the
+ * error, and wakes the acceptor.  After the main task has returned, the loop cancels
+ * the acceptor, which then closes everything.
  *
- * Accepts.  Each listener has one op: a multishot accept where there is no bound
- * on the connections, else one accept at a time, since a multishot would go on
- * accepting until its cancel has arrived.  Whatever a completion says, cancelled
- * or not, last or not: an fd in it is one that came.  With several listeners the
- * one accept that each has may still bring more than there is room for; those
- * wait as those do for whom there is no task yet.
+ * Accepts.  Each listener has one operation.  It is a multishot accept if the number of
+ * connections is not limited.  Otherwise it is one accept at a time, because a
+ * multishot accept would continue until its cancel arrives.  Every completion may carry
+ * the fd of a connection, even one that was cancelled.  With several listeners, the
+ * accepts under way may bring more connections than there is room for.  The surplus
+ * waits in the ring, like any connection without a task.
  *
- * Connections.  Who came waits in a ring of fds.  A task is started for the
- * first that has none, and takes the first fd when it first runs, as a task that
- * was started is sure to be entered, cancelled or not.  So between the kernel and
- * the handler an fd has no owner but the ring, and what is left in it is closed.
- * The acceptor starts a bounded number of tasks and then lets others run.
+ * Connections.  An accepted fd waits in a ring.  The acceptor starts one task for each.
+ * When the task first runs it takes the first fd of the ring.  A task that was started
+ * always enters its function, even if it is cancelled.  So between the kernel and the
+ * handler the ring alone owns the fd, and what is left in the ring is closed.  The
+ * acceptor starts at most AT_ONCE tasks, and then lets other tasks run.
  *
- * Trouble.  What concerns one connection, or passes by itself, is tried again;
- * if it does not pass, or fds or memory ran out, the acceptor pauses.
+ * Errors.  An accept that failed because of one connection, or for a short time, is
+ * tried again; after many failures in a row the acceptor pauses.  It also pauses
+ * without memory.  Without fds, new connections are accepted with the fd in reserve and
+ * closed; the acceptor pauses only if that fd is gone.
  *
- * The handle.  Calls find their server in a list of the thread's, so that one
- * that is closed already is told from one that is not, and hold it while they are
- * parked in it.
+ * The handle.  Each call looks for its server in the list of the thread's servers, so
+ * that a closed server is detected.  A call that parks holds a reference.
  */
 #include "io/server.h"
 #include "core/task/loop.h"
@@ -36,11 +37,11 @@
 #include <stdlib.h>
 
 enum {
-	AT_ONCE = 64,		/* handlers started before others have a turn */
-	LAST_MAX = 16384,	/* connections that a server still accepts when it stops */
+	AT_ONCE = 64,		/* maximum of handlers started before other tasks run */
+	LAST_MAX = 16384,	/* maximum of connections that serve_the_last() accepts */
 };
 
-/* Not yet closed.  A server does not change its thread. */
+/* The servers of the thread that are not closed.  A server stays on its thread. */
 static __thread struct coil_server *servers
 	__attribute__((tls_model("initial-exec")));
 
@@ -94,7 +95,7 @@ static int wait_for_news(struct coil_server *server)
 	}
 	if (!server->paused)
 		return coil_waitq_park_for(&server->work, NULL, "connections");
-	/* With no memory for a timer there is at least a turn of the others. */
+	/* Without memory for a timer, at least let other tasks run. */
 	if (coil_timeout_begin(&timeout, server->resume_at - coil_now()))
 		return coil_yield();
 	err = coil_waitq_park_for(&server->work, NULL, "better times");
@@ -104,8 +105,8 @@ static int wait_for_news(struct coil_server *server)
 }
 
 /*
- * Accepts what the kernel has connected until now, and starts a handler for each,
- * as far as there is memory.
+ * Accepts what the kernel has connected until now, and starts a handler for each
+ * connection as long as there is memory.
  */
 static void serve_the_last(struct coil_server *server)
 {
@@ -179,7 +180,7 @@ static int keep(void *arg)
 		err = wait_for_news(server);
 	}
 	stop(server);
-	/* Its result is that of a cancel, if any, which is no news. */
+	/* The only possible error is a cancellation, and the server has stopped anyway. */
 	(void)coil_group_wait(&server->group);
 	while (!server->closing &&
 	       !coil_waitq_park_for(&server->work, NULL, "coil_server_close"))
@@ -279,6 +280,7 @@ coil_start_server(const char *address, int (*handler)(struct coil_stream *stream
  * The other calls.
  */
 
+/* Returns 0 if server is open and belongs to this loop, otherwise an error. */
 static int server_find(const struct coil_server *server)
 {
 	if (coil__loop == &coil__no_loop)
@@ -290,7 +292,7 @@ static int server_find(const struct coil_server *server)
 	return -EINVAL;
 }
 
-/* The same for a call that waits. */
+/* The same for a call that parks: -EPERM outside a task. */
 static int server_enter(const struct coil_server *server)
 {
 	return coil_current_task() ? server_find(server) : -EPERM;
@@ -314,7 +316,10 @@ int coil_server_connections(const struct coil_server *server)
 	return err ? err : (int)server->connections;
 }
 
-/* The error handler runs in the acceptor, who will see to it when it returns. */
+/*
+ * Parks until the acceptor has stopped the server.  The error handler runs in the
+ * acceptor and does not park: the acceptor stops the server after the handler returns.
+ */
 static void wait_until_stopped(struct coil_server *server)
 {
 	server->stopping = true;
@@ -355,7 +360,7 @@ int coil_server_stop(struct coil_server *server)
 	return 0;
 }
 
-/* Whether the server's end has to wait for the task's. */
+/* True if the server cannot end before the task does. */
 static bool belongs_to(const struct coil_server *server, const struct coil_task *task)
 {
 	while (task != server->acceptor && task->group)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A server's accepts, and what it does about their errors: see server.c. */
+/* The accepts of a server, and how it handles their errors: see server.c. */
 #include "io/server.h"
 #include "core/task/loop.h"
 #include "core/backend/op.h"
@@ -11,13 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FAILURES = 16 };	/* in a row, and then they are no accident */
+enum { FAILURES = 16 };	/* in a row, after which the server pauses */
 
 #define PAUSE (100 * COIL_MILLISECOND)
-#define QUIET (60 * COIL_SECOND)	/* ... after which trouble is news again */
+#define QUIET (60 * COIL_SECOND)	/* ... after which the same error is reported again */
 
 /*
- * Trouble.
+ * Errors.
  */
 
 static void accept_tell(struct coil_server *server, int err)
@@ -45,9 +45,12 @@ void coil__server_pause(struct coil_server *server, int err)
 }
 
 /*
- * From now on each new connection is accepted by the fd that was in reserve, and
- * closed.  A multishot accept asks for the next one before that and fails, but then
- * the fd is free again.  If the program has taken it, the server pauses.
+ * No fd is left.  Releases the fd in reserve: from now on each new connection is
+ * accepted with it and closed.
+ *
+ * A multishot accept tries the next connection before that close, and fails again.  By
+ * then the fd is free, so an error after such a close is ignored.  If the reserve is
+ * released and no connection was closed, the program has taken the fd: the server pauses.
  */
 static void without_fds(struct coil_server *server, int err)
 {
@@ -63,7 +66,7 @@ static void without_fds(struct coil_server *server, int err)
 	accept_tell(server, err);
 }
 
-/* Nothing comes from this one any more. */
+/* Closes a listener that cannot accept.  The server stops if it was the last one. */
 static void lose(struct listener *listener, int err)
 {
 	struct coil_server *server = listener->server;
@@ -92,7 +95,7 @@ static void judge(struct listener *listener)
 	case -ECANCELED:
 		break;
 	case -EINVAL:
-		/* Multishot is new in Linux 5.19; but perhaps it does not listen now. */
+		/* No multishot before Linux 5.19.  If one-shot fails too, it does not listen. */
 		if (listener->one_shot)
 			lose(listener, err);
 		listener->one_shot = true;

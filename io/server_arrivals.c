@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The connections that came to a server and that no task has taken yet. */
+/* The accepted connections of a server that no task has taken yet. */
 #include "io/server.h"
 #include "core/task/loop.h"
 #include "core/backend/fd.h"
@@ -16,7 +16,7 @@ void coil__server_wake(struct coil_server *server)
 
 void coil__server_wait(struct coil_waitq *waitq, const char *what)
 {
-	/* Fails only off a task and across loops. */
+	/* Fails only outside a task or for another loop's queue: neither occurs here. */
 	coil_waitq_park_shielded(waitq, NULL, what);
 }
 
@@ -59,7 +59,7 @@ void coil__server_push(struct coil_server *server, int fd)
 	socklen_t len = sizeof(arrival.peer);
 
 	coil__fd_made(server->loop, fd);
-	/* Now: once the peer has reset the connection its address is not known any more. */
+	/* Read the address now: after a reset by the peer it is no longer known. */
 	if (getpeername(fd, &arrival.peer.any, &len))
 		arrival.peer.any.sa_family = AF_UNSPEC;
 	if (!arrivals_push(server, &arrival))

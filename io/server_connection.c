@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One connection of a server: its task, from the handler's start to the close. */
+/* The task of one connection, from the start of the handler to the close. */
 #include "io/server.h"
 #include "io/close.h"
 #include "io/stream.h"
@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 
-enum { LOOKED_AT = 64 };	/* connections that a round trip is taken from */
+enum { LOOKED_AT = 64 };	/* connections whose round trip is measured */
 
-#define FLUSH (10 * COIL_SECOND)	/* for a flush, if nothing else was said */
+#define FLUSH (10 * COIL_SECOND)	/* limit of the flush if flush_ns is 0 */
 
 static void enlist(struct coil_server *server, struct connection *connection)
 {
@@ -30,6 +30,7 @@ static void connection_unlist(struct connection *connection)
 		connection->next->link = connection->link;
 }
 
+/* Flushes the stream if asked to, within the time limit, and closes it. */
 static void put_away(struct coil_server *server, struct coil_stream *stream,
 		     bool flush)
 {
@@ -44,7 +45,10 @@ static void put_away(struct coil_server *server, struct coil_stream *stream,
 		coil_timeout_end(&timeout);
 }
 
-/* Whether the peer took some of what the kernel has for it since the last look. */
+/*
+ * True if the kernel still has bytes for the peer, and the peer has acknowledged some
+ * since the last check.
+ */
 static bool has_taken(struct connection *connection, int fd)
 {
 	uint64_t before = connection->acked;
@@ -56,7 +60,7 @@ static bool has_taken(struct connection *connection, int fd)
 	return connection->acked != before;
 }
 
-/* The earliest time at which the connection may count as idle. */
+/* Returns the earliest time at which the connection may count as idle. */
 static int64_t idle_until(struct elastic *elastic)
 {
 	struct connection *connection = container_of(elastic, struct connection, idle);
@@ -64,7 +68,7 @@ static int64_t idle_until(struct elastic *elastic)
 	int64_t until = coil__deadline(stream->moved_at, connection->idle_ns);
 	int64_t now = coil_now();
 
-	/* The handler has closed it: there is no connection any more. */
+	/* The handler has closed the stream: no connection is left to be idle. */
 	if (stream->fd < 0)
 		return COIL_FOREVER;
 	if (until <= now && has_taken(connection, stream->fd))
@@ -72,7 +76,7 @@ static int64_t idle_until(struct elastic *elastic)
 	return until;
 }
 
-/* The name by which the error handler, or the line on stderr, reports the task. */
+/* Names the task after its peer, for the report of the handler's error. */
 static void connection_name_task(const struct coil_server *server,
 				 const struct arrival *arrival, int fd)
 {
@@ -94,7 +98,7 @@ static void connection_name_task(const struct coil_server *server,
 
 /*
  * A server that stops starts a task for each connection that it still accepted, even
- * above max_connections.  The tasks wait for their turn here.
+ * above max_connections.  Such tasks wait here until a running one has finished.
  */
 static int connection_enter(struct coil_server *server)
 {

@@ -1,32 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A server's listeners: how they begin and how they end.
+ * The listeners of a server: how they begin and how they end.
  *
- * Nothing the kernel has connected may be lost when a server stops.  close(2) and
- * shutdown(2) reset what is in the queue of a TCP listener, so the queue has to be
- * empty then, and nothing may join it between the last accept and the close:
+ * A server that stops must not lose a connection that the kernel has established.
+ * close(2) and shutdown(2) reset the connections in the queue of a TCP listener.  So
+ * the queue must be empty by then, and no connection may join it between the last
+ * accept and the close:
  *
- * 1. The socket demands a time to live that no client's packet has.  The kernel
- *    holds a SYN against that and drops it, so that no more handshakes begin; it
- *    does not hold the last ACK of a handshake against it.  A client that comes now
- *    sends its SYN again after a second, and then reaches another socket of the port
- *    or is refused.  A SO_REUSEPORT group still chooses this socket until its close,
- *    so that such a client loses a second, but nothing else.  (A socket filter would
- *    do the same, but Linux 6.18 takes one for TCP from root alone.)
- * 2. What is in the queue is accepted.
- * 3. Handshakes that began before that end within a round trip.  So the
- *    server waits as long as its connections' round trips take, at most SETTLE_MAX,
- *    and accepts again.
- * 4. The socket is closed.
+ * 1. The server sets the minimum time to live to 255.  Packets of most clients have
+ *    less.  The kernel checks a SYN against it and drops the SYN, so that no new
+ *    handshake begins.  It does not check the last ACK of a handshake.  A client that
+ *    connects now sends its SYN again after a second.  It then reaches another socket
+ *    of the port, or is refused.  A SO_REUSEPORT group still chooses this socket until
+ *    the close, so such a client loses a second, but nothing else.  (A socket filter
+ *    would do the same, but Linux 6.18 accepts one for TCP from root only.)
+ * 2. The server accepts the connections in the queue.
+ * 3. Handshakes that began earlier end within a round trip.  So the server waits for
+ *    twice the longest round trip of its connections, at least SETTLE_MIN and at most
+ *    SETTLE_MAX.  Then it accepts again.
+ * 4. The server closes the socket.
  *
  * A client whose packets have the highest time to live, 255, is not kept out.  The
- * server loses it if it comes between the last accept and the close.
+ * server loses its connection if it arrives between the last accept and the close.
  *
- * A Unix listener is simpler: shutdown(SHUT_RD) makes connect(2) fail and leaves
- * the queue to be accepted.
+ * A Unix listener is simpler: shutdown(SHUT_RD) makes connect(2) fail, and the
+ * connections in the queue can still be accepted.
  *
- * A listener that was inherited is not ended by the server.  It stays open, and its
- * queue is left to the other processes that have it.
+ * The server does not end a listener that it inherited.  The socket stays open, and
+ * its queue is left to the other processes that have it.
  */
 #include "io/server.h"
 #include "core/task/loop.h"
@@ -49,7 +50,7 @@
  * Beginning.
  */
 
-/* The number is the caller's, and others may listen on it as well. */
+/* Replaces the caller's fd by a copy.  Returns the number of fds, 1, or an error. */
 static int duplicate(int *fd)
 {
 	int copy = fcntl(*fd, F_DUPFD_CLOEXEC, 0);
@@ -62,8 +63,9 @@ static int duplicate(int *fd)
 }
 
 /*
- * Which file the socket has, to remove that and no other, and its folder: the
- * program may change its directory, as daemons do, and the path be relative.
+ * Records the file of a Unix socket, so that the server removes that file and no other.
+ * Also opens its folder: the path may be relative, and the program may change its
+ * directory, as daemons do.
  */
 static int note_file(struct coil_server *server, int fd)
 {
@@ -95,7 +97,7 @@ static void remove_file(struct coil_server *server)
 {
 	struct stat file;
 
-	/* While the socket is open nobody else can have its inode's number. */
+	/* While the socket is open, no other file can have its inode number. */
 	if (server->is_file &&
 	    !fstatat(server->folder, server->file, &file, AT_SYMLINK_NOFOLLOW) &&
 	    file.st_dev == server->device && file.st_ino == server->inode)
@@ -117,7 +119,7 @@ static void note_listener(struct coil_server *server, struct listener *listener,
 	listener->is_tcp = domain == AF_INET || domain == AF_INET6;
 	listener->one_shot = server->options.max_connections;
 	coil__close_guard_begin(&listener->guard, fd);
-	/* Connections inherit them; but others may use this one. */
+	/* Connections inherit the options.  A shared socket must not be changed. */
 	if (!server->is_shared)
 		coil__server_set_options(server, fd);
 }
@@ -214,7 +216,7 @@ void coil__server_refuse(struct coil_server *server)
 		coil__server_wait(&server->work, "accepts to end");
 	if (server->is_shared)
 		return;
-	/* First of all, so that a successor can have the path. */
+	/* Before the sockets refuse, so that a successor can bind the path. */
 	if (is_ours(&server->listeners[0]))
 		remove_file(server);
 	for (size_t i = 0; i < server->listener_count; i++) {
@@ -242,7 +244,10 @@ static void probe_soon(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
-/* A connection inherits what its listener demands of a packet. */
+/*
+ * Accepts one connection.  Returns false if there is none.  A connection inherits the
+ * minimum time to live of its listener, so this is set back.
+ */
 static bool accept_one(struct listener *listener)
 {
 	int64_t round_trip;
@@ -269,9 +274,10 @@ static bool accept_one(struct listener *listener)
 }
 
 /*
- * Of the loops that wait on one socket the kernel wakes one for each connection.
- * If that one has ended its accept meanwhile nobody is woken in its place, and the
- * connection would wait for the next to come.  So a loop that leaves accepts one.
+ * When several loops wait on one socket, the kernel wakes one of them for each
+ * connection.  If that loop has ended its accept meanwhile, the kernel wakes no other,
+ * and the connection waits until the next one arrives.  So a loop that stops listening
+ * first accepts one connection.
  */
 static void take_one_along(struct listener *listener)
 {
@@ -295,7 +301,7 @@ size_t coil__server_drain(struct coil_server *server, size_t max)
 	return n;
 }
 
-/* Without any connection there is no round trip to measure, and no client to lose. */
+/* Without a connection there is no round trip to measure, and no client to lose. */
 int64_t coil__server_settle_time(const struct coil_server *server, int64_t longest)
 {
 	bool drops_syns = false;

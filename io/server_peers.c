@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A server's peers: how many connections each address has, the socket options that
- * watch over peers, and the fd in reserve.
+ * The peers of a server: the number of connections of each address, the socket options
+ * that detect dead peers, and the fd in reserve.
  *
- * The counts are in a table with open addressing: an entry lies at its hash or behind,
- * with no gap between.  The hash has a seed, so that no client can choose addresses
- * that all have the same hash.
+ * The counts are in a table with open addressing: an entry lies at its hash or behind
+ * it, with no gap between.  The hash has a seed, so that no client can choose addresses
+ * with equal hashes.
  */
 #include "io/server.h"
 #include <coil/time.h>
@@ -24,8 +24,9 @@ struct peer {
 };
 
 /*
- * One host has one IPv4 address, or an IPv6 network of its own: a /64, but for the
- * addresses of one link, which all hosts there share.
+ * Computes the key of a peer.  Returns false if the peer has no IP address.  A host has
+ * one IPv4 address, or an IPv6 /64 network.  All hosts of a link share the network of
+ * its link-local addresses, so there the key is the whole address.
  */
 static bool key_of(const struct arrival *arrival, uint64_t key[2])
 {
@@ -56,7 +57,7 @@ static size_t peers_place_of(const struct peers *peers, const uint64_t key[2])
 	return (size_t)(hash ^ hash >> 32) & (peers->capacity - 1);
 }
 
-/* The entry of that key, or the free one where it would be. */
+/* Returns the entry of the key, or the free entry where it belongs. */
 static struct peer *peers_find(const struct peers *peers, const uint64_t key[2])
 {
 	size_t i = peers_place_of(peers, key);
@@ -112,7 +113,7 @@ bool coil__server_admit(struct coil_server *server, const struct arrival *arriva
 	return true;
 }
 
-/* An entry behind the gap moves into it, unless its hash is behind the gap too. */
+/* Moves an entry behind the gap into it, unless its hash is behind the gap too. */
 static void close_gap(struct peers *peers, size_t gap)
 {
 	size_t mask = peers->capacity - 1;
@@ -196,7 +197,7 @@ bool coil__server_regain(struct coil_server *server)
 	return true;
 }
 
-/* A connection's shortest round trip is that of its handshake, or less. */
+/* The shortest round trip of a connection is at most that of its handshake. */
 int64_t coil__round_trip(int fd)
 {
 	struct tcp_info info = {0};

@@ -22,7 +22,7 @@ static void in_parent(void)
 		coil__unlock(i);
 }
 
-/* The loops' memory stays as it is: the child may still stand on a task's stack. */
+/* Does not free the loops' memory: the child may be running on a task's stack. */
 static void in_child(void)
 {
 	struct link *link;
@@ -41,8 +41,9 @@ static void in_child(void)
 }
 
 /*
- * Before any thread can hold a lock, and once: a fork in the middle of a pthread_once
- * would have the child install the handlers again, and lock each lock twice.
+ * A constructor runs once, before a thread can hold a lock.  pthread_once() would not
+ * do: after a fork in the middle of it, the child would install the handlers a second
+ * time, and then take each lock twice.
  */
 static __attribute__((constructor)) void fork_install(void)
 {

@@ -5,8 +5,9 @@
 struct coil_loop;
 
 /*
- * The child of a fork has no loop: every parking call there is -EPERM, the
- * backend's fds are closed, and a new coil_run works.
+ * Adds a loop to, or removes it from, the list that a fork goes through.  The child of
+ * a fork has no loop: the fds of the listed loops' backends are closed, every parking
+ * call returns -EPERM, and a new coil_run() works.
  */
 void coil__fork_register(struct coil_loop *loop);
 void coil__fork_unregister(struct coil_loop *loop);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One pass: reap completions and what other threads sent, make due sleepers
- * ready, in order; put a mark behind all that is ready if a scope's deadline
- * fell due; run the ready until the list is empty or the budget is spent; apply
- * the deadlines when the mark is met (scope.c says why).
+ * One pass of the loop:
+ *
+ * 1. Reap completions, and run what other threads sent.
+ * 2. Make the tasks whose sleep has expired ready, in the order of their deadlines.
+ * 3. If the deadline of a scope has expired, put a mark at the end of the run queue.
+ * 4. Run ready tasks until the run queue is empty or the budget is spent.
+ * 5. When the mark is reached, apply the expired deadlines (scope.c says why).
  */
 #include "core/loop/loop.h"
 #include "core/task/timers.h"
@@ -21,27 +24,29 @@
 #include <unistd.h>
 
 enum {
-	BUDGET = 256,		/* switches between two looks around */
-	AT_ONCE = 64,		/* timers, and calls of other threads, in a pass */
-	EQUAL_AT_ONCE = 1024,	/* timers of one moment in a pass */
-	LOOK_MIN = 16,	/* results that a full look finds: io_uring's enter has 20 */
-	MANY = 4,		/* timers that are worth a longer wait */
-	STUCK_LISTED = 100,	/* tasks; a daemon's log is not to be flooded */
+	BUDGET = 256,		/* switches before the loop polls again */
+	AT_ONCE = 64,		/* maximum of timers, and of remote calls, in a pass */
+	EQUAL_AT_ONCE = 1024,	/* maximum of timers with equal deadlines in a pass */
+	LOOK_MIN = 16,	/* minimum of results in a full poll; io_uring's enter: 20 */
+	MANY = 4,		/* timers that justify a longer coalescing time */
+	STUCK_LISTED = 100,	/* maximum of tasks in a report, to spare the log */
 	NAG_LISTED = 10,
 	STACK_DEFAULT = 64 * 1024,
 	STACK_SANITIZED = 256 * 1024,
 };
 
 /*
- * Timers that fall due so soon after a wake-up are left to the next: the longer the
- * more often many fell due together, and in a crowd, 20 ns for each of it.
+ * Timer coalescing: timers that expire this soon after a wake-up wait for the next one.
+ * The time grows from COALESCE_MIN with each pass in which many timers expire together.
+ * A pass in which few timers expire sets it back to COALESCE_MIN.  Its maximum is
+ * COALESCE_MAX; with many timers it is 20 ns for each timer, at most GATHER_CROWD.
  */
 #define COALESCE_MIN (50 * COIL_MICROSECOND)
 #define COALESCE_MAX (200 * COIL_MICROSECOND)
 #define GATHER_CROWD COIL_MILLISECOND
 #define GATHER_EACH 20
 
-/* How often, once main has returned, those are named who keep the loop from ending. */
+/* Once main has returned: how often to name the tasks that keep the loop from ending. */
 #define NAG COIL_SECOND
 
 const struct backend *coil__backends[4] = { &coil__uring, &coil__epoll };
@@ -67,7 +72,7 @@ static int try_backend(struct coil_loop *loop, const struct backend *backend,
 	return 0;
 }
 
-/* The first candidate that opens serves, unless one was asked for by name. */
+/* Opens the backend that is named, otherwise the first one that opens. */
 static int open_backend(struct coil_loop *loop, const struct coil_options *options)
 {
 	const char *wanted = options->backend ? options->backend : getenv("COIL_BACKEND");
@@ -90,7 +95,7 @@ static int open_backend(struct coil_loop *loop, const struct coil_options *optio
 		if (!err || err == -EMFILE || err == -ENFILE)
 			return err;
 	}
-	/* What a program asks for it knows; the environment is somebody else's. */
+	/* Warn only of the environment: a program knows the option that it set. */
 	if (!known && !options->backend)
 		coil__warn("COIL_BACKEND=%s: there is no such backend", wanted);
 	return err;
@@ -131,7 +136,7 @@ int coil__loop_open(struct coil_loop **result, const struct coil_options *option
 	return 0;
 }
 
-/* Tasks that ended and that nobody asked for their results. */
+/* Frees the ended tasks, and reports the errors that no task awaited. */
 static void drop_unasked(struct coil_loop *loop)
 {
 	struct stack_cursor cursor = {0};
@@ -156,7 +161,7 @@ void coil__loop_close(struct coil_loop *loop)
 	drop_unasked(loop);
 	coil__pool_close(loop);
 	loop->shutdown.ending = loop->shutdown.ended = true;
-	/* What was taken is sure to run: there may be some that came at the last moment. */
+	/* A remote call that was accepted always runs, even one that arrived last. */
 	coil__inbox_close(loop);
 	loop->io.backend->close(loop);
 	coil__timers_close(&loop->timers);
@@ -167,7 +172,7 @@ void coil__loop_close(struct coil_loop *loop)
 	coil__loop_unref(loop);
 }
 
-/* So many fell due at once: how long is the next wake-up to be put off? */
+/* Returns the next coalescing time, after n timers expired in one pass. */
 static int64_t coalesce(const struct coil_loop *loop, int n)
 {
 	int64_t most = (int64_t)loop->timers.count * GATHER_EACH;
@@ -183,9 +188,12 @@ static int64_t coalesce(const struct coil_loop *loop, int n)
 }
 
 /*
- * Sleepers go before a backlog, which they would be late by; but not past a mark,
- * whose deadline was before, nor past sleepers who were due before, nor again before
- * as many of the backlog have run.
+ * Moves the sleepers that have just expired to the front of the run queue, because
+ * behind the backlog they would be late.  They do not overtake:
+ *
+ * - a mark, whose deadline is earlier;
+ * - sleepers that expired in an earlier pass;
+ * - the backlog again, until as many of its tasks have run as sleepers overtook it.
  */
 static void overtake(struct coil_loop *loop, uint32_t backlog)
 {
@@ -206,10 +214,11 @@ static void overtake(struct coil_loop *loop, uint32_t backlog)
 }
 
 /*
- * No more than a few in a pass, so that what is fetched now is still at hand when its
- * turn comes; of equal ones more, and mark() waits for all of them, as a result must be
- * there before the expiry of that moment is applied.  A sleeper is not so much as looked
- * at: a million of them are a million misses of the TLB (coil_sleep_until does the rest).
+ * Fires at most AT_ONCE timers in a pass, so that a task which is prefetched now is
+ * still in the cache when it runs.  Timers with equal deadlines may be more.  mark()
+ * waits for all of them: a result must be ready before an expiry of the same moment is
+ * applied.  A sleeping task's memory is not read here, because a million sleepers would
+ * cost a million TLB misses; sleep_until() in time.c does the rest.
  */
 static void fire_timers(struct coil_loop *loop)
 {
@@ -242,12 +251,12 @@ static void fire_timers(struct coil_loop *loop)
 }
 
 /*
- * The mark is root itself, behind all that is ready now.  A result that came before a
- * deadline has to be ready before the mark.  But the look at the start of this pass may
- * have been left out, or was before the deadline, or found more results than are taken
- * at a time.  So the backend looks again, and while there are more results the mark
- * waits for the next pass; but for no more passes than the operations in flight can
- * fill.
+ * The mark is root itself, behind all tasks that are ready now.  A result that arrived
+ * before a deadline must be ready before the mark.  The poll at the start of this pass
+ * may have missed such a result: it may have been left out, may have come before the
+ * deadline, or may have found more results than it takes at a time.  So the backend
+ * polls again.  While there are more results the mark waits for the next pass, but for
+ * no more passes than the operations in flight can fill.
  */
 static void mark(struct coil_loop *loop)
 {
@@ -264,7 +273,7 @@ static void mark(struct coil_loop *loop)
 	coil__ready_push(loop, &loop->root);
 }
 
-/* Nothing can happen any more that would make a task ready. */
+/* True if no task is ready and nothing is left that could make one ready. */
 static bool stuck(struct coil_loop *loop)
 {
 	const struct loop_io *io = &loop->io;
@@ -283,7 +292,7 @@ const char *coil__task_waits_for(const struct coil_task *task)
 	return task->wait ? task->wait->what : "its turn";
 }
 
-/* What ends a wait of that name; for waits that the library itself makes. */
+/* Returns what ends a wait of this name, for the waits of the library itself. */
 static const char *what_ends(const char *wait)
 {
 	static const char *const ends[][2] = {
@@ -345,8 +354,8 @@ static void cancel_all(struct coil_loop *loop)
 }
 
 /*
- * Main has returned: tasks that have no owner are cancelled.  A task of a group, or one
- * that is awaited, is its parent's, who may have shielded it.
+ * Main has returned: cancels the tasks without an owner.  A task of a group or an
+ * awaited task belongs to its parent, which may have shielded it.
  */
 static void cancel_unowned(struct coil_loop *loop)
 {
@@ -360,8 +369,9 @@ static void cancel_unowned(struct coil_loop *loop)
 }
 
 /*
- * Clean-up may still make tasks.  Each is looked at once, in the next pass: one that is
- * awaited by then stays its parent's, or coil_detach() cancels it.
+ * Clean-up may still start tasks.  Each of them is checked once, in the next pass.  A
+ * task that is awaited by then belongs to its parent; if the parent detaches it,
+ * coil_detach() cancels it.  Any other task is cancelled here.
  */
 static void cancel_late(struct coil_loop *loop)
 {
@@ -373,13 +383,13 @@ static void cancel_late(struct coil_loop *loop)
 	}
 }
 
-/* What can neither be taken back nor be left alone, once it runs on a thread. */
+/* True if the task waits for a function on a thread, which nothing can stop. */
 static bool waits_for_thread(const struct coil_task *task)
 {
 	return !task->done && task->wait && task->wait->on_thread;
 }
 
-/* A function that never returns is a run that never ends: somebody has to be told. */
+/* Warns of functions on threads that do not return: the run cannot end before. */
 static void nag(struct coil_loop *loop)
 {
 	struct stack_cursor cursor = {0};
@@ -401,9 +411,9 @@ static void nag(struct coil_loop *loop)
 }
 
 /*
- * The nearest deadline; but a loop that has just slept does not wake for timers
- * again so soon, that a wake-up may serve several.  One timer alone is punctual, and
- * what is due already is not put off.
+ * Returns the nearest deadline.  A loop that has just slept does not wake for a timer
+ * within the coalescing time, so that one wake-up serves several timers.  One timer
+ * alone is punctual, and a timer that has expired is not delayed.
  */
 static int64_t next_deadline(struct coil_loop *loop)
 {
@@ -441,7 +451,7 @@ static void look_around(struct coil_loop *loop)
 	if (loop->due.first || coil__inbox_called(&loop->inbox) ||
 	    (deadline && !coil__inbox_sleep(&loop->inbox)))
 		deadline = 0;
-	/* A pass that does not sleep begins before the look, which goes by its start. */
+	/* A pass that does not sleep starts before the poll, which uses its start. */
 	if (!deadline)
 		loop->clock.pass_start = coil__clock(loop);
 	loop->io.backend->poll(loop, deadline);
@@ -474,8 +484,9 @@ static void be_ending(struct coil_loop *loop)
 }
 
 /*
- * No task is left, so what goes on by itself, a stream's queue that nobody flushed or
- * closed, is nobody's: the run does not wait for a peer on its account.
+ * Cancels the operations that are left when no task is left, such as the write of a
+ * stream that was neither flushed nor closed.  No task would use their results, so the
+ * run does not wait for a peer.
  */
 static void cancel_ops(struct coil_loop *loop)
 {
@@ -492,7 +503,7 @@ static void cancel_ops(struct coil_loop *loop)
 
 /*
  * While jobs or operations are left, other threads may still start a task.  The chores
- * of the last task are done before the loop may end.
+ * of the last task run before the loop ends.
  */
 static bool goes_on(struct coil_loop *loop)
 {
@@ -510,11 +521,12 @@ void coil__loop_run(struct coil_loop *loop)
 			cancel_ops(loop);
 		if (loop->task_count && stuck(loop)) {
 			if (loop->shutdown.stuck)
-				coil__die(loop->main, "and other tasks do not end although they were cancelled");
+				coil__die(loop->main, "and other tasks do not end "
+					  "although they were cancelled");
 			report_stuck(loop);
 			loop->shutdown.stuck = true;
 			cancel_all(loop);
-			/* Those who do not hear it leave the loop as stuck as it was. */
+			/* If no task woke, the loop is still stuck, and coil__die() aborts. */
 			continue;
 		}
 		loop_pass(loop);

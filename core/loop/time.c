@@ -5,7 +5,7 @@
 #include "core/task/task.h"
 #include <errno.h>
 
-/* One whose timer has fired is on the ready list, though it looks parked. */
+/* A task whose timer has fired looks parked, but is in the run queue already. */
 static void sleep_interrupt(struct coil_task *task)
 {
 	struct timers *timers = &task->loop->timers;
@@ -31,7 +31,7 @@ static int sleep_until(struct coil_task *self, int64_t when)
 		if (!self->timer)
 			return -ENOMEM;
 	}
-	/* The loop pushes a sleeper on the ready list and touches nothing of it. */
+	/* fire_timers() queues the task without writing to it: wake must be 0 before. */
 	self->wake = 0;
 	wake = coil__park(self, &sleeping, self);
 	self->wait = NULL;

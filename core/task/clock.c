@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The clock of a loop: the monotonic clock of the system, or a simulated one. */
 #include "core/task/loop.h"
 #include <coil/time.h>
 #include <time.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The task that runs on this thread. */
+/* Finds the task that runs on this thread. */
 #include "core/task/loop.h"
 #include "core/task/task.h"
 #include <errno.h>
 
-/* A thread without a loop runs this root, whose pending error every parking call returns. */
+/* On a thread without a loop this root runs.  Every parking call returns its pending. */
 struct coil_loop coil__no_loop = {
 	.root = { .pending = -EPERM, .loop = &coil__no_loop },
 };

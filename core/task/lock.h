@@ -3,22 +3,22 @@
 #define COIL_CORE_TASK_LOCK_H
 
 /*
- * All locks of the process.  If another thread held one during a fork, it would stay
- * locked in the child for ever; so a fork takes all of them first.  A lock that lies in
- * an object, such as a channel or a loop's pool, belongs to the parent, as the object
- * does.
+ * All locks of the process.  A lock that another thread holds during a fork would stay
+ * locked in the child for ever.  So a fork first takes all of them.  A lock inside an
+ * object, such as a channel or a loop's pool, is not among them: the object belongs to
+ * the parent, and the child does not use it.
  */
 enum process_lock {
 	LOCK_LOOPS,		/* the list of loops */
-	LOCK_OVERFLOW,		/* who uses the handler of SIGSEGV */
+	LOCK_OVERFLOW,		/* the users of the SIGSEGV handler */
 	LOCK_ABANDONABLE,	/* jobs that may outlive their loop */
-	LOCK_TURNS,		/* blocking files that a thread reads */
-	LOCK_CXX,		/* what is known of the C++ runtime */
+	LOCK_TURNS,		/* the turns of threads that read blocking files */
+	LOCK_CXX,		/* the facts known about the C++ runtime */
 	LOCK_MAPPING,		/* for ThreadSanitizer: see core/task/sanitize.h */
 	PROCESS_LOCKS,
 };
 
-/* Taken in the order of the list, if more than one. */
+/* A thread that takes several locks takes them in the order of the list. */
 void coil__lock(enum process_lock which);
 void coil__unlock(enum process_lock which);
 

@@ -3,8 +3,9 @@
 #define COIL_CORE_TASK_LOOP_H
 
 /*
- * A loop: one thread's tasks, timers and operations.  This is the state that all rooms
- * share.  core/loop/loop.h has the functions that begin, run and end a loop.
+ * A loop holds the tasks, timers and operations of one thread.  This file defines the
+ * state that all rooms share.  core/loop/loop.h declares the functions that open, run
+ * and close a loop.
  */
 
 #include "core/task/context.h"
@@ -22,129 +23,137 @@ struct fd;
 struct pool;
 
 /*
- * Work that is put off until the loop next asks the kernel for anything.  run does it,
- * takes the chore off the loop's list, and may not park.
+ * Work that is put off until the loop next polls the kernel.  run() does the work
+ * and takes the chore off the loop's list.  It must not park.
  */
 struct chore {
 	struct link link;
 	void (*run)(struct chore *chore);
 };
 
-/* Something for the loop's own thread to do, from another one. */
+/* Work that another thread gives to the loop's own thread. */
 struct remote {
 	_Atomic(struct remote *) next;
 	void (*run)(struct coil_loop *loop, struct remote *remote);
 };
 
+/* The remotes that other threads have sent to the loop.  inbox.c owns it. */
 struct inbox {
-	struct remote *first;		/* the loop's: the next to be done, or the stub */
-	_Atomic(struct remote *) last;
-	struct remote stub;		/* so that there is always a last */
-	atomic_int state;		/* of the loop: see inbox.c */
-	atomic_uint senders;
-	atomic_bool closed;
+	struct remote *first;		/* next to run, or the stub; not for senders */
+	_Atomic(struct remote *) last;	/* newest; senders append behind it */
+	struct remote stub;		/* keeps the list from being empty */
+	atomic_int state;		/* whether the loop sleeps: see inbox.c */
+	atomic_uint senders;		/* threads that are sending now */
+	atomic_bool closed;		/* no remote is accepted any more */
 };
 
 enum { BACKEND_FDS = 3 };
 
-/* The run queue: a ring with room for every task and the root.  A yield touches this. */
+/*
+ * The run queue: a ring of the tasks that are ready.  core/task owns it, and
+ * core/loop refills the budget and the credit in each pass.
+ */
 struct run_queue {
-	/* What a yield touches. */
-	struct coil_task **ring;	/* a ring with room for every task and root */
-	uint32_t mask;		/* its length less one */
-	uint32_t head;		/* the next to run; both count on and on */
-	uint32_t tail;
-	uint32_t overtaken;		/* so far head has to come before sleepers overtake */
-	int budget;			/* switches until the loop has to look around */
-	int credit;			/* see coil__spend */
-	bool marked;			/* root is on the ready list: see coil__scope_due */
-	size_t looks;			/* for which the mark may yet wait; 0: it does not */
+	struct coil_task **ring;	/* has room for every task and for root */
+	uint32_t mask;			/* length of the ring less one */
+	uint32_t head;			/* next to run; counts on past the mask */
+	uint32_t tail;			/* next free place; likewise */
+	uint32_t overtaken;		/* where head must be before sleepers overtake */
+	int budget;			/* switches left until the loop polls */
+	int credit;			/* units left: see coil__spend() */
+	bool marked;			/* root is queued as the mark: see scope.c */
+	size_t looks;			/* passes that may still delay the mark; 0: none */
 };
 
-/* What the loop knows of the time. */
+/* What the loop knows of the time, in nanoseconds.  core/loop owns it. */
 struct loop_clock {
-	int64_t pass_start;		/* by the clock; in a poll() that sleeps the last pass's */
-	int64_t slept;			/* when it last came back from a sleep in the kernel */
-	int64_t coalesce;		/* so long it does not wake for timers then */
-	int64_t slack;			/* by which the kernel may put a wake-up off */
-	const int64_t *simulated;		/* a simulated clock; NULL: the real one */
+	int64_t pass_start;		/* start of this pass; during a sleep, of the last */
+	int64_t slept;			/* time of the last return from a sleep in the kernel */
+	int64_t coalesce;		/* no wake-up for timers so soon after a sleep */
+	int64_t slack;			/* how much the kernel may delay a wake-up */
+	const int64_t *simulated;	/* the simulated clock; NULL: the real one */
 };
 
-/* The backend, and what it has in its hands. */
+/* The backend, its operations and its file descriptors.  core/backend owns it. */
 struct loop_io {
-	bool more;			/* poll() found more than it took */
-	const struct backend *backend;
-	void *data;			/* the backend's own */
-	int backend_fds[BACKEND_FDS];	/* ... which the child of a fork closes; or -1 */
-	char reason[160];
-	size_t ops;			/* in flight, but for the loop's own */
-	size_t jobs;			/* that the pool has */
-	struct fd *fds;
-	size_t fd_count;
-	struct pool *pool;
-	struct list chores;
-	void *spare;			/* a block of memory that streams pass on */
-	unsigned lookups;		/* of names at a time in the process; 0: 16 */
+	bool more;			/* poll() may have left completions */
+	const struct backend *backend;	/* functions of the backend in use */
+	void *data;			/* the backend's own state */
+	int backend_fds[BACKEND_FDS];	/* a child of fork closes them; -1: none */
+	char reason[160];		/* why this backend was chosen */
+	size_t ops;			/* operations in flight, without background ones */
+	size_t jobs;			/* this loop's jobs in the thread pool */
+	struct fd *fds;			/* table of file descriptors, by number */
+	size_t fd_count;		/* entries in fds */
+	struct pool *pool;		/* the thread pool; NULL until it is used */
+	struct list chores;		/* chores to run before the next poll */
+	void *spare;			/* free chunk that streams reuse; or NULL */
+	unsigned lookups;		/* maximum of parallel name look-ups; 0: 16 */
 };
 
-/* How the loop ends. */
+/* How the run ends.  core/loop owns it. */
 struct loop_shutdown {
-	bool ending;			/* main has returned */
-	bool ended;			/* no task may be made any more */
-	bool stuck;			/* nothing could go on, once */
-	bool known;			/* to other threads, maybe: they may call */
-	const sigset_t *stop_signals;	/* NULL: none */
-	int stopped;			/* by which of the stop signals */
-	int64_t nag;			/* when to name those who keep it from ending */
-	struct coil_task *late;		/* made since main returned, yet to be looked at */
+	bool ending;			/* the main task has returned */
+	bool ended;			/* no task can be created any more */
+	bool stuck;			/* the run was deadlocked once */
+	bool known;			/* other threads may know the loop and call it */
+	const sigset_t *stop_signals;	/* signals that stop the run; NULL: none */
+	int stopped;			/* number of the stop signal received; 0: none */
+	int64_t nag;			/* time to warn of tasks that delay the end */
+	struct coil_task *late;		/* newest late task: see create_late() */
 };
 
+/* Scopes whose deadlines have expired, linked by due.  core/task/scope.c owns it. */
 struct scope_list {
-	struct coil_scope *first;
-	struct coil_scope *last;
+	struct coil_scope *first;	/* expired first */
+	struct coil_scope *last;	/* expired last */
 };
 
+/* Cancelled tasks, linked by cancel_next.  core/task/scope.c owns it. */
 struct task_list {
-	struct coil_task *first;
-	struct coil_task *last;
+	struct coil_task *first;	/* the one that coil_cancel() works on */
+	struct coil_task *last;		/* cancelled last; not valid if first is NULL */
 };
 
+/*
+ * The loop of one thread.  core/loop opens and closes it; each room owns its part.
+ */
 struct coil_loop {
-	struct run_queue run;
-	struct loop_clock clock;
-	struct loop_io io;
-	struct loop_shutdown shutdown;
-	bool parted;			/* timers equal to the last that fired are left */
-	struct cxx cxx;
+	struct run_queue run;		/* tasks that are ready */
+	struct loop_clock clock;	/* times of the passes */
+	struct loop_io io;		/* backend and operations */
+	struct loop_shutdown shutdown;	/* state of the end */
+	bool parted;			/* expired timers equal to the last one are left */
+	struct cxx cxx;			/* exceptions of C++: see cxx.c */
 
-	struct context_modes modes;	/* of the floating-point unit, when the run began */
+	struct context_modes modes;	/* floating-point modes at the start of the run */
 
-	struct timers timers;
-	struct stacks stacks;
-	struct coil_task *zombie;	/* ended, on a stack that only root may bury */
-	struct task_list cancels;	/* being told that they are cancelled: see scope.c */
-	size_t task_count;		/* of tasks that have not ended */
-	uint64_t task_number;
-	int64_t ended_count;
-	size_t watched;			/* shared things that outsiders may still wake */
-	struct scope_list due;	/* deadlines that fell due, first to last */
-	struct scope_list due_next;	/* ... while the mark was on the list */
+	struct timers timers;		/* sleeps and deadlines, by time */
+	struct stacks stacks;		/* pool of stacks, and so all tasks */
+	struct coil_task *zombie;	/* ended task that root has to release */
+	struct task_list cancels;	/* cancellations that have yet to spread */
+	size_t task_count;		/* tasks that have not ended */
+	uint64_t task_number;		/* number of the newest task */
+	int64_t ended_count;		/* tasks that have ended so far */
+	size_t watched;			/* other threads or signals may wake it: no deadlock */
+	struct scope_list due;		/* expired deadlines to be applied, in order */
+	struct scope_list due_next;	/* ... that expired while the mark was queued */
 
+	/* What coil__report() calls; NULL: it prints a line. */
 	void (*error_handler)(const struct coil_task *, int, void *);
-	void *error_arg;
-	struct coil_task *main;
-	pthread_t thread;
-	struct link registered;		/* among the loops of the process: fork.c */
+	void *error_arg;		/* last argument of error_handler */
+	struct coil_task *main;		/* the main task; NULL: not created, or released */
+	pthread_t thread;		/* thread that runs the loop */
+	struct link registered;		/* in the list of all loops: fork.c */
 
-	/* What other threads touch. */
-	atomic_uint refs;
-	struct inbox inbox;
+	/* Other threads use these two. */
+	atomic_uint refs;		/* references; the run itself holds one */
+	struct inbox inbox;		/* remotes from other threads */
 
-	struct coil_task root;		/* the loop itself, as something to switch to */
-
+	struct coil_task root;		/* the loop itself, as a task to switch to */
 };
 
-/* The thread's loop; where it has none a place with no tasks. */
+/* This thread's loop.  A thread without one has coil__no_loop, which has no tasks. */
 #define coil__loop (coil__current->loop)
 extern struct coil_loop coil__no_loop;
 
@@ -159,15 +168,16 @@ static inline void coil__ready_push(struct coil_loop *loop, struct coil_task *ta
 }
 
 /*
- * A parking call found its result at once.  Such calls must not starve the other
- * tasks.  So at each SPEND_LOOK the clock is read; if the loop has not looked at the
- * kernel for too long, the task goes to the end of the run queue.  The caller owns its
- * result before that; a cancel that arrives meanwhile shows at its next call.
+ * Counts a parking call that found its result at once.  Such calls must not starve the
+ * other tasks.  So coil__spent() reads the clock after SPEND_LOOK units.  If the loop
+ * has not polled the kernel for too long, the task goes to the end of the run queue.
+ * The caller must own its result before that.  A cancellation that arrives meanwhile
+ * shows at the caller's next call.
  */
 enum {
 	SPEND_ITEM = 1,		/* an item of a queue */
-	SPEND_CALL = 8,		/* any other call that asks the kernel for nothing */
-	SPEND_LOOK = 128,	/* between two looks at the clock */
+	SPEND_CALL = 8,		/* any other call that needs no system call */
+	SPEND_LOOK = 128,	/* units between two reads of the clock */
 };
 
 void coil__spent(struct coil_task *self);
@@ -179,7 +189,10 @@ static inline void coil__spend(struct coil_task *self, int n)
 		coil__spent(self);
 }
 
-/* The same for a call that must not give way here; false: it has to give way later. */
+/*
+ * Counts the same for a call that must not give way here.  Returns false if the caller
+ * has to give way later.
+ */
 static inline bool coil__spend_some(int n)
 {
 	struct coil_loop *loop = coil__loop;
@@ -188,9 +201,10 @@ static inline bool coil__spend_some(int n)
 	return loop->run.credit > 0;
 }
 
+/* Returns the time in nanoseconds, by the simulated clock if the loop has one. */
 int64_t coil__clock(const struct coil_loop *loop);
 
-/* A deadline ns from now, COIL_FOREVER if that is past the end of the clock. */
+/* Returns the deadline ns from now, or COIL_FOREVER if the sum overflows. */
 static inline int64_t coil__deadline(int64_t now, int64_t ns)
 {
 	int64_t when;

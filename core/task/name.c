@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of tasks, for people. */
+/* Names of tasks, for reports and debugging. */
 #include "core/task/task.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@ const char *coil_task_name(const struct coil_task *task)
 		return "(no task)";
 	if (task->name)
 		return task->name;
-	/* Made when asked for: most tasks are born and die unnamed. */
+	/* Made at the first call, because most tasks never need a name. */
 	if (coil_task_set_name(own, "task-%llu", (unsigned long long)task->number))
 		return "task";
 	return own->name;

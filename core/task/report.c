@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 /*
- * A daemon must not stand still because nobody reads its stderr: a line that
- * would have to wait is dropped.  A pipe that polls as writable takes a line of
+ * Writes a line to stderr, or drops it if the write would block: a daemon must not
+ * stop because its stderr is not read.  A pipe that polls as writable takes a line of
  * this length at once.
  */
 static void put_line(char *line, size_t length)

@@ -2,30 +2,33 @@
 /*
  * Cancellation.
  *
- * A request to end is level-triggered and belongs to a scope: once made it
- * stands, and every parking call inside that scope returns it, until the scope
- * is left.  The task itself is the outermost scope; timeouts, groups and shields
- * lie inside it, in a doubly linked list from task->innermost outwards.
+ * A cancellation is level-triggered and belongs to a scope.  Once made it stands:
+ * every parking call inside that scope returns it until the task leaves the scope.
+ * The task itself is the outermost scope.  Timeouts, groups and shields lie inside
+ * it, in a doubly linked list from task->innermost outwards.
  *
- * A cancel or an expiry shows to the task if it was made to a scope that is not
- * outside the innermost shield.  Each scope keeps in its flags what shows in it, its
- * own and what shows in the next scope outwards, so that neither the begin nor the end
- * of a scope walks over the others.  What shows in the innermost one is kept in
- * task->pending, which every parking call looks at first.  A cancel outranks an expiry.
+ * A cancel or an expiry shows to the task unless its scope lies outside the
+ * innermost shield.  Each scope keeps in its flags what shows in it: its own cancel
+ * and expiry, and what shows in the next scope outwards.  So neither the begin nor
+ * the end of a scope walks over the others.  task->pending keeps what shows in the
+ * innermost scope, and every parking call checks it first.  A cancel outranks an
+ * expiry.
  *
- * A group's children are not in the list: they are tasks, with lists of their
- * own.  So a request that reaches a group is passed on to its children as a
- * cancel.  This happens at once, not when the owner next runs: the owner may be
- * waiting for those very children.
+ * A group's children are not in the list: they are tasks, with lists of their own.
+ * So a cancel or an expiry that reaches a group cancels its children.  This happens
+ * at once, not when the owner next runs: the owner may be waiting for these
+ * children.
  *
- * -ETIMEDOUT is said on the account of one scope: the outermost of those whose
- * expiry shows, since the inner ones are left on the way to it.  That scope is
- * marked, and its end returns -ETIMEDOUT; the others' ends return 0.
+ * A parking call returns -ETIMEDOUT for one scope: the outermost of the scopes whose
+ * expiry shows, because the task leaves the inner ones on the way to it.  That scope
+ * is marked with SCOPE_TOLD, and its end returns -ETIMEDOUT.  The ends of the others
+ * return 0.
  *
- * A deadline that fell due is not applied when the loop notices it, but after
- * everything that was ready then has run: a result that is there beats a
- * deadline of the same moment.  The loop puts a mark on the ready list, and
- * applies the deadlines when it meets the mark, a crowd of them in slices.
+ * The loop does not apply an expired deadline when it notices it.  First it runs
+ * every task that was ready at that moment, because a result that is there takes
+ * precedence over a deadline of the same moment.  For this the loop puts a mark in
+ * the run queue and applies the deadlines when it meets the mark.  Many deadlines
+ * are applied in slices.
  */
 #include "core/task/scope.h"
 #include "core/task/elastic.h"
@@ -35,7 +38,10 @@
 #include <coil/task.h>
 #include <errno.h>
 
-/* Deadlines that are applied, or tasks that those make ready, before a look at I/O. */
+/*
+ * DUE_AT_ONCE: maximum of deadlines that are applied, or of tasks that they make ready,
+ * before the loop polls for I/O.  FETCH_STEPS: how many children ahead are prefetched.
+ */
 enum { DUE_AT_ONCE = 256, FETCH_STEPS = 8 };
 
 enum {
@@ -43,7 +49,7 @@ enum {
 	SEES = SCOPE_SEES_CANCEL | SCOPE_SEES_DUE,
 };
 
-/* What shows in scope by its own flags and those of the next one outwards. */
+/* Returns what shows in scope, from its own flags and those of the next one outwards. */
 static unsigned seen_in(const struct coil_scope *scope)
 {
 	unsigned own = (scope->flags & OWN) * (SCOPE_SEES_CANCEL / SCOPE_CANCELLED);
@@ -53,7 +59,10 @@ static unsigned seen_in(const struct coil_scope *scope)
 	return own | (scope->outer->flags & SEES);
 }
 
-/* A cancellation or an expiry may have become visible in task, or none is any more. */
+/*
+ * Updates pending after a change of what shows in the innermost scope.  Interrupts the
+ * task's wait if something shows.
+ */
 static void refresh(struct coil_task *task)
 {
 	task->pending = coil__scope_pending(task->innermost);
@@ -106,9 +115,9 @@ static void disarm(struct coil_scope *scope)
 }
 
 /*
- * Each task is a miss of the TLB and of several cache lines, one after the other where a
- * list leads from task to task.  But children that were made in a row often have stacks
- * in a row: so what may follow some steps later is fetched by its number.
+ * Each task of a list costs a miss of the TLB and of several cache lines, one after the
+ * other.  But children that were created in a row often have stacks in a row.  So this
+ * prefetches the task that may follow FETCH_STEPS later, by the number of its stack.
  */
 static void scope_fetch_later(const struct stacks *stacks, const struct coil_task *task,
 			      const struct coil_task *next)
@@ -150,8 +159,9 @@ bool coil__scope_holds_but(const struct coil_scope *scope, unsigned flags)
 }
 
 /*
- * The scope around inner, and of the groups in it, has gone: what it had asked for does
- * not show in them any more, and what it had held back, if it was a shield, does.
+ * Updates inner and the scopes inside it after the removal of the scope around inner.
+ * Its cancel and expiry do not show in them any more.  If it was a shield, what it hid
+ * shows in them now.
  */
 static void outer_gone(struct coil_scope *inner)
 {
@@ -199,7 +209,10 @@ int coil__scope_arm(struct coil_scope *scope, int64_t when)
 	return 0;
 }
 
-/* Something has arrived at a shield: true if there is no time left, or no timer. */
+/*
+ * Begins the limit of a shield at which a cancel or an expiry has arrived.  Returns true
+ * if the shield expires at once, because the limit is 0 or memory for a timer runs out.
+ */
 static bool begin_limit(struct coil_scope *shield)
 {
 	int64_t ns = shield->deadline, now;
@@ -215,7 +228,7 @@ static bool begin_limit(struct coil_scope *shield)
 	return true;
 }
 
-/* A cancel that shows in an inner scope shows in all scopes inside that already. */
+/* Stops at a scope that already shows all: then the scopes inside it show it, too. */
 void coil__scope_spread(struct coil_scope *scope)
 {
 	unsigned seen = seen_in(scope);
@@ -244,9 +257,9 @@ void coil__scope_set_grace(struct coil_scope *shield, int64_t ns)
 }
 
 /*
- * A request runs down a tree of tasks (groups' children, tasks awaited) that may
- * be deeper than the caller's stack.  So whoever is asked while another is being
- * told waits in a list until the first caller comes to it.
+ * A cancellation runs down a tree of tasks: the children of groups and awaited tasks.
+ * Recursion could overflow the caller's stack.  So a nested call only appends its task
+ * to a list, and the outermost call works through the list.
  */
 bool coil_cancel(struct coil_task *task)
 {
@@ -319,7 +332,7 @@ void coil__scope_due(struct coil_loop *loop, struct coil_scope *scope)
 		scope_append(&loop->due.first, &loop->due.last, scope);
 }
 
-/* Whether the deadline was put off; if so it is armed anew. */
+/* Returns whether an elastic timeout moved its deadline.  If so, it is armed again. */
 static bool scope_put_off(struct coil_scope *scope)
 {
 	struct elastic *elastic = container_of(scope, struct elastic, timeout.scope);
@@ -342,8 +355,8 @@ static void apply(struct coil_scope *scope)
 }
 
 /*
- * The outer scopes of one deadline come with it, wherever they are in the list, so that
- * the task sees the outermost as the cause.
+ * Applies the outer scopes with the same deadline too, wherever they are in the list, so
+ * that the task sees the outermost as the cause.
  */
 static void apply_with_outer(struct coil_loop *loop, struct coil_scope *scope)
 {
@@ -359,7 +372,7 @@ static void apply_with_outer(struct coil_loop *loop, struct coil_scope *scope)
 	}
 }
 
-/* Those that fell due while the mark was on the run queue go behind the others. */
+/* Appends the scopes that expired while the mark was in the run queue. */
 static void join_due(struct coil_loop *loop)
 {
 	struct coil_scope *first = loop->due_next.first;
@@ -376,7 +389,8 @@ static void join_due(struct coil_loop *loop)
 }
 
 /*
- * The rest of a crowd waits for the next mark, so that the loop looks at I/O between.
+ * After DUE_AT_ONCE deadlines the rest waits for the next mark, so that the loop polls
+ * for I/O in between.
  */
 void coil__scope_apply_due(struct coil_loop *loop)
 {
@@ -395,7 +409,7 @@ void coil__scope_check_frame(struct coil_task *task)
 	const char *scope = (const char *)task->innermost;
 	const char *frame = __builtin_frame_address(0);
 
-	/* Stacks grow down: what lies below this frame has been returned from. */
+	/* Stacks grow down: a frame below this one has returned. */
 	if (scope < frame && scope >= task->stack.bottom)
 		coil__die(task, "parks in a scope whose block it has left: end it first");
 }

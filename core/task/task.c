@@ -2,25 +2,26 @@
 /*
  * Birth, parking and death of tasks.
  *
- * switch_to() is the only place that leaves a stack.  Switching is symmetric: a
- * task that parks takes the next ready task off the list and jumps straight to
- * it.  Control goes back to the loop (its root, which is a task too, on the
- * thread's own stack) when nothing is ready or when the budget of switches is
- * spent, so that tasks which only yield starve neither I/O nor timers.
+ * switch_to() is the only function that leaves a stack.  Switching is symmetric: a
+ * task that parks takes the next ready task off the run queue and jumps straight to
+ * it.  Control goes back to the loop when nothing is ready or when the budget of
+ * switches is spent.  So tasks that only yield starve neither I/O nor timers.  The
+ * loop is represented by its root, which is a task too, on the thread's own stack.
  *
- * A switch saves no errno and looks at no clock: each would cost half a switch.
+ * A switch saves no errno and reads no clock: each would cost half a switch.
  *
- * A task's function returns into task_entry(), on the task's own stack, which goes to
- * the pool as it stands.  The next task that is given this stack continues in
- * task_entry()'s loop, so that a context is made once a stack, not once a task.  The
- * stack's memory is still the ended task's while it takes its leave, and nobody
- * can take the stack from the pool before it has left, as that takes a switch.
- * Where this does not do (a stack of a size of its own will be unmapped, the
- * sanitizers want to see stacks end) root buries the task.
+ * A task's function returns into task_entry(), on the task's own stack.  That stack
+ * goes to the pool as it is, and the next task on it continues in task_entry()'s
+ * loop.  So a context is made once for each stack, not once for each task.  The
+ * ended task still uses the stack until its last switch.  No other task can take
+ * the stack from the pool before, because that would need a switch.
  *
- * Every parking call begins with a look at self->pending.  Off a task self is a
- * loop's root, or the root of coil__no_loop, whose pending is -EPERM; so the one
- * test serves both.
+ * In two cases root releases the task instead.  A stack of a size of its own will be
+ * unmapped, and the sanitizers must see each stack end.
+ *
+ * Every parking call begins with a check of self->pending.  Outside of a task, self
+ * is a loop's root or the root of coil__no_loop, whose pending is -EPERM.  So one
+ * test serves both purposes.
  */
 #include "core/task/task.h"
 #include "core/task/context.h"
@@ -34,15 +35,16 @@
 #include <string.h>
 
 enum {
-	TURN = 3,		/* what a turn takes of the budget besides its switch */
-	SPENT = 8,		/* ... and SPEND_LOOK of what is had without waiting */
-	REFUSED_TURN = 64,	/* refused calls in a row after which others run */
-	REFUSED_REPORT = 10000,
+	TURN = 3,		/* what a turn costs of the budget, besides its switch */
+	SPENT = 8,		/* ... what SPEND_LOOK units cost */
+	REFUSED_TURN = 64,	/* refused calls in a row before others run */
+	REFUSED_REPORT = 10000,	/* refused calls in a row before a report */
 };
 
-/* How long a task may find results without waiting before the loop looks at the kernel. */
+/* How long tasks may find results without waiting before the loop polls the kernel. */
 #define SPENT_LONG COIL_MILLISECOND
 
+/* Completes a switch on the new stack.  from has the context of the task that was left. */
 static inline void arrive(struct coil_task *self, struct transfer from)
 {
 	struct coil_task *left = from.data;
@@ -61,8 +63,8 @@ static inline void arrive(struct coil_task *self, struct transfer from)
 }
 
 /*
- * The globals belong to the task that is left, from the first switch on after which
- * there may be C++: see cxx.c.
+ * Saves the globals of the C++ runtime for self and loads those of next.  It works from
+ * the first switch on at which the runtime may be loaded: see cxx.c.
  */
 static __attribute__((noinline)) void switch_cxx(struct coil_loop *loop, struct coil_task *self,
 						 struct coil_task *next)
@@ -87,10 +89,11 @@ static inline void switch_to(struct coil_loop *loop, struct coil_task *self,
 }
 
 /*
- * The ready list is a ring of pointers, not a list through the tasks, so that what
- * is to run soon can be fetched while others run: with many tasks each is a miss of
- * the TLB and of several cache lines.  First the task itself; later, when that is
- * at hand and says where, what lies on its stack where it will go on.
+ * The run queue is a ring of pointers, not a list through the tasks.  So the tasks that
+ * run soon can be prefetched while others run.  With many tasks each one costs a miss of
+ * the TLB and of several cache lines.  FETCH_TASK switches ahead the task itself is
+ * prefetched.  FETCH_STACK switches ahead its context is in the cache, so the part of
+ * its stack where it will continue is prefetched.
  */
 enum { FETCH_TASK = 8, FETCH_STACK = 4, LINE = 64 };
 
@@ -109,7 +112,7 @@ static inline void fetch_stack(const struct coil_task *task)
 	PREFETCHED();
 }
 
-/* Where no more than FETCH_TASK are ready it fetches one that has run, which is harmless. */
+/* With at most FETCH_TASK ready tasks it prefetches one that has run, which is harmless. */
 static inline void fetch_ready(const struct coil_loop *loop)
 {
 	__builtin_prefetch(ahead(loop, FETCH_TASK), 1);
@@ -124,7 +127,7 @@ void coil__fetch_first(const struct coil_loop *loop)
 		fetch_stack(ahead(loop, i));
 }
 
-/* n is how many are ready, at least one. */
+/* n is the number of ready tasks, at least one. */
 static inline struct coil_task *pick_of(struct coil_loop *loop, uint32_t n)
 {
 	if (unlikely(--loop->run.budget <= 0))
@@ -141,13 +144,13 @@ static inline struct coil_task *pick(struct coil_loop *loop)
 	return likely(n) ? pick_of(loop, n) : &loop->root;
 }
 
-/* Room for one more task: nothing can fail later, when it becomes ready. */
+/* Makes room for one more task now, so that making it ready cannot fail later. */
 static int grow_ready(struct coil_loop *loop)
 {
 	uint32_t length = loop->run.ring ? 2 * (loop->run.mask + 1) : 64;
 	struct coil_task **ready;
 
-	/* Every task but those that ended, and root. */
+	/* The ring holds root and every task that has not ended. */
 	if (likely(loop->run.ring && loop->task_count + 1 <= loop->run.mask))
 		return 0;
 	ready = malloc(length * sizeof(*ready));
@@ -185,16 +188,19 @@ void coil__turn(struct coil_task *self)
 {
 	struct coil_loop *loop = self->loop;
 
-	/* Who gives way has computed, it may be for long. */
+	/* A task that gives way may have computed for long. */
 	loop->run.budget -= TURN;
-	/* Alone, it would be the next; but others may have to be looked for. */
+	/* A lone task would be next anyway, but the loop must poll from time to time. */
 	if (!coil__ready_count(loop) && --loop->run.budget > 0)
 		return;
 	coil__ready_push(loop, self);
 	switch_to(loop, self, pick_of(loop, coil__ready_count(loop)), false);
 }
 
-/* A read of the clock costs as much as two items, a look at the kernel as many. */
+/*
+ * A read of the clock costs as much as two items of a queue.  A poll of the kernel costs
+ * as much as many items.
+ */
 void coil__spent(struct coil_task *self)
 {
 	struct coil_loop *loop = self->loop;
@@ -218,8 +224,8 @@ int coil_yield(void)
 }
 
 /*
- * The mark on the ready list is root itself.  It was met if root runs though
- * neither the budget is spent nor a task sent for root to be buried.
+ * The mark in the run queue is root itself.  If root runs although the budget is not
+ * spent and no zombie has to be released, the mark was met.
  */
 void coil__run_ready(struct coil_loop *loop)
 {
@@ -268,7 +274,7 @@ static void task_finish(struct coil_task *self, int result)
 			  "returns with a scope open: call coil_timeout_end first");
 	if (coil__loop != loop)
 		coil__die(self, "returns in the child of a fork: end that by _exit or exec");
-	/* Whoever is told of the end and calls back must not park a task that is gone. */
+	/* The callbacks below must not park a task that has ended. */
 	self->pending = -EPERM;
 	self->result = result;
 	self->done = true;
@@ -294,6 +300,7 @@ static void task_finish(struct coil_task *self, int result)
 	switch_to(loop, self, next, SANITIZED);
 }
 
+/* Each iteration runs one task.  The next task on this stack continues in the loop. */
 static void task_entry(struct transfer from)
 {
 	struct coil_task *self = coil__self();
@@ -304,9 +311,10 @@ static void task_entry(struct transfer from)
 }
 
 /*
- * What a task on a stack that was used before must find zeroed, field by field:
- * a memset of the whole would be a third of the price of a spawn.  The rest is zero
- * already: coil__task_free() saw to that, and nobody returns in a C++ handler.
+ * Zeroes the fields that an earlier task on the stack may have left set.  It does so
+ * field by field: a memset of the whole task would be a third of the price of a spawn.
+ * The rest is zero already: coil__task_free() clears it, and no task returns from within
+ * a C++ handler.
  */
 static inline void reset(struct coil_task *task)
 {
@@ -320,7 +328,7 @@ static inline void reset(struct coil_task *task)
 	task->group = NULL;
 }
 
-/* What nobody changes, or puts right at the end. */
+/* Sets the fields that no task changes, or that coil__task_free() restores. */
 static void reset_rest(struct coil_task *task)
 {
 	task->scope = (struct coil_scope){
@@ -329,7 +337,7 @@ static void reset_rest(struct coil_task *task)
 	task->fake = NULL;
 }
 
-/* The lines that a birth writes: the first two, and the context's. */
+/* Prefetches the lines that a birth writes: the first two, and the context's. */
 static inline void fetch_birth(const struct coil_task *task)
 {
 	const char *line = (const char *)task;
@@ -413,16 +421,16 @@ struct coil_task *coil__task_new(struct coil_loop *loop, const struct coil_task_
 }
 
 /*
- * An eager task runs at once.  Its maker goes to the front of the ready list, so
- * that it is the next to run when the child first parks or ends, but for sleepers
- * that the loop finds due just then.
+ * An eager task runs at once.  Its creator goes to the front of the run queue.  So the
+ * creator is next when the child first parks or ends.  Only sleepers whose time has come
+ * just then may run earlier.
  */
 void coil__task_start(struct coil_task *task, bool eager)
 {
 	struct coil_loop *loop = task->loop;
 	struct coil_task *self = coil__self();
 
-	/* Who has ended has no place on the list: an error handler's task is queued. */
+	/* An ended task, which runs an error handler, must not enter the run queue. */
 	if (!eager || self == &loop->root || self->done) {
 		coil__ready_push(loop, task);
 		return;
@@ -432,8 +440,9 @@ void coil__task_start(struct coil_task *task, bool eager)
 }
 
 /*
- * Late tasks are those that were made after main had returned, outside of groups, and
- * that the loop has yet to look at: a list, so that it need not look at all tasks.
+ * A late task was created outside of groups after the main task had returned, and the
+ * loop has not checked it yet.  The late tasks form a list, so that the loop need not
+ * search all tasks for them.
  */
 static __attribute__((noinline)) struct coil_task *
 create_late(struct coil_loop *loop, const struct coil_task_options *options,
@@ -476,7 +485,7 @@ struct coil_task *coil__task_pop_late(struct coil_loop *loop)
 	return task;
 }
 
-/* Inline in both callers, as a task without options needs no look at them. */
+/* Inline in both callers: without options the checks of the options are compiled away. */
 static inline __attribute__((always_inline)) struct coil_task *
 create(const struct coil_task_options *options, int (*fn)(void *arg), void *arg)
 {
@@ -513,7 +522,7 @@ struct coil_task *coil_create_task_with(const struct coil_task_options *options,
 	return create(options, fn, arg);
 }
 
-/* Its stack goes to the pool, or is unmapped.  Nobody stands on it. */
+/* The caller may still run on a stack of the pool, but not on one that is unmapped. */
 void coil__task_free(struct coil_task *task)
 {
 	struct coil_loop *loop = task->loop;

@@ -6,9 +6,9 @@
 #include <string.h>
 
 enum {
-	CROWD = 4096,		/* entries of a heap that needs no help */
+	CROWD = 4096,		/* maximum of entries for a heap without slices */
 	SLICES = 1024,
-	SLICE_BITS = 23,	/* of nanoseconds: 8 ms */
+	SLICE_BITS = 23,	/* a slice is 2^23 ns long: 8 ms */
 };
 
 #define SLICE_NS ((int64_t)1 << SLICE_BITS)
@@ -71,7 +71,7 @@ static void sink(struct timers *timers, uint32_t at, struct timer timer)
 
 		if (first >= timers->entries)
 			break;
-		/* The children of all of them, one of which is next: 16 in a row. */
+		/* Prefetch the 16 grandchildren, which are contiguous: one may be next. */
 		for (uint32_t i = 0; i <= 16; i += 4)
 			__builtin_prefetch(&timers->heap[4 * first + 1 + i]);
 		if (last > timers->entries)
@@ -103,7 +103,7 @@ static void drop_top(struct timers *timers)
 		sink(timers, 0, last);
 }
 
-/* As long as no timer was removed there is no need to look. */
+/* While the counts are equal no entry is stale, and no place is read. */
 static void drop_stale(struct timers *timers)
 {
 	while (timers->entries && timers->entries + timers->sliced != timers->count &&
@@ -111,7 +111,7 @@ static void drop_stale(struct timers *timers)
 		drop_top(timers);
 }
 
-/* The nearest slice joins the heap, which has room for all. */
+/* Moves the nearest slice into the heap, which has room for all entries. */
 static void open_slice(struct timers *timers)
 {
 	struct slice *slice = &timers->slices[timers->first];
@@ -125,7 +125,7 @@ static void open_slice(struct timers *timers)
 	timers->near += SLICE_NS;
 }
 
-/* The heap has become large: from here on what is not near goes to the slices. */
+/* The heap has become large: from now on only near timers go to the heap. */
 static void begin_slices(struct timers *timers)
 {
 	if (!timers->slices)
@@ -134,7 +134,7 @@ static void begin_slices(struct timers *timers)
 		timers->near = timers->heap[0].when + SLICE_NS;
 }
 
-/* False: it has to go to the heap, which is never wrong. */
+/* Returns false if the timer must go to the heap, which accepts any timer. */
 static bool slice_add(struct timers *timers, struct timer timer)
 {
 	uint64_t ahead = (uint64_t)timer.when - (uint64_t)timers->near;
@@ -166,14 +166,14 @@ static void timers_insert(struct timers *timers, struct timer timer)
 	}
 	if (unlikely(timers->near != INT64_MAX) && slice_add(timers, timer))
 		return;
-	/* One timeout follows another: where that was on top this often belongs there. */
+	/* A new time-out often replaces one just removed: try the stale top's place first. */
 	if (timers->unsettled && timers->entries && is_stale(timers, &timers->heap[0]))
 		sink(timers, 0, timer);
 	else
 		rise(timers, timers->entries++, timer);
 }
 
-/* Those behind the heap join it.  It never grows beyond the one that joins. */
+/* Inserts the entries behind the heap, which never grows past the one being inserted. */
 static void take_in(struct timers *timers)
 {
 	const struct timer *added = &timers->heap[timers->entries];
@@ -188,7 +188,7 @@ static void take_in(struct timers *timers)
 	}
 }
 
-/* Whatever has changed: the first of all is on top of the heap, and has an owner. */
+/* Restores the invariant: the first deadline is on top of the heap, and has an owner. */
 static inline void timers_settle(struct timers *timers)
 {
 	for (;;) {
@@ -230,8 +230,8 @@ static int compare(const void *a, const void *b)
 }
 
 /*
- * The counter has come to its end.  All that are live go to the heap, which has room
- * for them, and get numbers anew, in their order; what is sorted is a heap.
+ * The counter of additions has reached its maximum.  Moves all live entries to the heap,
+ * which has room for them, sorts them and numbers them again.  A sorted array is a heap.
  */
 static void renumber(struct timers *timers)
 {
@@ -278,7 +278,7 @@ uint32_t coil__timer_add(struct timers *timers, int64_t when, enum timer_kind ki
 	place->kind = kind;
 	timers->count++;
 	if (kind == TIMER_TASK && !timers->unsettled) {
-		/* A sleeper is sure to wait: nothing is saved by putting it off. */
+		/* A sleeper always parks, so that to insert it later would save nothing. */
 		timers_insert(timers, timer);
 		timers_settle(timers);
 	} else {
@@ -288,6 +288,7 @@ uint32_t coil__timer_add(struct timers *timers, int64_t when, enum timer_kind ki
 	return timer.place;
 }
 
+/* Removes all stale entries, and makes the rest a heap again. */
 static void sweep(struct timers *timers)
 {
 	uint32_t kept = keep_live(timers, timers->heap, timers->entries + timers->added);

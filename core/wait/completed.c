@@ -2,16 +2,19 @@
 /*
  * coil_as_completed().
  *
- * The call that begins an iteration builds it once; later calls go on with it.  Each
- * task has a turn in it.  When the task ends, its turn goes to the end of the line of
- * ended tasks.  So a call costs the same however many tasks are left.
+ * The first call of an iteration builds it; later calls continue it.  Each task has a
+ * turn in the iteration.  When the task ends, its turn goes to the end of the line of
+ * ended tasks.  So the cost of a call does not depend on the number of tasks left.
  *
- * The program may drop an iteration without a call, and may change the array and begin
- * anew at any time.  So an iteration in which no call is parked is only a cache.  It is
- * found through the next task's turns.  It is valid only if array, length and index are
- * as the last call left them; if not, or if a call was cancelled meanwhile, it is freed
- * and built anew.  A task that joins another iteration, or is freed, leaves this one: so
- * each task is in at most one cache, and no cache outlives its tasks.
+ * The program may drop an iteration without a call, and may change the array and start
+ * again at any time.  So an iteration in which no call is parked is only a cache.  It
+ * is found through the turns of the next task.  It is valid only if array, length and
+ * index are as the last call left them.  If they are not, or if a call was cancelled
+ * meanwhile, the iteration is freed and built again.
+ *
+ * When a task joins another iteration, its idle iteration is freed.  When a task is
+ * freed, it leaves its iterations.  So each task is in at most one cache, and no cache
+ * outlives its tasks.
  */
 #include "core/task/list.h"
 #include "core/task/loop.h"
@@ -23,12 +26,12 @@
 
 /* One entry of the array. */
 struct turn {
-	struct watch watch;	/* while the task runs; then among those that ended */
-	struct iteration *of;	/* NULL: a further handle, or no turn any more */
+	struct watch watch;	/* of the running task; then links the line of ended tasks */
+	struct iteration *of;	/* NULL: a further handle, or a turn that was dropped */
 	struct coil_task *task;
 	struct turn *others;	/* of the same task, in other iterations */
-	struct turn *copies;	/* further handles of the same task, in this one */
-	size_t at;		/* where it is in the array */
+	struct turn *copies;	/* further handles of the same task, in this iteration */
+	size_t at;		/* its index in the array */
 };
 
 struct iteration {
@@ -36,13 +39,13 @@ struct iteration {
 	size_t n;
 	size_t *done;
 	size_t next;		/* what *done was when the last call returned */
-	size_t left;		/* turns of tasks that were not returned */
-	size_t calls;		/* that are parked, or about to return from that */
+	size_t left;		/* tasks that were not yet returned */
+	size_t calls;		/* calls that are parked or were just woken */
 	struct coil_waitq waiting;
-	struct turn *first;	/* ended and not returned, through watch.next */
+	struct turn *first;	/* the line of ended tasks, linked by watch.next */
 	struct turn *last;
-	struct turn **places;	/* whose turn each entry of the array is */
-	struct turn **ended;	/* room to sort */
+	struct turn **places;	/* the turn of each entry of the array */
+	struct turn **ended;	/* space to sort in */
 	struct turn turns[];
 };
 
@@ -56,7 +59,7 @@ static struct turn *turn_of(const struct coil_task *task, const struct iteration
 }
 
 /*
- * The line of those that have ended.
+ * The line of ended tasks, in the order in which they ended.
  */
 
 static void line_up(struct iteration *it, struct turn *turn)
@@ -90,7 +93,7 @@ static void leave_line(struct iteration *it, struct turn *turn)
 }
 
 /*
- * Ends.
+ * The end of a turn, and of an iteration.
  */
 
 static void drop_turn(struct turn *turn)
@@ -118,7 +121,7 @@ static void completed_forget(struct iteration *it)
 	free(it);
 }
 
-/* No task is left: parked calls return -ENOENT. */
+/* If no task is left, parked calls return -ENOENT, and an idle iteration is freed. */
 static void completed_settle(struct iteration *it)
 {
 	void *result;
@@ -131,7 +134,7 @@ static void completed_settle(struct iteration *it)
 		completed_forget(it);
 }
 
-/* Those of its iterations in which no call is parked. */
+/* Frees the iterations of the task in which no call is parked. */
 static void forget_idle(struct coil_task *task)
 {
 	struct turn *turn = task->turns;
@@ -173,7 +176,7 @@ static void completed_put(struct iteration *it, size_t at, struct turn *turn)
 	turn->at = at;
 }
 
-/* Makes its task the next of the array; returns the new index. */
+/* Makes the turn's task the next one of the array.  Returns its index. */
 static int completed_give(struct iteration *it, struct turn *turn)
 {
 	size_t at = it->next;
@@ -239,8 +242,8 @@ static int by_end(const void *a, const void *b)
 }
 
 /*
- * Those that have ended before stand in line in that order.  Mostly it is the array's
- * order already, and there is nothing to sort.
+ * Puts the tasks that have already ended into the line, in the order in which they
+ * ended.  That is mostly the order of the array, and nothing has to be sorted.
  */
 static void line_up_ended(struct iteration *it)
 {
@@ -285,8 +288,9 @@ static struct iteration *completed_begin(struct coil_task *tasks[], size_t n, si
 }
 
 /*
- * The iteration that the last such call left, or in which another call is parked.  If
- * it has returned no task yet, the array may have changed since.
+ * Returns the iteration that the last call with these arguments left, or in which
+ * another call is parked.  Returns NULL if there is none.  At index 0 an idle iteration
+ * is not used, because the array may have changed.
  */
 static struct iteration *completed_find(const struct coil_task *self, struct coil_task *tasks[],
 					size_t n, const size_t *done)
