@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An backend whose clock obeys.  I/O is the epoll backend's, which it hands on to;
- * only what the script names is made up here.
+ * A backend with a simulated clock.  It passes I/O to the epoll backend, except for
+ * results that a script supplies.
  */
 #include "tests/support.h"
 #include "core/backend/backend.h"
