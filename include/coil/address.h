@@ -101,7 +101,7 @@ enum { COIL_ADDRESS_SIZE = 128 };	/* room for every form above */
  *	-EADDRNOTAVAIL: the socket is not bound, or has no name
  *	-ENOTCONN: there is no peer
  *	-EAFNOSUPPORT: the socket is of another kind
- *	-EINVAL, -ENAMETOOLONG: the name of the unix socket has no form as text
+ *	-EINVAL, -ENAMETOOLONG: the name of the Unix socket has no form as text
  */
 int coil_local_address(int fd, char *text, size_t size);
 int coil_peer_address(int fd, char *text, size_t size);

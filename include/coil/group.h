@@ -78,7 +78,7 @@ int coil_group_create_task_with(struct coil_group *group,
  * 0.  Afterwards the group is {0} again, except for independent.  On a misuse
  * the group is unchanged:
  *	-EPERM: the caller is not a task, or is not the owner
- *	-EBUSY: a timeout that was begun after the first child is still open and
+ *	-EBUSY: a time-out that was begun after the first child is still open and
  *		could not end the wait; end it first
  *	-EINVAL: group is NULL
  *

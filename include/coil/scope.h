@@ -4,9 +4,9 @@
 
 /*
  * A scope is a part of a task's life that can be cancelled as a whole.
- * Timeouts, groups and shields are scopes.  Scopes nest; the task itself is the
- * outermost one.  The fields are coil's: a program embeds the struct, inside a
- * coil_timeout or a coil_group, and does not use its fields.
+ * Time-outs, groups and shields are scopes.  Scopes nest; the task itself is
+ * the outermost one.  The fields are coil's: a program embeds the struct, inside
+ * a coil_timeout or a coil_group, and does not use its fields.
  */
 
 #include <stdint.h>

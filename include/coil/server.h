@@ -102,7 +102,7 @@ struct coil_server_options {
  *
  * For "fd:3" the server listens on a duplicate: fd 3 stays open, and the caller
  * still owns it.  It may be given to several servers, also on several loops.
- * The server removes the file of a unix socket when it stops, unless another
+ * The server removes the file of a Unix socket when it stops, unless another
  * file has replaced it.
  */
 COIL_MUST_CHECK struct coil_server *

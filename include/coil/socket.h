@@ -152,7 +152,7 @@ int coil_close(int fd);
 
 /*
  * Waits as poll(2) does, and parks until one of the fds is ready.  It has no
- * timeout argument: use a COIL_TIMEOUT scope.  Ignores negative fds; if there
+ * time-out argument: use a COIL_TIMEOUT scope.  Ignores negative fds; if there
  * are no others it parks until a cancellation.  A regular file is always ready
  * for POLLIN and POLLOUT and reports no other event.  An entry for a regular
  * file with other events, or 0, is never ready.  Returns the number of fds that

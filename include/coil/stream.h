@@ -175,9 +175,9 @@ int coil_stream_fd(const struct coil_stream *stream);
  * of another task is parked.
  *
  * The bytes may be sent later: the stream gathers small writes, and one system
- * call sends them.  They are sent before the loop next enters the kernel for
- * events: when the task parks in any call, or ends, and soon after it yields.
- * They are sent earlier in these cases:
+ * call sends them.  They are sent before the loop next polls the kernel, which
+ * is soon after the task parks, ends or yields.  They are sent earlier in these
+ * cases:
  *
  * - The task reads bytes from this stream that have not arrived.
  * - A write does not fit.
@@ -221,9 +221,10 @@ ssize_t coil_stream_vprintf(struct coil_stream *stream, const char *format, va_l
 /*
  * Corks the stream if on is true: it gathers large writes too, up to the
  * high-water mark, and a read that finds bytes without parking sends nothing.
- * A flush, a write above the high-water mark, and the parking of the task still
- * send what was gathered.  Uncorks the stream if on is false, and sends what
- * was gathered; a new stream is uncorked.  Does not park.
+ * A flush and a write above the high-water mark still send what was gathered.
+ * So does the loop before it next polls the kernel.  Uncorks the stream if on
+ * is false, and sends what was gathered; a new stream is uncorked.  Does not
+ * park.
  */
 void coil_stream_cork(struct coil_stream *stream, bool on);
 

@@ -147,10 +147,10 @@ COIL_MUST_CHECK int coil_wait(struct coil_task *tasks[], size_t n, enum coil_wai
 COIL_MUST_CHECK int coil_as_completed(struct coil_task *tasks[], size_t n, size_t *done);
 
 /*
- * Cancels the task: every parking call that it makes from now on returns
- * -ECANCELED, and a call in which it is parked ends if it can.  Returns true;
- * false if the task has ended, is NULL, or belongs to another loop.  Never
- * parks; the task runs later.
+ * Cancels the task: every parking call that it makes from now on outside a
+ * shield returns -ECANCELED, and a call in which it is parked ends if it can.
+ * Returns true; false if the task has ended, is NULL, or belongs to another
+ * loop.  Never parks; the task runs later.
  */
 bool coil_cancel(struct coil_task *task);
 

@@ -3,7 +3,7 @@
 #define COIL_TIMEOUT_H
 
 /*
- * A timeout is a scope with a deadline around ordinary calls:
+ * A time-out is a scope with a deadline around ordinary calls:
  *
  *	COIL_TIMEOUT(2 * COIL_SECOND) {
  *		n = coil_recv(fd, buf, sizeof(buf), 0);
@@ -11,8 +11,8 @@
  *	}
  *
  * Once the deadline has expired, every parking call inside returns -ETIMEDOUT
- * until the scope is left.  A timeout lies in a frame of the task that began
- * it.  That task must end it, after the timeouts that were begun inside it.
+ * until the scope is left.  A time-out lies in a frame of the task that began
+ * it.  That task must end it, after the time-outs that were begun inside it.
  */
 
 #include <coil/cdefs.h>
@@ -35,7 +35,7 @@ struct coil_timeout {
  * expired already.  With COIL_FOREVER there is none.  Returns 0.  On an error
  * the scope is not open:
  *	-EPERM: the caller is not a task
- *	-EINVAL: the timeout is open, was used and not set to {0} again, or is
+ *	-EINVAL: the time-out is open, was used and not set to {0} again, or is
  *		NULL
  *	-ENOMEM: there is no memory for a timer
  * Never parks, and ignores a pending cancellation.
@@ -43,10 +43,10 @@ struct coil_timeout {
 int coil_timeout_begin(struct coil_timeout *timeout, int64_t ns);
 
 /*
- * Moves the deadline of an open timeout to the instant when.  COIL_FOREVER
+ * Moves the deadline of an open time-out to the instant when.  COIL_FOREVER
  * removes it.  Returns 0.  On an error the old deadline stays:
- *	-EINVAL: the timeout is not open, has expired, or is NULL
- *	-EPERM: another task began the timeout
+ *	-EINVAL: the time-out is not open, has expired, or is NULL
+ *	-EPERM: another task began the time-out
  *	-ENOMEM: there is no memory for a timer
  * Never parks, and ignores a pending cancellation.
  */
@@ -54,11 +54,11 @@ int coil_timeout_reschedule(struct coil_timeout *timeout, int64_t when);
 
 /*
  * Ends the scope.  Returns -ETIMEDOUT if a parking call inside returned it
- * because of this timeout, otherwise 0.  On a misuse the scope is unchanged:
- *	-EBUSY: a timeout or a shield that was begun inside is still open; end
+ * because of this time-out, otherwise 0.  On a misuse the scope is unchanged:
+ *	-EBUSY: a time-out or a shield that was begun inside is still open; end
  *		it first
- *	-EINVAL: the timeout is not open, or is NULL
- *	-EPERM: another task began the timeout
+ *	-EINVAL: the time-out is not open, or is NULL
+ *	-EPERM: another task began the time-out
  * Never parks, and ignores a pending cancellation.
  */
 int coil_timeout_end(struct coil_timeout *timeout);
@@ -125,7 +125,7 @@ void coil_timeout_leave(struct coil_timeout *timeout);
 	     *once = enter(&name, (ns)); once; once = NULL)
 
 /*
- * Runs the block in a timeout.  break, return and goto leave the block and end
+ * Runs the block in a time-out.  break, return and goto leave the block and end
  * it.
  */
 #define COIL_TIMEOUT(ns)							\

@@ -3,7 +3,7 @@
 #define COIL_UNIX_H
 
 /*
- * Calls that only unix sockets have: they pass fds to another process, and
+ * Calls that only Unix sockets have: they pass fds to another process, and
  * identify the peer.  The rules of <coil/socket.h> on errors, cancellation, fds
  * and buffers apply.
  */
@@ -54,7 +54,7 @@ COIL_MUST_CHECK ssize_t coil_recv_fds(int fd, void *buf, size_t len, int fds[],
  * made the pair.  Does not park.  Works on every thread.  Returns 0 and sets
  * *peer, a struct ucred of <sys/socket.h>, or returns an error:
  *	-ENOTCONN: there is no peer
- *	-EOPNOTSUPP: fd is no unix socket
+ *	-EOPNOTSUPP: fd is no Unix socket
  */
 int coil_peer_credentials(int fd, struct ucred *peer);
 
