@@ -314,7 +314,7 @@ static void address_interrupt(struct coil_task *task)
 	struct answer *answer = task->object;
 
 	coil__pool_abandon(&answer->lookup->job);
-	coil__ready(task, WAKE_REQUEST);
+	coil__ready(task, WAKE_CANCELLED);
 }
 
 static const struct wait resolving = { .what = "getaddrinfo", .interrupt = address_interrupt };
@@ -359,7 +359,7 @@ static int ask_thread(const char *node, const char *service,
 		free(answer.lookup);
 		return err;
 	}
-	if (coil__park(answer.task, &resolving, &answer) == WAKE_REQUEST)
+	if (coil__park(answer.task, &resolving, &answer) == WAKE_CANCELLED)
 		return coil__scope_deliver(answer.task);
 	*ret = answer.found;
 	return answer.result;

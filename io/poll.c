@@ -53,7 +53,7 @@ static void poll_interrupt(struct coil_task *task)
 
 	polling->parked = false;
 	polling->some = true;
-	coil__ready(task, WAKE_REQUEST);
+	coil__ready(task, WAKE_CANCELLED);
 }
 
 static const struct wait for_first = { .what = "poll", .interrupt = poll_interrupt };
@@ -149,7 +149,7 @@ static int wait_for_first(struct polling *polling)
 	ready = poll_collect(polling);
 	if (ready)
 		return ready;
-	if (wake == WAKE_REQUEST)
+	if (wake == WAKE_CANCELLED)
 		return self->pending ? coil__scope_deliver(self) : -ECANCELED;
 	return err;
 }

@@ -71,7 +71,7 @@ struct coil_stream {
 
 	/* The bytes written and not sent. */
 	int write_error;
-	bool told;		/* a call has returned write_error */
+	bool reported;		/* a call has returned write_error */
 	int lost;		/* the error by which accepted bytes were lost */
 	bool gathering;		/* chore is on the loop's list: see stream_queue.c */
 	bool sending;		/* out is under way */

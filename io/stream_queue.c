@@ -92,7 +92,7 @@ void coil__stream_drop(struct coil_stream *stream, int why)
 	stream->head = stream->tail = NULL;
 	stream->queued = 0;
 	stream->write_error = why;
-	stream->told = false;
+	stream->reported = false;
 }
 
 /* Removes the first n bytes, which were sent. */

@@ -103,7 +103,7 @@ static ssize_t write_rest(struct coil_stream *stream, struct rest *rest, size_t 
 	}
 	done = len - rest->len;
 	alive = !stream->closed && !stream->write_error;
-	stream->told |= n < 0 && n == stream->write_error;
+	stream->reported |= n < 0 && n == stream->write_error;
 	coil__stream_unref(stream);
 	return n >= 0 || (done && alive) ? (ssize_t)done : n;
 }
@@ -118,18 +118,18 @@ static int old_error(struct coil_stream *stream)
 
 	if (!coil__stream_is_passing(err))
 		return err;
-	if (stream->told)
+	if (stream->reported)
 		err = 0;
 	stream->write_error = 0;
 	return err;
 }
 
 /* Returns the error by which bytes were lost; that of a full disk only once. */
-static int tell_error(struct coil_stream *stream)
+static int report_error(struct coil_stream *stream)
 {
-	bool again = stream->told && coil__stream_is_passing(stream->write_error);
+	bool again = stream->reported && coil__stream_is_passing(stream->write_error);
 
-	stream->told = true;
+	stream->reported = true;
 	return again ? 0 : stream->write_error;
 }
 
@@ -298,7 +298,7 @@ static int flush(struct coil_stream *stream)
 	stream->refs++;
 	err = coil__stream_drain(stream);
 	if (!err)
-		err = tell_error(stream);
+		err = report_error(stream);
 	coil__stream_unref(stream);
 	return err;
 }
@@ -312,7 +312,7 @@ int coil_stream_flush(struct coil_stream *stream)
 	err = stream->closed ? -EBADF : coil__enter();
 	if (err)
 		return err;
-	return stream->head ? flush(stream) : tell_error(stream);
+	return stream->head ? flush(stream) : report_error(stream);
 }
 
 static int shut(struct coil_stream *stream)
@@ -325,7 +325,7 @@ static int shut(struct coil_stream *stream)
 	if (!err && stream->closed)
 		err = -ECANCELED;
 	if (!err)
-		err = tell_error(stream);
+		err = report_error(stream);
 	if (!err)
 		err = stream->transport->shutdown(stream);
 	stream->shut = !err;

@@ -132,7 +132,7 @@ static void channel_interrupt(struct coil_task *task)
 		channel_settle(waiter, -ECANCELED);
 	unlock_both(state);
 	if (left)
-		coil__ready(task, WAKE_REQUEST);
+		coil__ready(task, WAKE_CANCELLED);
 }
 
 static const struct wait sending = { .what = "channel send", .interrupt = channel_interrupt };
@@ -188,7 +188,7 @@ static int channel_stand_in_line(struct coil_channel_state *state, struct list *
 	woken = coil__park(self, wait, &waiter);
 	self->loop->watched--;
 	let_go(state);
-	return woken == WAKE_REQUEST ? coil__scope_deliver(self) : waiter.status;
+	return woken == WAKE_CANCELLED ? coil__scope_deliver(self) : waiter.status;
 }
 
 /*

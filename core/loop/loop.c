@@ -143,7 +143,7 @@ static void drop_unasked(struct coil_loop *loop)
 	struct coil_task *task;
 
 	while ((task = coil__tasks_each(&loop->stacks, &cursor))) {
-		if (task->result < 0 && task->result != -ECANCELED && !task->told)
+		if (task->result < 0 && task->result != -ECANCELED && !task->reported)
 			coil__report(task, task->result);
 		coil__task_free(task);
 	}

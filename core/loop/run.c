@@ -89,7 +89,7 @@ static int run_main(struct coil_loop *loop, const struct coil_options *options,
 		if (loop->shutdown.stopped)
 			coil_cancel(loop->main);
 		coil__loop_run(loop);
-		loop->main->told = true;
+		loop->main->reported = true;
 		result = loop->main->result;
 		coil__task_unref(loop->main);
 		loop->main = NULL;

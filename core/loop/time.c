@@ -15,7 +15,7 @@ static void sleep_interrupt(struct coil_task *task)
 			return;
 		coil__timer_remove(timers, task->timer);
 	}
-	coil__ready(task, WAKE_REQUEST);
+	coil__ready(task, WAKE_CANCELLED);
 }
 
 static const struct wait sleeping = { .what = "sleep", .interrupt = sleep_interrupt };
@@ -35,7 +35,7 @@ static int sleep_until(struct coil_task *self, int64_t when)
 	self->wake = 0;
 	wake = coil__park(self, &sleeping, self);
 	self->wait = NULL;
-	return unlikely(wake == WAKE_REQUEST) ? coil__scope_deliver(self) : 0;
+	return unlikely(wake == WAKE_CANCELLED) ? coil__scope_deliver(self) : 0;
 }
 
 int coil_sleep_until(int64_t when)

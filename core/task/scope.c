@@ -21,7 +21,7 @@
  *
  * A parking call returns -ETIMEDOUT for one scope: the outermost of the scopes whose
  * expiry shows, because the task leaves the inner ones on the way to it.  That scope
- * is marked with SCOPE_TOLD, and its end returns -ETIMEDOUT.  The ends of the others
+ * is marked with SCOPE_REPORTED, and its end returns -ETIMEDOUT.  The ends of the others
  * return 0.
  *
  * The loop does not apply an expired deadline when it notices it.  First it runs
@@ -285,7 +285,7 @@ bool coil_cancel(struct coil_task *task)
 	return true;
 }
 
-void coil__scope_request(struct coil_scope *scope, unsigned flag)
+void coil__scope_cancel(struct coil_scope *scope, unsigned flag)
 {
 	if (scope->flags & flag)
 		return;
@@ -295,18 +295,18 @@ void coil__scope_request(struct coil_scope *scope, unsigned flag)
 
 int coil__scope_deliver(struct coil_task *task)
 {
-	struct coil_scope *told = NULL, *s = task->innermost;
+	struct coil_scope *reported = NULL, *s = task->innermost;
 
 	for (; s && s->flags & SCOPE_SEES_DUE; s = s->outer) {
 		if (s->flags & SCOPE_DUE) {
 			s->flags |= SCOPE_EXPIRED;
-			told = s;
+			reported = s;
 		}
 		if (s->flags & SCOPE_SHIELD)
 			break;
 	}
-	if (told && task->pending == -ETIMEDOUT)
-		told->flags |= SCOPE_TOLD;
+	if (reported && task->pending == -ETIMEDOUT)
+		reported->flags |= SCOPE_REPORTED;
 	return task->pending;
 }
 
@@ -347,10 +347,10 @@ static bool scope_put_off(struct coil_scope *scope)
 static void apply(struct coil_scope *scope)
 {
 	if (scope->flags & SCOPE_ENDING) {
-		coil__scope_request(scope, SCOPE_CANCELLED);
+		coil__scope_cancel(scope, SCOPE_CANCELLED);
 	} else if (!scope_put_off(scope)) {
 		scope->flags |= SCOPE_EXPIRED;
-		coil__scope_request(scope, SCOPE_DUE);
+		coil__scope_cancel(scope, SCOPE_DUE);
 	}
 }
 

@@ -12,7 +12,7 @@ enum scope_flag {
 	SCOPE_CANCELLED = 1 << 0,	/* the scope was cancelled */
 	SCOPE_DUE = 1 << 1,		/* the deadline has passed and is applied */
 	SCOPE_EXPIRED = 1 << 2,		/* ... and the loop or a parking call noticed */
-	SCOPE_TOLD = 1 << 3,		/* a parking call returned -ETIMEDOUT for it */
+	SCOPE_REPORTED = 1 << 3,	/* a parking call returned -ETIMEDOUT for it */
 	SCOPE_SHIELD = 1 << 4,		/* hides cancels and expiries of outer scopes */
 	SCOPE_GROUP = 1 << 5,		/* lies in a struct coil_group */
 	SCOPE_OPEN = 1 << 6,		/* between push and remove */
@@ -60,7 +60,7 @@ void coil__scope_set_grace(struct coil_scope *shield, int64_t ns);
 int coil__scope_arm(struct coil_scope *scope, int64_t when);
 
 /* Sets SCOPE_CANCELLED or SCOPE_DUE, then spreads it.  Does nothing if it is set. */
-void coil__scope_request(struct coil_scope *scope, unsigned flag);
+void coil__scope_cancel(struct coil_scope *scope, unsigned flag);
 
 /*
  * Spreads what shows in scope to the scopes inside, up to the next shield.  Cancels the
@@ -78,7 +78,7 @@ static inline int coil__scope_pending(const struct coil_scope *scope)
 
 /*
  * Returns the task's pending error, for a parking call to return.  Sets SCOPE_EXPIRED in
- * the scopes whose expiry shows.  For -ETIMEDOUT it sets SCOPE_TOLD in the outermost one.
+ * the scopes whose expiry shows.  For -ETIMEDOUT it sets SCOPE_REPORTED in the outermost one.
  */
 int coil__scope_deliver(struct coil_task *task);
 

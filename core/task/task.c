@@ -321,7 +321,7 @@ static inline void reset(struct coil_task *task)
 	task->pending = 0;
 	task->wait = NULL;
 	task->timer = 0;
-	task->done = task->detached = task->told = false;
+	task->done = task->detached = task->reported = false;
 	task->has_waiters = task->needs_cleanup = false;
 	task->consumer = NULL;
 	task->watches = NULL;
@@ -587,7 +587,7 @@ int coil_result(const struct coil_task *task)
 		return -ENOMEM;
 	if (!task->done)
 		return -EINPROGRESS;
-	((struct coil_task *)task)->told = true;
+	((struct coil_task *)task)->reported = true;
 	return task->result;
 }
 

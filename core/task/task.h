@@ -59,7 +59,7 @@ struct coil_task {
 	unsigned refs;			/* handle and holds, and one until it ends */
 	bool done : 1;
 	bool detached : 1;
-	bool told : 1;			/* its result was read or passed on: no report */
+	bool reported : 1;		/* its result was read or passed on */
 	bool own_stack : 1;		/* its stack is not one of the pool */
 	bool has_waiters : 1;		/* waiters is on the list of watches */
 	bool needs_cleanup : 1;		/* coil__task_free() must clear the rest */
@@ -110,7 +110,7 @@ static inline struct coil_task *coil__self(void)
 }
 
 /* Returned by coil__park() if a cancellation or an expiry ended the wait. */
-#define WAKE_REQUEST INT32_MIN
+#define WAKE_CANCELLED INT32_MIN
 
 /*
  * Parks the calling task until coil__ready().  Returns the wake that was passed to

@@ -48,7 +48,7 @@ static void waited_interrupt(struct coil_task *self)
 	struct waited *waited = self->object;
 
 	if (coil__pool_remove(self->loop, &waited->job))
-		coil__ready(self, WAKE_REQUEST);
+		coil__ready(self, WAKE_CANCELLED);
 }
 
 static const struct wait thread_wait = {
@@ -71,7 +71,7 @@ int coil_to_thread(int (*fn)(void *arg), void *arg)
 	err = coil__pool_submit(self->loop, &waited.job);
 	if (err)
 		return err;
-	if (coil__park(self, &thread_wait, &waited) == WAKE_REQUEST)
+	if (coil__park(self, &thread_wait, &waited) == WAKE_CANCELLED)
 		return coil__scope_deliver(self);
 	return waited.result;
 }
@@ -121,7 +121,7 @@ static void loose_done(struct coil_loop *loop, struct abandonable_job *job)
 static void loose_interrupt(struct coil_task *self)
 {
 	coil__pool_abandon(self->object);
-	coil__ready(self, WAKE_REQUEST);
+	coil__ready(self, WAKE_CANCELLED);
 }
 
 static const struct wait loosely_waiting = {
@@ -136,7 +136,7 @@ static int run_loose(struct coil_task *self, struct loose *loose)
 		loose_free(&loose->job);
 		return err;
 	}
-	if (coil__park(self, &loosely_waiting, &loose->job) == WAKE_REQUEST)
+	if (coil__park(self, &loosely_waiting, &loose->job) == WAKE_CANCELLED)
 		return coil__scope_deliver(self);
 	err = loose->result;
 	loose_free(&loose->job);

@@ -8,7 +8,7 @@
 /* Gives each waiter the result: the future may be gone when the waiters run. */
 int coil_future_set(struct coil_future *future, int result)
 {
-	void *told;
+	void *slot;
 
 	if (unlikely(!future))
 		return -EINVAL;
@@ -18,8 +18,8 @@ int coil_future_set(struct coil_future *future, int result)
 		return -EXDEV;
 	future->done = true;
 	future->result = result;
-	while (coil_waitq_unpark_with(&future->waiters, &told))
-		*(int *)told = result;
+	while (coil_waitq_unpark_with(&future->waiters, &slot))
+		*(int *)slot = result;
 	return 0;
 }
 

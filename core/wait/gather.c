@@ -61,7 +61,7 @@ static void shield_interrupt(struct coil_task *self)
 	struct coil_task *task = self->object;
 
 	task->consumer = NULL;
-	coil__ready(self, WAKE_REQUEST);
+	coil__ready(self, WAKE_CANCELLED);
 }
 
 static const struct wait awaiting = { .what = "task", .interrupt = await_interrupt };
@@ -139,7 +139,7 @@ int coil_shield(struct coil_task *task)
 		coil_detach(task);
 		return coil__refuse(self);
 	}
-	if (await(self, task, &shielding) == WAKE_REQUEST) {
+	if (await(self, task, &shielding) == WAKE_CANCELLED) {
 		coil_detach(task);
 		return coil__scope_deliver(self);
 	}
@@ -170,7 +170,7 @@ void coil_detach(struct coil_task *task)
 	    task->consumer || task->detached)
 		return;
 	if (task->done) {
-		if (task->result < 0 && task->result != -ECANCELED && !task->told)
+		if (task->result < 0 && task->result != -ECANCELED && !task->reported)
 			coil__report(task, task->result);
 	} else {
 		task->detached = true;
@@ -375,7 +375,7 @@ static void look_ended(struct watch *watch, struct coil_task *task)
 
 static void look_interrupt(struct coil_task *self)
 {
-	coil__ready(self, WAKE_REQUEST);
+	coil__ready(self, WAKE_CANCELLED);
 }
 
 static const struct wait looking = { .what = "tasks", .interrupt = look_interrupt };
@@ -478,9 +478,9 @@ static int wait_limited(struct coil_task *self, struct look *look, int64_t ns)
 
 	if (err)
 		return err;
-	wake = self->pending ? WAKE_REQUEST : coil__park(self, &looking, look);
+	wake = self->pending ? WAKE_CANCELLED : coil__park(self, &looking, look);
 	coil_timeout_end(&limit);
-	if (wake != WAKE_REQUEST)
+	if (wake != WAKE_CANCELLED)
 		return 0;
 	return self->pending ? coil__scope_deliver(self) : 0;
 }

@@ -39,7 +39,7 @@ static bool is_foreign(const struct coil_group *group)
 static void cancel(struct coil_group *group)
 {
 	if (group->scope.task)
-		coil__scope_request(&group->scope, SCOPE_CANCELLED);
+		coil__scope_cancel(&group->scope, SCOPE_CANCELLED);
 	else
 		group->scope.flags |= SCOPE_CANCELLED;
 }
@@ -122,7 +122,7 @@ static void leave_group(struct coil_task *task)
 
 	unlink_child(group, task);
 	if (result < 0 && result != -ECANCELED) {
-		task->told = true;
+		task->reported = true;
 		if (!group->independent)
 			group_fail(group, task);
 		else if (!task->consumer)

@@ -41,7 +41,7 @@ int coil_timeout_begin(struct coil_timeout *timeout, int64_t ns)
 		return err;
 	}
 	scope->deadline = coil__clock(scope->task->loop) + ns;
-	coil__scope_request(scope, SCOPE_DUE);
+	coil__scope_cancel(scope, SCOPE_DUE);
 	return 0;
 }
 
@@ -80,7 +80,7 @@ int coil_timeout_reschedule(struct coil_timeout *timeout, int64_t when)
 		coil__scope_arm(scope, INT64_MAX);
 		scope->flags &= ~(unsigned)SCOPE_GRACE;
 		scope->deadline = when;
-		coil__scope_request(scope, SCOPE_DUE);
+		coil__scope_cancel(scope, SCOPE_DUE);
 		return 0;
 	}
 	err = coil__scope_arm(scope, when);
@@ -103,7 +103,7 @@ int coil_timeout_end(struct coil_timeout *timeout)
 		return -EBUSY;
 	coil__scope_remove(scope);
 	scope->flags |= SCOPE_USED;
-	return scope->flags & SCOPE_TOLD ? -ETIMEDOUT : 0;
+	return scope->flags & SCOPE_REPORTED ? -ETIMEDOUT : 0;
 }
 
 void coil_timeout_leave(struct coil_timeout *timeout)

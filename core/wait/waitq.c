@@ -74,7 +74,7 @@ static void waitq_leave(struct coil_waiter *waiter)
 static void waitq_interrupt(struct coil_task *task)
 {
 	waitq_leave(task->object);
-	coil__ready(task, WAKE_REQUEST);
+	coil__ready(task, WAKE_CANCELLED);
 }
 
 static const struct wait heard = { .what = "waitq", .interrupt = waitq_interrupt };
@@ -110,7 +110,7 @@ int coil_waitq_park_for(struct coil_waitq *waitq, void *data, const char *what)
 	if (unlikely(!waitq))
 		return -EINVAL;
 	err = waitq_park(self, waitq, data, what, &heard);
-	return unlikely(err == WAKE_REQUEST) ? coil__scope_deliver(self) : err;
+	return unlikely(err == WAKE_CANCELLED) ? coil__scope_deliver(self) : err;
 }
 
 int coil_waitq_park_with(struct coil_waitq *waitq, void *data)
@@ -172,7 +172,7 @@ int coil_waitq_park_any(struct coil_waitq *const waitqs[], void *const data[], s
 	which = park_any(self, waitqs, data, set, n, what);
 	if (set != few)
 		free(set);
-	return which == WAKE_REQUEST ? coil__scope_deliver(self) : which;
+	return which == WAKE_CANCELLED ? coil__scope_deliver(self) : which;
 }
 
 struct coil_task *coil_waitq_unpark_with(struct coil_waitq *waitq, void **data)
