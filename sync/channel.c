@@ -417,7 +417,7 @@ int coil__channel_watch(struct coil_channel *channel, bool send)
 {
 	struct coil_channel_state *state = channel->state;
 	struct coil_task *self = coil__self();
-	struct list nobody = {0};
+	struct list none = {0};
 
 	if (self->pending)
 		return coil__refuse(self);
@@ -425,7 +425,7 @@ int coil__channel_watch(struct coil_channel *channel, bool send)
 	if (!channel_is_ready(state, send))
 		return channel_stand_in_line(state,
 					     send ? &state->in.watchers : &state->out.watchers,
-					     &watching, NULL, &nobody);
+					     &watching, NULL, &none);
 	unlock_both(state);
 	return 0;
 }

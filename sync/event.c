@@ -74,10 +74,10 @@ static uintptr_t observe(const struct coil_event *event)
 
 static bool claim(struct coil_event *event)
 {
-	uintptr_t nobody = 0;
+	uintptr_t unclaimed = 0;
 
 	return is_here(observe(event)) ||
-	       __atomic_compare_exchange_n(&event->thread, &nobody,
+	       __atomic_compare_exchange_n(&event->thread, &unclaimed,
 					   (uintptr_t)pthread_self(), false,
 					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
@@ -91,10 +91,10 @@ static void disclaim(struct coil_event *event)
 /* alone: the watcher has failed, and each waiter has to poll the eventfd itself. */
 static void wake_all(struct coil_event *event, bool alone)
 {
-	void *told;
+	void *result;
 
-	while (coil_waitq_unpark_with(&event->waiters, &told))
-		*(bool *)told = alone;
+	while (coil_waitq_unpark_with(&event->waiters, &result))
+		*(bool *)result = alone;
 }
 
 /*
@@ -148,7 +148,7 @@ static int wait_shared(struct coil_event *event)
 	bool alone = false;
 	int fd = event->fd, err = coil_check();
 
-	/* Returns the error at once: a cancellation is pending, or there is no task. */
+	/* A cancellation is pending, or the caller is no task: the poll fails at once. */
 	if (err)
 		return poll_alone(fd);
 	if (event_is_ready(fd, POLLIN)) {
@@ -205,7 +205,10 @@ static int write_one(int fd, bool owned)
 	return 0;
 }
 
-/* Another thread may free its event as soon as the eventfd is written to. */
+/*
+ * A waiter on another thread may free the event as soon as the eventfd is written to.  So
+ * the event is read before the write, and after it only on the event's own thread.
+ */
 static int set_shared(struct coil_event *event)
 {
 	bool owned = event->owned;
@@ -297,10 +300,11 @@ int coil_event_open(struct coil_event *event)
 }
 
 /*
- * A real write would show whether fd is an eventfd.  But even a write of zero wakes the
- * waiters of the eventfd, in this process or another.  So read its name in /proc.
- * Without /proc, write from a bad address.  Among files without a file type only an
- * eventfd reads the eight bytes, and it fails with EFAULT before it wakes a waiter.
+ * Returns 0 if fd is an eventfd.  A real write would show that, but even a write of zero
+ * wakes the waiters of the eventfd, in this process or another.  So the function reads
+ * the name of fd in /proc.  If there is no /proc, it writes from a bad address.  An
+ * eventfd then fails with EFAULT before it wakes a waiter.  Among the files without a
+ * file type, only an eventfd reads the eight bytes and so fails with EFAULT.
  */
 static int check_eventfd(int fd)
 {

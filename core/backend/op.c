@@ -281,7 +281,7 @@ int coil__op_try(struct op *op)
 	return res == -EAGAIN && coil__syscall_class(op) == SYSCALL_POOL ? -EOPNOTSUPP : res;
 }
 
-static const struct wait closing = { .what = "requests to end" };
+static const struct wait closing = { .what = "operations to end" };
 
 int coil__op_close_begin(int number)
 {
@@ -341,5 +341,5 @@ const char *coil__op_name(const struct op *op)
 		return op->what;
 	if (op->sqe.opcode < sizeof(names) / sizeof(*names) && names[op->sqe.opcode])
 		return names[op->sqe.opcode];
-	return "request";
+	return "operation";
 }

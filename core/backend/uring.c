@@ -18,12 +18,10 @@
  * the kernel to get them.  TASKRUN_FLAG shows that there are some, so a loop whose
  * tasks only yield makes no system call.
  *
- * The fallback (core/backend/syscall.c) makes a plain system call where the ring fails an op:
- * - this kernel lacks the opcode, or a filter refuses it on its completion (-EACCES);
- * - the kernel could start no worker thread (-ECANCELED without a cancel);
- * - a kernel before 6.1 returns -EAGAIN for an O_NONBLOCK fd instead of waiting.
- * Where that call would block, the ring first polls the fd, or a thread of the pool makes
- * the call.
+ * The fallback (core/backend/syscall.c) makes a plain system call for an op that the ring
+ * cannot or must not perform.  docs/backends.md lists these ops, under "The system-call
+ * fallback".  If the call would block, the ring first polls the fd, or a thread of the
+ * pool makes the call.
  */
 #include "core/backend/backend.h"
 #include "core/task/list.h"
@@ -202,9 +200,9 @@ static void put_op(struct uring *uring, struct io_uring_sqe *sqe, struct op *op)
 	*sqe = op->sqe;
 	sqe->user_data = (uintptr_t)op;
 	/*
-	 * If a send finds no room, the ring later sends the bytes that it has not copied
-	 * yet.  A datagram is copied whole, so an empty one arrives (AF_UNIX, Linux 6.18).
-	 * So the send must not wait in the ring; the fallback waits.
+	 * A send must not wait in the ring for room.  Later the ring would send only the
+	 * bytes that it has not copied yet.  It has copied all bytes of a datagram, so the
+	 * peer would get an empty one (AF_UNIX, Linux 6.18).  The fallback waits instead.
 	 */
 	if (op->sqe.opcode == IORING_OP_SEND || op->sqe.opcode == IORING_OP_SENDMSG)
 		sqe->msg_flags |= MSG_DONTWAIT;
@@ -308,14 +306,14 @@ static void sort_late(struct uring *uring)
 /* Returns false if some are left for the next pass. */
 static bool submit_late(struct uring *uring)
 {
-	unsigned most = uring->ring.cq.ring_entries / 4;
+	unsigned max = uring->ring.cq.ring_entries / 4;
 	struct link *link;
 
-	if (most > CANCELS_A_PASS)
-		most = CANCELS_A_PASS;
+	if (max > CANCELS_A_PASS)
+		max = CANCELS_A_PASS;
 	if (unlikely(uring->late.head) && !uring->sorted.head)
 		sort_late(uring);
-	while (unlikely((link = uring->sorted.head)) && uring->cancels < most) {
+	while (unlikely((link = uring->sorted.head)) && uring->cancels < max) {
 		struct op *op = container_of(link, struct op, next);
 		struct io_uring_sqe *sqe = get_sqe(uring);
 
@@ -328,7 +326,8 @@ static bool submit_late(struct uring *uring)
 }
 
 /*
- * Waits in the ring until an event shows that op may succeed; without such an event, 2 ms.
+ * Puts a poll into the ring that completes when op may succeed.  If no event can show
+ * that, puts a timeout of 2 ms.
  *
  * The kernel's poll also completes for EPOLLRDHUP, EPOLLERR and EPOLLHUP.  They may
  * stay set for hours while op would still block: a peer half-closed and reads nothing,
@@ -470,8 +469,8 @@ static void fallback(struct uring *uring, struct op *op)
 }
 
 /*
- * The poll for changes reported one, and goes on.  It is cancelled if the op now has a
- * result or must wait for something else.
+ * Handles a change that the multishot poll of op has reported.  The poll goes on, or is
+ * cancelled if op now has a result or must wait for something else.
  */
 static void changed(struct uring *uring, struct op *op)
 {
@@ -559,7 +558,10 @@ static void poll_ended(struct uring *uring, struct op *op, int res)
 		coil__op_complete(uring->loop, op, res, 0);
 }
 
-/* The kernel adds events to a caller's poll, and may complete it for those alone. */
+/*
+ * Returns true if a caller's poll completed only for events that the kernel had added to
+ * those of the caller.
+ */
 static bool polled_in_vain(const struct op *op, int res)
 {
 	return op->sqe.opcode == IORING_OP_POLL_ADD && res >= 0 && !op->sqe.len &&

@@ -27,7 +27,7 @@ enum {
 	BUDGET = 256,		/* switches before the loop polls again */
 	AT_ONCE = 64,		/* maximum of timers, and of remote calls, in a pass */
 	EQUAL_AT_ONCE = 1024,	/* maximum of timers with equal deadlines in a pass */
-	LOOK_MIN = 16,	/* minimum of results in a full poll; io_uring's enter: 20 */
+	LOOK_MIN = 16,	/* minimum of results in a poll that leaves some out */
 	MANY = 4,		/* timers that justify a longer coalescing time */
 	STUCK_LISTED = 100,	/* maximum of tasks in a report, to spare the log */
 	NAG_LISTED = 10,
@@ -39,12 +39,13 @@ enum {
  * Timer coalescing: timers that expire this soon after a wake-up wait for the next one.
  * The time grows from COALESCE_MIN with each pass in which many timers expire together.
  * A pass in which few timers expire sets it back to COALESCE_MIN.  Its maximum is
- * COALESCE_MAX; with many timers it is 20 ns for each timer, at most GATHER_CROWD.
+ * COALESCE_EACH nanoseconds for each timer, but at least COALESCE_MAX and at most
+ * COALESCE_CROWD.
  */
 #define COALESCE_MIN (50 * COIL_MICROSECOND)
 #define COALESCE_MAX (200 * COIL_MICROSECOND)
-#define GATHER_CROWD COIL_MILLISECOND
-#define GATHER_EACH 20
+#define COALESCE_CROWD COIL_MILLISECOND
+#define COALESCE_EACH 20
 
 /* Once main has returned: how often to name the tasks that keep the loop from ending. */
 #define NAG COIL_SECOND
@@ -175,16 +176,16 @@ void coil__loop_close(struct coil_loop *loop)
 /* Returns the next coalescing time, after n timers expired in one pass. */
 static int64_t coalesce(const struct coil_loop *loop, int n)
 {
-	int64_t most = (int64_t)loop->timers.count * GATHER_EACH;
+	int64_t max = (int64_t)loop->timers.count * COALESCE_EACH;
 	int64_t longer = loop->clock.coalesce + COALESCE_MIN;
 
 	if (n < MANY)
 		return COALESCE_MIN;
-	if (most < COALESCE_MAX)
-		most = COALESCE_MAX;
-	else if (most > GATHER_CROWD)
-		most = GATHER_CROWD;
-	return longer < most ? longer : most;
+	if (max < COALESCE_MAX)
+		max = COALESCE_MAX;
+	else if (max > COALESCE_CROWD)
+		max = COALESCE_CROWD;
+	return longer < max ? longer : max;
 }
 
 /*
@@ -251,12 +252,16 @@ static void fire_timers(struct coil_loop *loop)
 }
 
 /*
- * The mark is root itself, behind all tasks that are ready now.  A result that arrived
- * before a deadline must be ready before the mark.  The poll at the start of this pass
- * may have missed such a result: it may have been left out, may have come before the
- * deadline, or may have found more results than it takes at a time.  So the backend
- * polls again.  While there are more results the mark waits for the next pass, but for
- * no more passes than the operations in flight can fill.
+ * Puts the mark, which is root itself, behind all tasks that are ready now.  A result that
+ * arrived before a deadline must be ready before the mark.  The poll at the start of the
+ * pass may have missed such a result, for one of these reasons:
+ *
+ * - the backend skipped that poll, to save a system call;
+ * - the poll came before the deadline, and the result after the poll;
+ * - there were more results than a poll reports at a time.
+ *
+ * So the backend polls again.  If that poll leaves results out, the mark waits for the
+ * next pass.  The number of such passes is bounded by the results that can come.
  */
 static void mark(struct coil_loop *loop)
 {

@@ -228,7 +228,7 @@ static bool begin_limit(struct coil_scope *shield)
 	return true;
 }
 
-/* Stops at a scope that already shows all: then the scopes inside it show it, too. */
+/* Stops at a scope that already shows all this: the scopes inside it show it, too. */
 void coil__scope_spread(struct coil_scope *scope)
 {
 	unsigned seen = seen_in(scope);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Birth, parking and death of tasks.
+ * Creation, parking and end of tasks.
  *
  * switch_to() is the only function that leaves a stack.  Switching is symmetric: a
  * task that parks takes the next ready task off the run queue and jumps straight to
@@ -35,8 +35,8 @@
 #include <string.h>
 
 enum {
-	TURN = 3,		/* what a turn costs of the budget, besides its switch */
-	SPENT = 8,		/* ... what SPEND_LOOK units cost */
+	TURN = 3,		/* budget that coil__turn() spends, besides its switch */
+	SPENT = 8,		/* budget that SPEND_LOOK units of results spend */
 	REFUSED_TURN = 64,	/* refused calls in a row before others run */
 	REFUSED_REPORT = 10000,	/* refused calls in a row before a report */
 };
@@ -112,7 +112,10 @@ static inline void fetch_stack(const struct coil_task *task)
 	PREFETCHED();
 }
 
-/* With at most FETCH_TASK ready tasks it prefetches one that has run, which is harmless. */
+/*
+ * If the run queue is shorter than FETCH_TASK, it prefetches a task that has already run.
+ * This does no harm.
+ */
 static inline void fetch_ready(const struct coil_loop *loop)
 {
 	__builtin_prefetch(ahead(loop, FETCH_TASK), 1);
@@ -312,9 +315,9 @@ static void task_entry(struct transfer from)
 
 /*
  * Zeroes the fields that an earlier task on the stack may have left set.  It does so
- * field by field: a memset of the whole task would be a third of the price of a spawn.
- * The rest is zero already: coil__task_free() clears it, and no task returns from within
- * a C++ handler.
+ * field by field, because a memset of the whole task would take a third of the time of a
+ * spawn.  The other fields are zero already: coil__task_free() clears them.  The field cxx
+ * is zero because no task returns from within a C++ handler.
  */
 static inline void reset(struct coil_task *task)
 {
@@ -337,8 +340,8 @@ static void reset_rest(struct coil_task *task)
 	task->fake = NULL;
 }
 
-/* Prefetches the lines that a birth writes: the first two, and the context's. */
-static inline void fetch_birth(const struct coil_task *task)
+/* Prefetches the lines that a creation writes: the task's first two, and its context's. */
+static inline void fetch_new(const struct coil_task *task)
 {
 	const char *line = (const char *)task;
 
@@ -388,7 +391,7 @@ struct coil_task *coil__task_new(struct coil_loop *loop, const struct coil_task_
 		return NULL;
 	task = container_of(stack, struct coil_task, stack);
 	if (likely(taken.soon != NULL))
-		fetch_birth(container_of(taken.soon, const struct coil_task, stack));
+		fetch_new(container_of(taken.soon, const struct coil_task, stack));
 	reset(task);
 	task->loop = loop;
 	task->fn = fn;
@@ -522,7 +525,10 @@ struct coil_task *coil_create_task_with(const struct coil_task_options *options,
 	return create(options, fn, arg);
 }
 
-/* The caller may still run on a stack of the pool, but not on one that is unmapped. */
+/*
+ * An ended task may call this for itself, and goes on to use its stack until its last
+ * switch.  If the stack will be unmapped, it must not: see the top of this file.
+ */
 void coil__task_free(struct coil_task *task)
 {
 	struct coil_loop *loop = task->loop;

@@ -4,8 +4,8 @@
 
 /*
  * A task lies at the top of its own stack.  A switch touches only the first cache line
- * of it.  Birth and death touch the first two.  The rest already has the values that a
- * new task needs while the stack is in the pool.
+ * of it.  The creation and the end of a task touch the first two.  The other lines have
+ * the values that a new task needs already while the stack is in the pool.
  */
 
 #include "core/task/list.h"
