@@ -109,8 +109,8 @@ static inline void coil__stack_keep(struct stacks *stacks, uint32_t number, bool
 /*
  * Returns the next taken stack, in no order, and NULL after the last.  The
  * cursor starts zeroed.  The pool keeps a table instead of a list through the
- * stacks: the neighbours in a list are other tasks' pages, and each birth and
- * death would touch them.
+ * stacks: the neighbours in a list are other tasks' pages, which the creation
+ * and the end of each task would touch.
  */
 struct stack_cursor {
 	uint32_t number;
