@@ -108,12 +108,20 @@ static void remove_file(struct coil_server *server)
 	server->is_file = false;
 }
 
+/* Returns 0 where the socket has no such option. */
+static int option(int fd, int level, int name)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	getsockopt(fd, level, name, &value, &len);
+	return value;
+}
+
 static void note_listener(struct coil_server *server, struct listener *listener, int fd)
 {
-	int domain = AF_UNSPEC;
-	socklen_t len = sizeof(domain);
+	int domain = option(fd, SOL_SOCKET, SO_DOMAIN);
 
-	getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
 	listener->server = server;
 	listener->fd = fd;
 	listener->is_tcp = domain == AF_INET || domain == AF_INET6;
@@ -169,15 +177,6 @@ void coil__listener_close(struct listener *listener, bool is_ours)
 	listener->fd = -1;
 	if (is_ours)
 		coil_close(fd);
-}
-
-static int option(int fd, int level, int name)
-{
-	int value = 0;
-	socklen_t len = sizeof(value);
-
-	getsockopt(fd, level, name, &value, &len);
-	return value;
 }
 
 static bool set_hops(int fd, int ttl, int hops)
