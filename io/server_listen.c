@@ -190,7 +190,11 @@ static bool drop_syns(struct listener *listener)
 {
 	listener->min_ttl = option(listener->fd, IPPROTO_IP, IP_MINTTL);
 	listener->min_hops = option(listener->fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT);
-	return set_hops(listener->fd, 255, 255);
+	if (set_hops(listener->fd, 255, 255))
+		return true;
+	/* Connections would inherit the one that was set, and keep it. */
+	set_hops(listener->fd, listener->min_ttl, listener->min_hops);
+	return false;
 }
 
 static bool is_ours(const struct listener *listener)
